@@ -1,0 +1,14 @@
+// MOTE_INLINE: for every function that an ISA-specific file may reach. It is always inlined, so that no copy of it,
+// compiled with that file's flags, is left for the linker to share with code that runs on older CPUs. MOTE_RESTRICT,
+// MOTE_NOINLINE: the compilers' spellings.
+#pragma once
+
+#if defined(__GNUC__)
+#define MOTE_INLINE inline __attribute__((always_inline))
+#define MOTE_NOINLINE __attribute__((noinline))
+#define MOTE_RESTRICT __restrict__
+#else
+#define MOTE_INLINE inline
+#define MOTE_NOINLINE
+#define MOTE_RESTRICT
+#endif
