@@ -9,10 +9,12 @@
 namespace mote {
 
 // name, bits, enumerator. The order is part of `.mote` files: append only.
-#define MOTE_DTYPES(X)                                                                                      \
-  X(f32, 32) X(f64, 64) X(f16, 16) X(bf16, 16) X(i8, 8) X(i16, 16) X(i32, 32) X(i64, 64) X(u8, 8) X(u16, 16) \
-  X(u32, 32) X(u64, 64) X(boolean, 8) X(string, 128) X(i4, 4) X(u4, 4) X(i2, 2) X(u2, 2) X(f4e2m1, 4)        \
-  X(f8e4m3fn, 8) X(f8e4m3fnuz, 8) X(f8e5m2, 8) X(f8e5m2fnuz, 8) X(f8e8m0, 8) X(c64, 64) X(c128, 128)
+#define MOTE_DTYPES(X)                                                                                              \
+  X(f32, 32)                                                                                                        \
+  X(f64, 64)                                                                                                        \
+  X(f16, 16) X(bf16, 16) X(i8, 8) X(i16, 16) X(i32, 32) X(i64, 64) X(u8, 8) X(u16, 16) X(u32, 32) X(u64, 64)        \
+      X(boolean, 8) X(string, 128) X(i4, 4) X(u4, 4) X(i2, 2) X(u2, 2) X(f4e2m1, 4) X(f8e4m3fn, 8) X(f8e4m3fnuz, 8) \
+          X(f8e5m2, 8) X(f8e5m2fnuz, 8) X(f8e8m0, 8) X(c64, 64) X(c128, 128)
 
 enum class DType : std::uint8_t {
   none,
@@ -49,7 +51,7 @@ constexpr std::optional<DType> dtype_of(std::string_view name) {
 
 inline constexpr int kDTypeCount = 1
 #define MOTE_X(name, b) +1
-                                   MOTE_DTYPES(MOTE_X)
+    MOTE_DTYPES(MOTE_X)
 #undef MOTE_X
     ;
 
@@ -59,8 +61,12 @@ constexpr std::int64_t bytes_of(DType t, std::int64_t count) { return (count * b
 constexpr bool is_float(DType t) {
   return (t >= DType::f32 && t <= DType::bf16) || (t >= DType::f4e2m1 && t <= DType::f8e8m0);
 }
-constexpr bool is_signed_int(DType t) { return (t >= DType::i8 && t <= DType::i64) || t == DType::i4 || t == DType::i2; }
-constexpr bool is_unsigned_int(DType t) { return (t >= DType::u8 && t <= DType::u64) || t == DType::u4 || t == DType::u2; }
+constexpr bool is_signed_int(DType t) {
+  return (t >= DType::i8 && t <= DType::i64) || t == DType::i4 || t == DType::i2;
+}
+constexpr bool is_unsigned_int(DType t) {
+  return (t >= DType::u8 && t <= DType::u64) || t == DType::u4 || t == DType::u2;
+}
 constexpr bool is_int(DType t) { return is_signed_int(t) || is_unsigned_int(t); }
 
 }  // namespace mote

@@ -1,7 +1,7 @@
 // Status and Result<T>: how every function of Mote that can fail says so. Nothing in Mote throws.
 //
-// A Status is ok or carries: a code, a message (what was wrong), a place (file, node, byte offset; outermost first), and a
-// hint (what the user can do). Callers add places on the way up with `at()`:
+// A Status is ok or carries: a code, a message (what was wrong), a place (file, node, byte offset; outermost first),
+// and a hint (what the user can do). Callers add places on the way up with `at()`:
 //     return status.at("node 'conv3'").at("model.onnx");      // place: "model.onnx: node 'conv3'"
 // The cost of an ok Status is one null pointer.
 #pragma once
@@ -24,8 +24,8 @@ enum class Code : unsigned char {
   kResourceExhausted,  // memory budget, node budget
   kCancelled,
   kDeadlineExceeded,
-  kIo,                 // the system refused: permission, disk full
-  kInternal,           // a bug of Mote
+  kIo,        // the system refused: permission, disk full
+  kInternal,  // a bug of Mote
 };
 
 class [[nodiscard]] Status {
@@ -80,7 +80,7 @@ inline Status internal_error(std::string message) { return Status(Code::kInterna
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                             // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}                                  // NOLINT(google-explicit-constructor)
   Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return value_.has_value(); }
@@ -101,8 +101,8 @@ class [[nodiscard]] Result {
 }  // namespace mote
 
 // Returns from the enclosing function when `expr` is a failed Status.
-#define MOTE_TRY(expr)                                        \
-  do {                                                        \
+#define MOTE_TRY(expr)                                                                 \
+  do {                                                                                 \
     if (::mote::Status mote_status_ = (expr); !mote_status_.ok()) return mote_status_; \
   } while (false)
 
@@ -110,7 +110,7 @@ class [[nodiscard]] Result {
 #define MOTE_CONCAT(a, b) MOTE_CONCAT_INNER(a, b)
 // MOTE_ASSIGN(auto x, f());  binds the value of a Result, or returns its Status.
 #define MOTE_ASSIGN(lhs, expr) MOTE_ASSIGN_INNER(MOTE_CONCAT(mote_result_, __LINE__), lhs, expr)
-#define MOTE_ASSIGN_INNER(tmp, lhs, expr)       \
-  auto tmp = (expr);                            \
+#define MOTE_ASSIGN_INNER(tmp, lhs, expr)        \
+  auto tmp = (expr);                             \
   if (!tmp.ok()) return std::move(tmp).status(); \
   lhs = *std::move(tmp)

@@ -1,11 +1,10 @@
 // The one ABI of every compute kernel: a free noexcept function of (params, tile range).
 //
-// `Params` is a plain struct of the kernel's family (pointers, sizes, strides), filled once per shape by a `setup` that runs
-// outside the hot path. The work is cut into `tiles` independent pieces in [0, tiles); any partition of that range over any
-// number of threads gives the same bits. A tile is at most about 100 microseconds of work, so that a caller that checks a
-// deadline between tiles stops within a millisecond.
-// A kernel does not allocate, does not fail, reads no globals, and touches only what params point to, plus the scratch of the
-// thread it runs on.
+// `Params` is a plain struct of the kernel's family (pointers, sizes, strides), filled once per shape by a `setup` that
+// runs outside the hot path. The work is cut into `tiles` independent pieces in [0, tiles); any partition of that range
+// over any number of threads gives the same bits. A tile is at most about 100 microseconds of work, so that a caller
+// that checks a deadline between tiles stops within a millisecond. A kernel does not allocate, does not fail, reads no
+// globals, and touches only what params point to, plus the scratch of the thread it runs on.
 #pragma once
 
 #include <cstddef>

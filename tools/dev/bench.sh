@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# ./dev bench [WHAT] ...: kernels (each kernel against the peak of this machine), peers (whole networks, beside other engines),
+# latency (deadlines). Further arguments go to the program.
+set -euo pipefail
+. tools/dev/lib.sh
+what=${1:-kernels}
+[ $# -eq 0 ] || shift
+cmake_args=(-DMOTE_BENCH=ON)
+build native
+
+case $what in
+  kernels) exec build/native/bin/bench_kernels "$@" ;;
+  latency) exec build/native/bin/bench_latency "$@" ;;
+  peers) exec_python bench/peers.py "$@" ;;
+  *)
+    echo "./dev bench: there are kernels, peers and latency, not '$what'" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,61 @@
+"""./dev fuzz [TARGET...] [--seconds N]: runs build/asan/bin/fuzz_* on their corpora, as many at a time as there are cores.
+
+What a fuzzer finds is kept in build/fuzz/TARGET/; a crash is to become a seed in fuzz/corpus/TARGET with its fix.
+"""
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import subprocess
+import sys
+
+PREFIX = "build/asan/bin/fuzz_"
+
+
+def fuzz(target, seconds, max_mb):
+    work = f"build/fuzz/{target}"
+    os.makedirs(f"{work}/corpus", exist_ok=True)
+    seeds = [d for d in (f"fuzz/corpus/{target}",) if os.path.isdir(d)]
+    command = [PREFIX + target, f"-max_total_time={seconds}", f"-rss_limit_mb={max_mb}", f"-malloc_limit_mb={max_mb}", "-timeout=20",
+               "-print_final_stats=1", f"-artifact_prefix={work}/", f"{work}/corpus", *seeds]
+    for dictionary in glob.glob(f"fuzz/{target}.dict"):
+        command.append(f"-dict={dictionary}")
+    env = {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+           "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-16"}
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, timeout=seconds + 600)
+        code, output = done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as e:
+        code, output = -1, (e.stdout or b"").decode(errors="replace") + "\ndid not stop"
+    with open(f"{work}/log", "w") as f:
+        f.write(output)
+    runs = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
+    return target, code, int(runs[1]) if runs else 0, output
+
+
+def main():
+    os.chdir(os.environ.get("MOTE_ROOT", "."))
+    parser = argparse.ArgumentParser(prog="./dev fuzz")
+    parser.add_argument("targets", nargs="*")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--max-mb", type=int, default=2048)
+    options = parser.parse_args()
+    known = sorted(p[len(PREFIX):] for p in glob.glob(PREFIX + "*"))
+    unknown = [t for t in options.targets if t not in known]
+    if unknown:
+        parser.error(f"no target {' '.join(unknown)}; there are: {' '.join(known)}")
+    targets = options.targets or known
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for target, code, runs, output in pool.map(lambda t: fuzz(t, options.seconds, options.max_mb), targets):
+            print(f"{target}: {'ok' if code == 0 else 'FAILED'}, {runs} runs", flush=True)
+            if code:
+                failed += 1
+                print(output[-5000:])
+    print(f"{len(targets) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

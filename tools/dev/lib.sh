@@ -1,0 +1,75 @@
+# Functions of ./dev: packages and builds. Sourced, with `set -euo pipefail`, in the root of the checkout.
+# shellcheck shell=bash
+
+# need GROUP...: the Debian packages of these groups of tools/dev/packages.txt are there afterwards, or the program ends.
+need() {
+  local rows installed missing
+  command -v dpkg-query >/dev/null || return 0 # another distribution: CMake says what it misses
+  rows=$(awk -v groups=" $* " '!/^#/ && NF && index(groups, " " $1 " ") && !seen[$2]++' tools/dev/packages.txt)
+  # shellcheck disable=SC2046 # one word per package is meant
+  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $(awk '{print $2}' <<<"$rows") 2>/dev/null || true)
+  rows=$(awk 'NR == FNR { if ($1 == "installed") have[$2] = 1; next } NF && !($2 in have)' <(echo "$installed") <(echo "$rows"))
+  [ -n "$rows" ] || return 0
+  missing=$(awk '{printf "%s ", $2}' <<<"$rows")
+  echo "These Debian packages are missing:" >&2
+  awk '{name = $2; $1 = $2 = ""; printf "  %-24s%s\n", name, $0}' <<<"$rows" >&2
+  if [ "$(id -u)" != 0 ]; then
+    echo "Install them, then run this again:" >&2
+    echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing" >&2
+    exit 2
+  fi
+  echo "Installing them ..." >&2
+  mkdir -p build
+  local apt=(apt-get -y -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+  # shellcheck disable=SC2086 # one word per package is meant
+  if ! { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install --no-install-recommends $missing; } \
+    >build/apt.log 2>&1; then
+    tail -n 20 build/apt.log >&2
+    echo "./dev: apt-get failed; the whole output is in build/apt.log" >&2
+    exit 2
+  fi
+}
+
+# need_preset PRESET: what that build needs.
+need_preset() {
+  case $1 in
+    asan | tsan) need build clang ;;
+    *) if grep -q "^$1 " tools/dev/packages.txt; then need build "$1"; else need build; fi ;;
+  esac
+}
+
+cmake_args=() # further arguments of the next configure step
+jobs() { echo "${MOTE_JOBS:-$(nproc)}"; }
+
+# build PRESET [TARGET...]: configures and builds into build/PRESET. The compiler's output is shown on a terminal, and
+# otherwise kept in build/PRESET/build.log and shown when it fails.
+build() {
+  local preset=$1 launcher='' log=build/$1/build.log targets=()
+  shift
+  [ $# -eq 0 ] || targets=(--target "$@")
+  command -v ccache >/dev/null && launcher=ccache
+  mkdir -p "build/$preset"
+  if ! cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "${cmake_args[@]}" >"$log" 2>&1; then
+    cat "$log" >&2
+    return 1
+  fi
+  if [ -t 1 ]; then
+    cmake --build "build/$preset" -j "$(jobs)" "${targets[@]}"
+    return
+  fi
+  echo "Building $preset ..."
+  if ! cmake --build "build/$preset" -j "$(jobs)" "${targets[@]}" >"$log" 2>&1; then
+    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)' "$log" | tail -n 80 >&2
+    echo "./dev: the build failed; the whole output is in $log" >&2
+    return 1
+  fi
+}
+
+list_programs() { find "build/$1/bin" -maxdepth 1 -type f -executable -printf '%f\n' 2>/dev/null | sort | tr '\n' ' '; }
+
+# The system's python3 first: the scripts need nothing but its standard library.
+exec_python() {
+  local python=/usr/bin/python3
+  [ -x $python ] || python=python3
+  exec "$python" "$@"
+}
