@@ -9,12 +9,12 @@
 namespace mote {
 
 // name, bits, enumerator. The order is part of `.mote` files: append only.
-#define MOTE_DTYPES(X)                                                                                              \
-  X(f32, 32)                                                                                                        \
-  X(f64, 64)                                                                                                        \
-  X(f16, 16) X(bf16, 16) X(i8, 8) X(i16, 16) X(i32, 32) X(i64, 64) X(u8, 8) X(u16, 16) X(u32, 32) X(u64, 64)        \
-      X(boolean, 8) X(string, 128) X(i4, 4) X(u4, 4) X(i2, 2) X(u2, 2) X(f4e2m1, 4) X(f8e4m3fn, 8) X(f8e4m3fnuz, 8) \
-          X(f8e5m2, 8) X(f8e5m2fnuz, 8) X(f8e8m0, 8) X(c64, 64) X(c128, 128)
+// clang-format off
+#define MOTE_DTYPES(X)                                                                                      \
+  X(f32, 32) X(f64, 64) X(f16, 16) X(bf16, 16) X(i8, 8) X(i16, 16) X(i32, 32) X(i64, 64) X(u8, 8) X(u16, 16) \
+  X(u32, 32) X(u64, 64) X(boolean, 8) X(string, 128) X(i4, 4) X(u4, 4) X(i2, 2) X(u2, 2) X(f4e2m1, 4)        \
+  X(f8e4m3fn, 8) X(f8e4m3fnuz, 8) X(f8e5m2, 8) X(f8e5m2fnuz, 8) X(f8e8m0, 8) X(c64, 64) X(c128, 128)
+// clang-format on
 
 enum class DType : std::uint8_t {
   none,
