@@ -1,0 +1,38 @@
+#include "ops/ops.h"
+#include "ops/reference.h"
+
+namespace mote {
+
+#define MOTE_OP_REF(name, folder) extern const ReferenceFn reference_##name;
+#define MOTE_OP_DEC(name, folder)
+#define MOTE_OP_BOTH(name, folder) MOTE_OP_REF(name, folder)
+#define MOTE_OP_NONE(name, folder)
+#include "ops/ops.inc"
+#undef MOTE_OP_REF
+
+namespace {
+
+struct Row {
+  const Op* op;
+  const ReferenceFn* fn;
+};
+
+#define MOTE_OP_REF(name, folder) {&op_##name, &reference_##name},
+constexpr Row kRows[] = {
+#include "ops/ops.inc"
+};
+#undef MOTE_OP_REF
+#undef MOTE_OP_DEC
+#undef MOTE_OP_BOTH
+#undef MOTE_OP_NONE
+
+}  // namespace
+
+ReferenceFn find_reference(const Op& op) {
+  for (const Row& row : kRows) {
+    if (row.op == &op) return *row.fn;
+  }
+  return nullptr;
+}
+
+}  // namespace mote
