@@ -29,9 +29,7 @@ import torch
 from torch import nn
 
 import zoo_nets
-
-CACHE = pathlib.Path(os.environ.get("MOTE_CACHE", pathlib.Path.home() / ".cache" / "mote"))
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from zoo_files import ROOT, TOLERANCE, ZOO, largest_error
 
 
 @dataclasses.dataclass
@@ -209,7 +207,7 @@ def onnxruntime_error(path, inputs, golden):
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     wanted = {i.name for i in session.get_inputs()}
     answers = session.run(list(golden), {name: x.numpy() for name, x in inputs.items() if name in wanted})
-    return max(float(np.abs(a - golden[name].numpy()).max() / golden[name].std()) for a, name in zip(answers, golden))
+    return largest_error({name: x.numpy() for name, x in golden.items()}, dict(zip(golden, answers)))[0]
 
 
 def export_net(name, net, folder):
@@ -235,8 +233,8 @@ def export_net(name, net, folder):
         worst = max(worst, onnxruntime_error(folder / "model.onnx", inputs, golden))
     deviation = min(float(x.std()) for x in goldens[0].values())
     print(f"{name:30s} std {deviation:9.3g}   ONNX Runtime differs by {worst:.1e} std", flush=True)
-    if not worst < 1e-4:
-        print(f"{name:30s} WARNING: further than 1e-4", flush=True)
+    if not worst < TOLERANCE:
+        raise RuntimeError(f"ONNX Runtime and PyTorch differ by more than {TOLERANCE} std")
 
 
 def export_digits(folder):
@@ -259,10 +257,10 @@ def all_nodes(nodes):
                 yield from all_nodes(graph.node)
 
 
-def write_histograms(zoo):
+def write_histograms():
     """zoo/ops.txt: first every operator with the number of networks that use it, then the histogram of each network."""
     histograms = {}
-    for path in sorted(zoo.glob("*/model.onnx")):
+    for path in sorted(ZOO.glob("[!.]*/model.onnx")):
         model = onnx.load(path, load_external_data=False)
         nodes = list(all_nodes(model.graph.node))
         for function in model.functions:
@@ -275,7 +273,7 @@ def write_histograms(zoo):
         print(f"  {op:40s} {count:3d}", file=text)
     for name, histogram in histograms.items():
         print(f"\n{name}: " + ", ".join(f"{op} {count}" for op, count in histogram.most_common()), file=text)
-    (zoo / "ops.txt").write_text(text.getvalue())
+    (ZOO / "ops.txt").write_text(text.getvalue())
 
 
 def main():
@@ -291,10 +289,9 @@ def main():
     logging.disable(logging.WARNING)
     os.nice(10)
     torch.set_num_threads(2)
-    zoo = CACHE / "zoo"
     failed = []
     for name in args.only or NETS:
-        final, folder = zoo / name, zoo / f".{name}.part"
+        final, folder = ZOO / name, ZOO / f".{name}.part"
         if final.exists() and not args.force:
             continue
         shutil.rmtree(folder, ignore_errors=True)
@@ -308,8 +305,8 @@ def main():
             failed.append(name)
             shutil.rmtree(folder, ignore_errors=True)
         gc.collect()
-        write_histograms(zoo)
-    print(f"{len(list(zoo.glob('*/model.onnx')))} networks in {zoo}" + (f"; failed: {', '.join(failed)}" if failed else ""))
+        write_histograms()
+    print(f"{len(list(ZOO.glob('[!.]*/model.onnx')))} networks in {ZOO}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Runs the networks of the zoo (tools/export_zoo.py) with `mote run` and compares with PyTorch's answers.
+
+    tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--mote PROGRAM] [-- ARGUMENT...]
+
+A network passes if, for each of its input sets, no output differs by more than 1e-4 of the output's standard deviation. --via mote converts to
+.mote first and runs that; --via onnx writes the model out as ONNX first. What follows -- goes to `mote run`. Exit code 1 if any network fails.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import zoo_files
+
+zoo_files.need_numpy()
+import numpy as np  # noqa: E402
+
+
+def call(command, seconds):
+    """Returns None, or what went wrong in one line."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return f"not done after {seconds} s"
+    if done.returncode == 0:
+        return None
+    lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+    why = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+    return f"{why}: {lines[0] if lines else 'no message'}"
+
+
+def check(args, name, work):
+    """Returns (ok, largest error, seconds, reason)."""
+    folder = zoo_files.ZOO / name
+    model = str(folder / "model.onnx")
+    start = time.monotonic()
+    if args.via:
+        converted = os.path.join(work, f"model.{args.via}")
+        problem = call([args.mote, "convert", model, "-o", converted], args.timeout)
+        if problem:
+            return False, None, time.monotonic() - start, f"convert: {problem}"
+        model = converted
+    worst = 0.0
+    for inputs, golden in zoo_files.input_sets(folder):
+        outputs = os.path.join(work, "out.npz")
+        if os.path.exists(outputs):
+            os.remove(outputs)
+        problem = call([args.mote, "run", model, "--inputs", str(inputs), "--outputs", outputs, *args.arguments], args.timeout)
+        if not problem and not os.path.exists(outputs):
+            problem = "wrote no outputs"
+        if problem:
+            return False, None, time.monotonic() - start, f"{inputs.name}: {problem}"
+        with np.load(golden) as want, np.load(outputs) as got:
+            error, problem = zoo_files.largest_error(want, got)
+        if problem or error > args.tolerance or error != error:
+            return False, error, time.monotonic() - start, f"{inputs.name}: {problem or 'differs'}"
+        worst = max(worst, error)
+    return True, worst, time.monotonic() - start, ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--via", choices=["onnx", "mote"])
+    parser.add_argument("--mote", default=str(zoo_files.ROOT / "build" / "native" / "bin" / "mote"))
+    parser.add_argument("--tolerance", type=float, default=zoo_files.TOLERANCE)
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("arguments", nargs="*", help="after --: further arguments of mote run")
+    args = parser.parse_args()
+    there = zoo_files.names()
+    wanted = args.only or there
+    passed = failed = skipped = 0
+    if not os.access(args.mote, os.X_OK):
+        print(f"{args.mote} is not there: ./dev build makes it")
+        skipped, wanted = len(wanted), []
+    elif not there:
+        print(f"no networks in {zoo_files.ZOO}: $(tools/zoo_venv.sh) tools/export_zoo.py makes them")
+    if wanted:
+        print(f"{'network':30s} {'':5s} {'error/std':>9s} {'seconds':>8s}")
+    for name in wanted:
+        if name not in there:
+            print(f"{name:30s} skip  not in {zoo_files.ZOO}")
+            skipped += 1
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            ok, error, seconds, reason = check(args, name, work)
+        passed, failed = passed + ok, failed + (not ok)
+        shown = "-" if error is None else f"{error:.1e}"
+        print(f"{name:30s} {'pass' if ok else 'FAIL':5s} {shown:>9s} {seconds:8.2f}  {reason}".rstrip(), flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
