@@ -41,6 +41,9 @@ std::vector<ValueId> Builder::add_multi(std::string_view op_name, std::vector<Va
       }
     }
     ctx.values_.push_back(std::move(known));
+    ConstantId c = v == kNone ? kNone : fn().values[static_cast<std::size_t>(v)].constant;
+    ctx.floats_.push_back(c == kNone ? std::nullopt
+                                     : small_floats(module_->constants[static_cast<std::size_t>(c)], kMaxKnown));
   }
   if (op->infer) {
     if (Status s = op->infer(ctx); !s.ok()) {

@@ -15,6 +15,11 @@ std::optional<std::vector<std::int64_t>> InferContext::const_value(int i) const 
   return constant_extents(*v);
 }
 
+const std::vector<double>* InferContext::float_value(int i) const {
+  if (i >= static_cast<int>(floats_.size()) || !floats_[static_cast<std::size_t>(i)]) return nullptr;
+  return &*floats_[static_cast<std::size_t>(i)];
+}
+
 Result<int> InferContext::axis(std::int64_t axis, int rank) const {
   if (axis < -rank || axis >= rank) {
     return error("axis " + std::to_string(axis) + " is outside a tensor of rank " + std::to_string(rank));
@@ -107,6 +112,8 @@ Status Inference::node(FunctionId fid, NodeId nid, int depth) {
   for (ValueId v : node.inputs) {
     ctx.types_.push_back(v == kNone ? nullptr : &f.values[at(v)].type);
     ctx.values_.push_back(v == kNone ? std::nullopt : known_[at(fid)][at(v)]);
+    ConstantId c = v == kNone ? kNone : f.values[at(v)].constant;
+    ctx.floats_.push_back(c == kNone ? std::nullopt : small_floats(module_.constants[at(c)], kMaxKnown));
   }
   if (!node.bodies.empty()) MOTE_TRY(control(fid, node, ctx, depth));
   if (node.op->infer) MOTE_TRY(node.op->infer(ctx));

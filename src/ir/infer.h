@@ -35,6 +35,8 @@ class InferContext {
   const KnownValue* value(int i) const;
   // The same, when every element is an integer.
   std::optional<std::vector<std::int64_t>> const_value(int i) const;
+  // The elements of float input i, when it is a small constant; at run time, of a shape operand.
+  const std::vector<double>* float_value(int i) const;
 
   // Attributes, with the op's defaults.
   bool has_attr(std::string_view n) const { return attrs_.has(n); }
@@ -65,9 +67,13 @@ class InferContext {
   // Error helpers: "inputs 0 and 1 ..." with the node as the place.
   Status error(std::string message) const;
 
+  const Op& op() const { return op_; }
+  const Attrs& attrs() const { return attrs_; }
+
   // For the caller that drives inference.
   std::vector<const Type*> types_;
   std::vector<std::optional<KnownValue>> values_;
+  std::vector<std::optional<std::vector<double>>> floats_;
   int output_count_ = 0;
   bool late_ = false;
   std::function<std::string()> fresh_name_;

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/half.h"
+
 namespace mote {
 
 std::string Type::to_string() const {
@@ -116,26 +118,64 @@ const Symbol* Module::find_symbol(std::string_view symbol_name) const {
   return nullptr;
 }
 
-std::optional<std::vector<std::int64_t>> small_ints(const Constant& c, std::size_t limit) {
-  DType t = c.stored_dtype;
-  if (!c.transforms.empty() || !(is_int(t) || t == DType::boolean) || bits_of(t) < 8) return std::nullopt;
+namespace {
+
+// Calls use(i, bytes of element i) for each stored element. False when the constant is not a plain, untransformed
+// tensor of whole bytes, is larger than `limit`, or has fewer bytes than its shape needs.
+template <class Use>
+bool each_small(const Constant& c, std::size_t limit, const Use& use) {
+  if (!c.transforms.empty() || bits_of(c.stored_dtype) < 8 || c.encoding == Encoding::kStrings) return false;
   std::size_t count = 1;
   for (std::int64_t d : c.stored_shape) {
-    if (d < 0 || (d != 0 && count > limit / static_cast<std::size_t>(d))) return std::nullopt;
+    if (d < 0 || (d != 0 && count > limit / static_cast<std::size_t>(d))) return false;
     count *= static_cast<std::size_t>(d);
   }
-  std::size_t width = static_cast<std::size_t>(bits_of(t)) / 8;
+  std::size_t width = static_cast<std::size_t>(bits_of(c.stored_dtype)) / 8;
   std::span<const std::byte> bytes = c.stored();
   bool fill = c.encoding == Encoding::kFill;
-  if (c.encoding == Encoding::kStrings || bytes.size() < (fill ? (count ? width : 0) : count * width))
-    return std::nullopt;
-  std::vector<std::int64_t> out(count);
-  for (std::size_t i = 0; i < count; ++i) {
+  if (bytes.size() < (fill ? (count ? width : 0) : count * width)) return false;
+  for (std::size_t i = 0; i < count; ++i) use(bytes.subspan(fill ? 0 : i * width, width));
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::vector<std::int64_t>> small_ints(const Constant& c, std::size_t limit) {
+  DType t = c.stored_dtype;
+  if (!is_int(t) && t != DType::boolean) return std::nullopt;
+  std::vector<std::int64_t> out;
+  bool ok = each_small(c, limit, [&](std::span<const std::byte> element) {
     std::uint64_t raw = 0;
-    std::memcpy(&raw, bytes.data() + (fill ? 0 : i * width), width);
-    int unused = 64 - static_cast<int>(width) * 8;
-    out[i] = is_signed_int(t) ? static_cast<std::int64_t>(raw << unused) >> unused : static_cast<std::int64_t>(raw);
-  }
+    std::memcpy(&raw, element.data(), element.size());
+    int unused = 64 - bits_of(t);
+    out.push_back(is_signed_int(t) ? static_cast<std::int64_t>(raw << unused) >> unused
+                                   : static_cast<std::int64_t>(raw));
+  });
+  if (!ok) return std::nullopt;
+  return out;
+}
+
+std::optional<std::vector<double>> small_floats(const Constant& c, std::size_t limit) {
+  DType t = c.stored_dtype;
+  if (t != DType::f32 && t != DType::f64 && t != DType::f16 && t != DType::bf16) return std::nullopt;
+  std::vector<double> out;
+  bool ok = each_small(c, limit, [&](std::span<const std::byte> element) {
+    auto get = [&]<class T>(T v) {
+      std::memcpy(&v, element.data(), sizeof v);
+      return v;
+    };
+    switch (t) {
+      case DType::f32:
+        return out.push_back(static_cast<double>(get(float())));
+      case DType::f64:
+        return out.push_back(get(double()));
+      case DType::f16:
+        return out.push_back(static_cast<double>(f16_to_f32(get(std::uint16_t()))));
+      default:
+        return out.push_back(static_cast<double>(bf16_to_f32(get(std::uint16_t()))));
+    }
+  });
+  if (!ok) return std::nullopt;
   return out;
 }
 

@@ -154,6 +154,8 @@ struct Module {
 // The elements of a small integer constant (bool, any int type, plain), or nothing when it is not one or has more than
 // `limit`.
 std::optional<std::vector<std::int64_t>> small_ints(const Constant& constant, std::size_t limit = 4096);
+// The same for a small constant of f32, f64, f16 or bf16.
+std::optional<std::vector<double>> small_floats(const Constant& constant, std::size_t limit = 4096);
 
 // Convenience for building plain constants from values.
 template <class T>
