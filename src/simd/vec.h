@@ -8,6 +8,8 @@
 // (generic.cc). ISA files must not let std:: templates or inline functions of other headers survive as symbols: use
 // MOTE_INLINE ones.
 //
+// MOTE_SIMD_BASE_NS is the ISA this one extends, whose functions it may call: avx512 for amx, neon for i8mm, ...
+//
 // Types: F32 and I32 with kLanes lanes each, M32 a mask per lane. Loads and stores need no alignment; *_n take the
 // first n lanes, 0 <= n <= kLanes, touch nothing beyond, and fill with zero. Same bits on every ISA for all operations,
 // apart from the sign and payload of a NaN that an operation made, and from to_i32/to_i32_trunc of values outside of
@@ -23,6 +25,7 @@
 
 #if defined(MOTE_SIMD_SCALAR)
 #define MOTE_SIMD_NS scalar
+#define MOTE_SIMD_BASE_NS scalar
 #include "simd/vec_scalar.h"
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #if defined(__AMX_INT8__)
@@ -34,6 +37,7 @@
 #else
 #define MOTE_SIMD_NS avx512
 #endif
+#define MOTE_SIMD_BASE_NS avx512
 #include "simd/vec_avx512.h"
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #if defined(__AVXVNNI__)
@@ -41,6 +45,7 @@
 #else
 #define MOTE_SIMD_NS avx2
 #endif
+#define MOTE_SIMD_BASE_NS avx2
 #include "simd/vec_avx2.h"
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 #if defined(__ARM_FEATURE_MATMUL_INT8)
@@ -52,9 +57,11 @@
 #else
 #define MOTE_SIMD_NS neon
 #endif
+#define MOTE_SIMD_BASE_NS neon
 #include "simd/vec_neon.h"
 #else
 #define MOTE_SIMD_NS scalar
+#define MOTE_SIMD_BASE_NS scalar
 #include "simd/vec_scalar.h"
 #endif
 
