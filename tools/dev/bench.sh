@@ -11,7 +11,7 @@ build native
 case $what in
   kernels) exec build/native/bin/bench_kernels "$@" ;;
   latency) exec build/native/bin/bench_latency "$@" ;;
-  peers) exec_python bench/peers.py "$@" ;;
+  peers) exec_python bench/peers/peers.py "$@" ;;
   *)
     echo "./dev bench: there are kernels, peers and latency, not '$what'" >&2
     exit 2

@@ -1,0 +1,53 @@
+"""Mote itself, by its command line. $MOTE names another program than build/native/bin/mote."""
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+
+PROGRAM = os.environ.get("MOTE", str(pathlib.Path(__file__).resolve().parents[3] / "build" / "native" / "bin" / "mote"))
+PRECISIONS = ("f32", "bf16", "f16")
+
+
+def call(*arguments):
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        where = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        raise RuntimeError(f"mote {arguments[0]}: {where}: {message(done)}")
+    return done.stdout
+
+
+def message(done):
+    for text in (done.stdout, done.stderr):
+        try:
+            return json.loads(text)["error"]["message"]
+        except (ValueError, KeyError, TypeError):
+            pass
+    return (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0]
+
+
+def version():
+    if not os.access(PROGRAM, os.X_OK):
+        raise FileNotFoundError(f"{PROGRAM} is not there: ./dev build makes it")
+    digest = hashlib.sha256(pathlib.Path(PROGRAM).read_bytes()).hexdigest()[:10]
+    return f"{call('--version').split(chr(10))[0].strip()} ({digest})"
+
+
+def settings(cell):
+    return ["--inputs", cell["inputs"], "--threads", str(cell["threads"]), "--precision", cell["precision"]]
+
+
+def answers(cell):
+    with tempfile.TemporaryDirectory() as work:
+        path = os.path.join(work, "out.npz")
+        call("run", cell["path"], *settings(cell), "--outputs", path)
+        with np.load(path) as outputs:
+            return dict(outputs)
+
+
+def measure(cell):
+    text = call("bench", cell["path"], *settings(cell), "--seconds", str(cell["seconds"]), "--warmup", str(cell["warmup"]), "--json")
+    return json.loads(text)
