@@ -89,7 +89,7 @@ def read_gtest(name, code, output):
     return tally
 
 
-def unit_tests(label, preset, only=None, emulator=(), env=None, timeout=900, shards=1):
+def unit_tests(label, preset, only=None, emulator=(), env=None, timeout=900, shards=JOBS):
     """Runs build/PRESET/bin/test_* (or those whose folder is in `only`), each in `shards` processes."""
     programs = sorted(glob.glob(f"build/{preset}/bin/test_*"))
     if only is not None:
@@ -127,7 +127,7 @@ def step_exhaustive():
 
 def step_asan():
     tally = build("asan")
-    tally.add(unit_tests("asan", "asan", env=SANITIZER_ENV, timeout=1200, shards=JOBS))
+    tally.add(unit_tests("asan", "asan", env=SANITIZER_ENV, timeout=1200))
     return tally
 
 
@@ -141,14 +141,14 @@ def step_aarch64():
     tally = build("aarch64")
     for cpu in ("cortex-a72", "max"):
         env = {"QEMU_CPU": cpu, "MOTE_EMULATED": "1"}
-        tally.add(unit_tests(f"aarch64({cpu})", "aarch64", emulator=QEMU_ARM, env=env, timeout=1800, shards=JOBS))
+        tally.add(unit_tests(f"aarch64({cpu})", "aarch64", emulator=QEMU_ARM, env=env, timeout=1800))
     return tally
 
 
 def step_generic():
     env = {"QEMU_CPU": "Nehalem", "MOTE_EMULATED": "1"}
     return unit_tests("generic(Nehalem)", "native", only=("base", "simd", "kernels"), emulator=("qemu-x86_64",), env=env,
-                      timeout=1800, shards=JOBS)
+                      timeout=1800)
 
 
 def step_i386():
