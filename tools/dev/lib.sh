@@ -8,7 +8,8 @@ need() {
   rows=$(awk -v groups=" $* " '!/^#/ && NF && index(groups, " " $1 " ") && !seen[$2]++' tools/dev/packages.txt)
   # shellcheck disable=SC2046 # one word per package is meant
   installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $(awk '{print $2}' <<<"$rows") 2>/dev/null || true)
-  rows=$(awk 'NR == FNR { if ($1 == "installed") have[$2] = 1; next } NF && !($2 in have)' <(echo "$installed") <(echo "$rows"))
+  installed=$(awk '$1 == "installed" {printf " %s", $2}' <<<"$installed")
+  rows=$(have="$installed " awk '!index(ENVIRON["have"], " " $2 " ")' <<<"$rows")
   [ -n "$rows" ] || return 0
   missing=$(awk '{printf "%s ", $2}' <<<"$rows")
   echo "These Debian packages are missing:" >&2
