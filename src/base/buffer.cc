@@ -1,0 +1,77 @@
+#include "base/buffer.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/text.h"
+
+namespace mote {
+namespace {
+
+void* default_allocate(void*, std::size_t bytes, std::size_t alignment) {
+  void* p = nullptr;
+  return posix_memalign(&p, alignment, bytes) == 0 ? p : nullptr;
+}
+void default_release(void*, void* memory, std::size_t) { std::free(memory); }
+
+constexpr AllocatorHook kDefault = {default_allocate, default_release, nullptr};
+constinit AllocatorHook allocator = kDefault;
+constinit std::atomic<std::int64_t> held{0}, peak{0};
+
+void count(std::int64_t bytes) {
+  std::int64_t now = held.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  std::int64_t top = peak.load(std::memory_order_relaxed);
+  while (now > top && !peak.compare_exchange_weak(top, now, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace
+
+void set_allocator(const AllocatorHook* hook) { allocator = hook ? *hook : kDefault; }
+std::int64_t allocated_bytes() { return held.load(std::memory_order_relaxed); }
+std::int64_t peak_allocated_bytes() { return peak.load(std::memory_order_relaxed); }
+
+Buffer::Buffer(Buffer&& o) noexcept : data_(std::exchange(o.data_, nullptr)), size_(std::exchange(o.size_, 0)) {}
+
+Buffer& Buffer::operator=(Buffer&& o) noexcept {
+  std::swap(data_, o.data_);
+  std::swap(size_, o.size_);
+  return *this;
+}
+
+Buffer::~Buffer() {
+  if (!data_) return;
+  allocator.release(allocator.user, data_, static_cast<std::size_t>(size_));
+  count(-size_);
+}
+
+Result<Buffer> Buffer::allocate(std::int64_t bytes, std::string_view who, bool zeroed) {
+  if (bytes < 0) return internal_error(concat(who, ": negative size"));
+  Buffer b;
+  if (bytes == 0) return b;
+  void* p = static_cast<std::uint64_t>(bytes) <= SIZE_MAX / 2
+                ? allocator.allocate(allocator.user, static_cast<std::size_t>(bytes), kAlignment)
+                : nullptr;
+  if (!p) {
+    return Status(Code::kResourceExhausted, concat(who, ": no memory for ", human_bytes(bytes)))
+        .hint("a smaller batch or shape needs less memory");
+  }
+  b.data_ = static_cast<std::byte*>(p);
+  b.size_ = bytes;
+  count(bytes);
+  if (zeroed) std::memset(p, 0, static_cast<std::size_t>(bytes));
+  return b;
+}
+
+std::byte* Arena::take(std::int64_t bytes, std::size_t alignment) {
+  auto base = reinterpret_cast<std::uintptr_t>(memory_.data());
+  std::size_t start =
+      static_cast<std::size_t>(((base + used_ + alignment - 1) & ~(std::uintptr_t{alignment} - 1)) - base);
+  if (bytes < 0 || start > memory_.size() || static_cast<std::uint64_t>(bytes) > memory_.size() - start) return nullptr;
+  used_ = start + static_cast<std::size_t>(bytes);
+  return memory_.data() + start;
+}
+
+}  // namespace mote

@@ -1,0 +1,61 @@
+// Arithmetic on sizes that come from files: 64-bit, signed, with overflow noticed instead of wrapped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace mote {
+
+inline bool checked_add(std::int64_t a, std::int64_t b, std::int64_t* out) {
+  return !__builtin_add_overflow(a, b, out);
+}
+inline bool checked_sub(std::int64_t a, std::int64_t b, std::int64_t* out) {
+  return !__builtin_sub_overflow(a, b, out);
+}
+inline bool checked_mul(std::int64_t a, std::int64_t b, std::int64_t* out) {
+  return !__builtin_mul_overflow(a, b, out);
+}
+
+// A value that remembers that a step on the way to it overflowed; value() is then meaningless.
+class Checked {
+ public:
+  Checked(std::int64_t v) : value_(v) {}  // NOLINT(google-explicit-constructor)
+  Checked& operator+=(Checked o) { return step(o, checked_add(value_, o.value_, &value_)); }
+  Checked& operator-=(Checked o) { return step(o, checked_sub(value_, o.value_, &value_)); }
+  Checked& operator*=(Checked o) { return step(o, checked_mul(value_, o.value_, &value_)); }
+  friend Checked operator+(Checked a, Checked b) { return a += b; }
+  friend Checked operator-(Checked a, Checked b) { return a -= b; }
+  friend Checked operator*(Checked a, Checked b) { return a *= b; }
+  bool ok() const { return ok_; }
+  std::int64_t value() const { return value_; }
+  std::optional<std::int64_t> get() const { return ok_ ? std::optional(value_) : std::nullopt; }
+
+ private:
+  Checked& step(const Checked& o, bool fine) {
+    ok_ = ok_ && o.ok_ && fine;
+    return *this;
+  }
+  std::int64_t value_;
+  bool ok_ = true;
+};
+
+// The number of elements of a shape; none for a negative dimension or on overflow. 0 if a dimension is 0, whatever the
+// others.
+inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> dims) {
+  std::int64_t n = 1;
+  bool empty = false, fits = true;
+  for (std::int64_t d : dims) {
+    if (d < 0) return std::nullopt;
+    empty = empty || d == 0;
+    fits = fits && checked_mul(n, d, &n);
+  }
+  if (empty) return 0;
+  return fits ? std::optional(n) : std::nullopt;
+}
+
+// a rounded up to a multiple of b, b > 0; the caller knows that it fits.
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace mote
