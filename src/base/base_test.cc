@@ -123,7 +123,9 @@ TEST(Text, Numbers) {
 
 TEST(Text, ForeignTextIsCleaned) {
   EXPECT_EQ(clean_text("caf\xc3\xa9"), "caf\xc3\xa9");
-  EXPECT_EQ(clean_text("a\xff\xc3(b\n\x1b[0m"), "a??(b??[0m");
+  EXPECT_EQ(clean_text("a\xff\xc3(b\n\x1b[0m"),
+            "a?"
+            "?(b??[0m");
   EXPECT_EQ(clean_text("\xed\xa0\x80"), "???");  // a surrogate
   EXPECT_EQ(clean_text("\xc0\x80\xf5"), "???");  // overlong, out of range
   EXPECT_EQ(clean_text("\xc2\x9b"
