@@ -1,5 +1,6 @@
 #include "base/buffer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -51,9 +52,9 @@ Result<Buffer> Buffer::allocate(std::int64_t bytes, std::string_view who, bool z
   if (bytes < 0) return internal_error(concat(who, ": negative size"));
   Buffer b;
   if (bytes == 0) return b;
-  void* p = static_cast<std::uint64_t>(bytes) <= SIZE_MAX / 2
-                ? allocator.allocate(allocator.user, static_cast<std::size_t>(bytes), kAlignment)
-                : nullptr;
+  constexpr std::uint64_t kLargest = std::min<std::uint64_t>(std::uint64_t{1} << 39, SIZE_MAX / 2);
+  auto size = static_cast<std::uint64_t>(bytes);
+  void* p = size <= kLargest ? allocator.allocate(allocator.user, static_cast<std::size_t>(size), kAlignment) : nullptr;
   if (!p) {
     return Status(Code::kResourceExhausted, concat(who, ": no memory for ", human_bytes(bytes)))
         .hint("a smaller batch or shape needs less memory");
