@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "base/half.h"
 #include "mote/dtype.h"
@@ -54,5 +55,55 @@ void store_i64(const TensorView& v, std::int64_t i, std::int64_t x);
 // Copies n elements of one dtype between dense positions, also for packed types.
 void copy_elements(const TensorView& from, std::int64_t from_index, const TensorView& to, std::int64_t to_index,
                    std::int64_t n);
+
+// Accessors, one per dtype: `Value` is what an element is computed as, double for every float (so that a result is
+// rounded once), the stored type for integers of 8 bits and more, int64 for packed ones, bool for boolean.
+template <class T>
+struct NativeElement {
+  using Value = T;
+  static T load(const TensorView& v, std::int64_t i) { return v.as<const T>()[i]; }
+  static void store(const TensorView& v, std::int64_t i, T x) { v.as<T>()[i] = x; }
+};
+struct F32Element {
+  using Value = double;
+  static double load(const TensorView& v, std::int64_t i) { return static_cast<double>(v.as<const float>()[i]); }
+  static void store(const TensorView& v, std::int64_t i, double x) { v.as<float>()[i] = static_cast<float>(x); }
+};
+struct AnyFloatElement {
+  using Value = double;
+  static double load(const TensorView& v, std::int64_t i) { return load_f64(v, i); }
+  static void store(const TensorView& v, std::int64_t i, double x) { store_f64(v, i, x); }
+};
+struct PackedIntElement {
+  using Value = std::int64_t;
+  static std::int64_t load(const TensorView& v, std::int64_t i) { return load_i64(v, i); }
+  static void store(const TensorView& v, std::int64_t i, std::int64_t x) { store_i64(v, i, x); }
+};
+
+// Calls f(accessor()) for a numeric or boolean dtype. Returns false for strings and complex numbers.
+template <class F>
+bool with_element(DType t, F&& f) {
+  if (t == DType::f32) return f(F32Element()), true;
+  if (t == DType::f64) return f(NativeElement<double>()), true;
+  if (is_float(t)) return f(AnyFloatElement()), true;
+  if (bits_of(t) > 0 && bits_of(t) < 8) return f(PackedIntElement()), true;
+  return with_native(t, [&](auto x) {
+    if constexpr (!std::is_floating_point_v<decltype(x)>) f(NativeElement<decltype(x)>());
+  });
+}
+
+// Integer arithmetic that wraps.
+template <class T>
+T wrap_add(T a, T b) {
+  return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+template <class T>
+T wrap_sub(T a, T b) {
+  return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+template <class T>
+T wrap_mul(T a, T b) {
+  return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
 
 }  // namespace mote
