@@ -1,0 +1,180 @@
+#include "kernels/conv/conv.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "kernels/conv/drivers.h"
+
+namespace mote::kernels::conv {
+
+i64 Shape::out(int d) const {
+  const i64 room = in[d] + pad_begin[d] + pad_end[d] - (kernel[d] - 1) * dilation[d] - 1;
+  return room < 0 ? 0 : room / stride[d] + 1;
+}
+
+std::string_view name_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kDot:
+      return "dot";
+    case Algorithm::kDirect:
+      return "direct";
+    case Algorithm::kDepthwise:
+      return "depthwise";
+  }
+  return "";
+}
+
+Algorithm choose(const Shape& s) {
+  bool pointwise = s.groups == 1;
+  for (int d = 0; d < kMaxSpatial; ++d) {
+    pointwise = pointwise && s.kernel[d] == 1 && s.stride[d] == 1 && s.pad_begin[d] == 0 && s.pad_end[d] == 0;
+  }
+  if (pointwise) return Algorithm::kDot;
+  if (s.groups > 1 && s.groups == s.channels) return Algorithm::kDepthwise;
+  return Algorithm::kDirect;
+}
+
+i64 packed_size(Algorithm algorithm, const Shape& s) {
+  if (algorithm == Algorithm::kDepthwise) return dot::packed_size(s.taps(), s.out_channels);
+  return s.groups * dot::packed_size(s.channels / s.groups * s.taps(), s.out_channels / s.groups);
+}
+
+void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
+  if (algorithm == Algorithm::kDepthwise) {
+    dot::pack({w.data, w.dtype, w.tap_stride, w.out_stride}, s.taps(), s.out_channels, dst, s.taps() * dot::kPanel);
+    return;
+  }
+  const i64 channels = s.channels / s.groups, cols = s.out_channels / s.groups, k = channels * s.taps();
+  const auto* data = static_cast<const std::byte*>(w.data);
+  const i64 element = bits_of(w.dtype) / 8;
+  for (i64 g = 0; g < s.groups; ++g) {
+    for (i64 c = 0; c < channels; c += kChunk) {
+      const i64 len = std::min(kChunk, channels - c);
+      for (i64 tap = 0; tap < s.taps(); ++tap) {
+        const i64 at = g * cols * w.out_stride + c * w.channel_stride + tap * w.tap_stride;
+        dot::pack({data + at * element, w.dtype, w.channel_stride, w.out_stride}, len, cols,
+                  dst + (c * s.taps() + tap * len) * dot::kPanel, k * dot::kPanel);
+      }
+    }
+    dst += dot::packed_size(k, cols);
+  }
+}
+
+}  // namespace mote::kernels::conv
+
+// The ISA files of dot and conv.
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs)       \
+  namespace mote::kernels::dot {                             \
+  void block_##ns(const Block& block) noexcept;              \
+  }                                                          \
+  namespace mote::kernels::conv {                            \
+  void depthwise_##ns(const DepthwiseBlock& block) noexcept; \
+  }
+#include "kernels/dot/kernels.inc"
+#undef MOTE_DOT_KERNEL
+
+namespace mote::kernels::conv {
+namespace {
+
+template <dot::BlockFn kBlock>
+void run_dot(const Params& p, TileRange range) noexcept {
+  dot::Params d = p.dot;
+  d.a = p.x;
+  d.b = p.w;
+  d.bias = p.bias;
+  d.c = p.y;
+  d.epilogue = p.epilogue;
+  dot::run_with(d, range, kBlock);
+}
+
+template <dot::BlockFn kBlock>
+void run_direct(const Params& p, TileRange range) noexcept {
+  run_direct(p, range, kBlock);
+}
+
+template <DepthwiseFn kBlock>
+void run_depthwise(const Params& p, TileRange range) noexcept {
+  run_depthwise(p, range, kBlock);
+}
+
+#define MOTE_ROW_dot(ns) &run_dot<dot::block_##ns>
+#define MOTE_ROW_direct(ns) &run_direct<dot::block_##ns>
+#define MOTE_ROW_depthwise(ns) &run_depthwise<depthwise_##ns>
+#if defined(__x86_64__) || defined(__i386__)
+#define MOTE_ROW_avx512(algorithm) MOTE_ROW_##algorithm(avx512)
+#define MOTE_ROW_avx2(algorithm) MOTE_ROW_##algorithm(avx2)
+#else
+#define MOTE_ROW_avx512(algorithm) nullptr
+#define MOTE_ROW_avx2(algorithm) nullptr
+#endif
+#if defined(__aarch64__)
+#define MOTE_ROW_neon(algorithm) MOTE_ROW_##algorithm(neon)
+#else
+#define MOTE_ROW_neon(algorithm) nullptr
+#endif
+#define MOTE_ROW_scalar(algorithm) MOTE_ROW_##algorithm(scalar)
+
+constexpr Kernel kKernels[] = {
+#define MOTE_CONV_KERNEL(name, algorithm, ns, isa, numerics)   \
+  {"conv_" #name "_f32_" #isa, Algorithm::algorithm, Isa::isa, \
+   Numerics::numerics,         "dot_f32_" #isa,      MOTE_ROW_##ns(name)},
+#include "kernels/conv/kernels.inc"
+#undef MOTE_CONV_KERNEL
+};
+
+}  // namespace
+
+std::span<const Kernel> kernels() { return kKernels; }
+
+const Kernel& select(Algorithm algorithm, const CpuFeatures& cpu) {
+  const Kernel* last = nullptr;
+  for (const Kernel& k : kKernels) {
+    if (k.algorithm != algorithm) continue;
+    if (cpu.has(k.isa)) return k;
+    last = &k;
+  }
+  return *last;
+}
+
+const Kernel* find(std::string_view name) {
+  for (const Kernel& k : kKernels) {
+    if (k.name == name) return &k;
+  }
+  return nullptr;
+}
+
+Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
+  p->shape = shape;
+  Shape& s = p->shape;
+  if (s.x_pixel == 0) s.x_pixel = s.channels;
+  if (s.y_pixel == 0) s.y_pixel = s.out_channels;
+  for (int d = 0; d < kMaxSpatial; ++d) p->out[d] = s.out(d);
+  if (s.in[0] == 1 && s.kernel[0] == 1 && s.in[1] == 1 && s.kernel[1] == 1 && p->out[1] == 1) {
+    // One dimension: let its positions be rows, which tiles can cut.
+    std::swap(s.in[1], s.in[2]);
+    std::swap(s.kernel[1], s.kernel[2]);
+    std::swap(s.stride[1], s.stride[2]);
+    std::swap(s.dilation[1], s.dilation[2]);
+    std::swap(s.pad_begin[1], s.pad_begin[2]);
+    std::swap(s.pad_end[1], s.pad_end[2]);
+    std::swap(p->out[1], p->out[2]);
+  }
+  p->fused = dot::fuse(p->epilogue);
+  if (s.batch * p->out[0] * p->out[1] * p->out[2] == 0) return {0, 0};
+  const dot::Kernel& dot_kernel = *dot::find(kernel.dot);
+  switch (kernel.algorithm) {
+    case Algorithm::kDot: {
+      p->dot.epilogue = p->epilogue;
+      const dot::Shape d{
+          .m = s.batch * s.in_pixels(), .n = s.out_channels, .k = s.channels, .a_row = s.x_pixel, .c_row = s.y_pixel};
+      return dot::setup(dot_kernel, d, &p->dot);
+    }
+    case Algorithm::kDirect:
+      return setup_direct(dot_kernel, p);
+    case Algorithm::kDepthwise:
+      return setup_depthwise(dot_kernel, p);
+  }
+  return {0, 0};
+}
+
+}  // namespace mote::kernels::conv

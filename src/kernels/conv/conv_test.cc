@@ -1,0 +1,255 @@
+#include "kernels/conv/conv.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/testing.h"
+
+namespace mote::kernels::conv {
+namespace {
+
+using namespace testing;
+using i64 = std::int64_t;
+
+struct Case {
+  Shape s;
+  bool bias = true, residual = false, relu = false, ohwi = false;
+};
+
+std::string describe(const Shape& s) {
+  std::string t = "batch " + std::to_string(s.batch) + " channels " + std::to_string(s.channels) + " -> " +
+                  std::to_string(s.out_channels) + " groups " + std::to_string(s.groups);
+  const auto list = [&](const char* name, const i64* v) {
+    t += std::string(" ") + name;
+    for (int d = 0; d < 3; ++d) t += (d ? "," : " ") + std::to_string(v[d]);
+  };
+  list("in", s.in);
+  list("kernel", s.kernel);
+  list("stride", s.stride);
+  list("dilation", s.dilation);
+  list("pad", s.pad_begin);
+  list("end", s.pad_end);
+  return t;
+}
+
+// The naive convolution in the canonical order of the numerics class.
+Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, const Data& residual) {
+  const Shape& s = c.s;
+  const i64 cg = s.channels / s.groups, ng = s.out_channels / s.groups, taps = s.taps();
+  const bool skip = choose(s) == Algorithm::kDepthwise;
+  const i64 xp = s.x_pixel ? s.x_pixel : s.channels, yp = s.y_pixel ? s.y_pixel : s.out_channels;
+  const i64 od = s.out(0), oh = s.out(1), ow = s.out(2);
+  Data y = Data::poisoned(s.batch * od * oh * ow * yp);
+  for (i64 p = 0; p < s.batch * od * oh * ow; ++p) {
+    const i64 pos[3] = {p / (oh * ow) % od, p / ow % oh, p % ow}, image = p / (od * oh * ow);
+    for (i64 o = 0; o < s.out_channels; ++o) {
+      float acc = c.bias ? bias[o] : 0;
+      for (i64 chunk = 0; chunk < cg; chunk += 32) {
+        for (i64 tap = 0; tap < taps; ++tap) {
+          const i64 k[3] = {tap / (s.kernel[1] * s.kernel[2]), tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]};
+          bool inside = true;
+          i64 at = image;
+          for (int d = 0; d < 3; ++d) {
+            const i64 i = pos[d] * s.stride[d] - s.pad_begin[d] + k[d] * s.dilation[d];
+            inside = inside && i >= 0 && i < s.in[d];
+            at = at * s.in[d] + i;
+          }
+          if (!inside && skip) continue;
+          for (i64 e = chunk; e < std::min(chunk + 32, cg); ++e) {
+            const float v = inside ? x[at * xp + o / ng * cg + e] : 0;
+            acc = std::fma(v, w[c.ohwi ? (o * taps + tap) * cg + e : (o * cg + e) * taps + tap], acc);
+          }
+        }
+      }
+      if (c.residual) acc += residual[p * s.out_channels + o];
+      if (c.relu) acc = std::max(0.0f, acc);
+      y[p * yp + o] = acc;
+    }
+  }
+  return y;
+}
+
+void check(const Case& c) {
+  const Shape& s = c.s;
+  SCOPED_TRACE(describe(s));
+  const i64 xp = s.x_pixel ? s.x_pixel : s.channels, cg = s.channels / s.groups;
+  Data x = Data::poisoned(s.batch * s.in_pixels() * xp);
+  const Data values(s.batch * s.in_pixels() * s.channels), w(s.out_channels * cg * s.taps(), 2),
+      bias(s.out_channels, 3);
+  for (i64 p = 0; p < s.batch * s.in_pixels(); ++p) {
+    for (i64 e = 0; e < s.channels; ++e) x[p * xp + e] = values[p * s.channels + e];
+  }
+  Data residual(s.batch * s.out_pixels() * s.out_channels, 4);
+  const Data want = reference(c, x, w, bias, residual);
+  const Algorithm algorithm = choose(s);
+  Data packed = Data::poisoned(packed_size(algorithm, s));
+  const Weights oihw{w.get(), DType::f32, cg * s.taps(), s.taps(), 1}, ohwi{w.get(), DType::f32, s.taps() * cg, 1, cg};
+  pack(algorithm, s, c.ohwi ? ohwi : oihw, packed.get());
+  for (const Kernel& kernel : kernels()) {
+    if (kernel.algorithm != algorithm || !host_cpu().has(kernel.isa)) continue;
+    SCOPED_TRACE(kernel.name);
+    Params p;
+    if (c.residual) {
+      p.epilogue.ops[p.epilogue.count++] = binary(BinaryOp::add, 0);
+      p.epilogue.operands[0] = {residual.get(), s.out_channels, 1};
+    }
+    if (c.relu) p.epilogue.ops[p.epilogue.count++] = unary(UnaryOp::relu);
+    const Work work = setup(kernel, s, &p);
+    p.x = x.get();
+    p.w = packed.get();
+    p.bias = c.bias ? bias.get() : nullptr;
+    for (int parts : {1, 2, 3, 7}) {
+      Data got = Data::poisoned(want.size());
+      p.y = got.get();
+      run_in_parts(kernel.run, p, work.tiles, work.scratch_bytes, parts);
+      ASSERT_TRUE(got.same_bits(want)) << parts << " parts";
+    }
+  }
+}
+
+Shape square(i64 channels, i64 out, i64 size, i64 kernel, i64 stride = 1, i64 groups = 1) {
+  Shape s{.channels = channels, .out_channels = out, .groups = groups};
+  for (int d : {1, 2}) {
+    s.in[d] = size;
+    s.kernel[d] = kernel;
+    s.stride[d] = stride;
+    s.pad_begin[d] = s.pad_end[d] = kernel / 2;
+  }
+  return s;
+}
+
+TEST(Conv, ChoosesByShape) {
+  EXPECT_EQ(choose(square(8, 16, 10, 1)), Algorithm::kDot);
+  EXPECT_EQ(choose(square(8, 16, 10, 1, 2)), Algorithm::kDirect);
+  EXPECT_EQ(choose(square(8, 8, 10, 3, 1, 8)), Algorithm::kDepthwise);
+  EXPECT_EQ(choose(square(8, 16, 10, 3, 1, 8)), Algorithm::kDepthwise);
+  EXPECT_EQ(choose(square(8, 8, 10, 3, 1, 4)), Algorithm::kDirect);
+}
+
+TEST(Conv, Pointwise) {
+  check({square(20, 37, 7, 1)});
+  Shape s = square(33, 18, 9, 1);
+  s.batch = 2;
+  s.x_pixel = 40;
+  s.y_pixel = 21;
+  check({s, true, true, true});
+}
+
+TEST(Conv, KernelsAndStrides) {
+  for (i64 size : {1, 5, 7, 8, 14, 20, 29}) {
+    for (i64 kernel : {1, 2, 3, 5, 7}) {
+      for (i64 stride : {1, 2, 3}) check({square(5, 19, size, kernel, stride)});
+    }
+  }
+}
+
+TEST(Conv, ChannelChunks) {
+  for (i64 channels : {1, 3, 16, 31, 32, 33, 64, 70, 256}) {
+    check({square(channels, 24, 9, 3), true, true, true});
+    check({square(channels, 10, 9, 3, 2), false, false, true, true});
+  }
+}
+
+TEST(Conv, MapsOfEveryWidth) {
+  for (i64 size = 1; size <= 31; ++size) check({square(3, 40, size, 3)});
+  check({square(40, 33, 57, 3)});
+}
+
+TEST(Conv, AsymmetricPadsDilationAndPitches) {
+  Shape s = square(6, 10, 13, 3);
+  s.in[1] = 11;
+  s.pad_begin[1] = 0;
+  s.pad_end[1] = 2;
+  s.pad_begin[2] = 3;
+  s.pad_end[2] = 0;
+  s.x_pixel = 9;
+  s.y_pixel = 17;
+  s.batch = 2;
+  check({s, true, true});
+  for (i64 dilation : {2, 3, 6}) {
+    Shape t = square(40, 18, 17, 3);
+    t.dilation[1] = t.dilation[2] = dilation;
+    t.pad_begin[1] = t.pad_begin[2] = t.pad_end[1] = t.pad_end[2] = dilation;
+    check({t});
+    t.pad_begin[1] = t.pad_begin[2] = t.pad_end[1] = t.pad_end[2] = 0;
+    check({t});
+    t.channels = t.out_channels = t.groups = 19;
+    t.pad_begin[1] = 5;
+    check({t});
+  }
+  Shape crop = square(4, 6, 10, 3);
+  crop.pad_begin[1] = -2;
+  crop.pad_end[2] = -1;
+  check({crop});
+}
+
+TEST(Conv, OneAndThreeDimensions) {
+  for (i64 channels : {1, 3, 40}) {
+    for (i64 kernel : {1, 3, 10}) {
+      for (i64 stride : {1, 2, 5}) {
+        Shape s{.batch = 2, .channels = channels, .out_channels = 21};
+        s.in[2] = 203;
+        s.kernel[2] = kernel;
+        s.stride[2] = stride;
+        s.pad_begin[2] = kernel / 2;
+        s.pad_end[2] = kernel / 3;
+        check({s});
+      }
+    }
+    Shape v{.batch = 2, .channels = channels, .out_channels = 18};
+    for (int d = 0; d < 3; ++d) {
+      v.in[d] = 5 + d;
+      v.kernel[d] = 3 - d % 2;
+      v.stride[d] = 1 + d % 2;
+      v.pad_begin[d] = 1;
+      v.pad_end[d] = d % 2;
+    }
+    check({v, true, true, true});
+    v.groups = channels;
+    v.out_channels = channels * 2;
+    check({v, true, true, true});
+  }
+  Shape deep{.channels = 24, .out_channels = 24, .groups = 24};
+  deep.in[2] = 130;
+  deep.kernel[2] = 9;
+  deep.pad_begin[2] = 8;
+  check({deep});
+}
+
+TEST(Conv, Groups) {
+  check({square(8, 12, 9, 3, 1, 4), true, true, true});
+  check({square(64, 64, 7, 3, 2, 2)});
+  check({square(80, 80, 6, 1, 1, 2)});
+  check({square(6, 40, 8, 5, 1, 2), true, false, true, true});
+}
+
+TEST(Conv, Depthwise) {
+  for (i64 kernel : {2, 3, 4, 5, 7}) {
+    for (i64 stride : {1, 2, 3}) {
+      for (i64 channels : {2, 16, 23, 50})
+        check({square(channels, channels, 19, kernel, stride, channels), true, true, true});
+    }
+  }
+  for (i64 size = 1; size < 24; ++size) check({square(17, 17, size, 3, 1, 17)});
+  for (i64 m : {2, 3, 5}) check({square(10, 10 * m, 12, 3, 2, 10)});
+  Shape s = square(24, 24, 15, 3, 1, 24);
+  s.batch = 2;
+  s.x_pixel = 30;
+  s.y_pixel = 25;
+  check({s, false, true, false, true});
+}
+
+TEST(Conv, EmptyOutput) {
+  Shape s = square(4, 4, 2, 5);
+  s.pad_begin[1] = s.pad_end[1] = 0;
+  Params p;
+  EXPECT_EQ(setup(select(choose(s), host_cpu()), s, &p).tiles, 0);
+}
+
+TEST(Conv, LargeLayersInManyTiles) {
+  check({square(64, 64, 28, 3), true, true, true});
+  check({square(160, 96, 14, 3, 2), true, true, true});
+  check({square(3, 32, 64, 7, 2), true, false, true});
+}
+
+}  // namespace
+}  // namespace mote::kernels::conv

@@ -1,0 +1,222 @@
+// Direct convolution: the dot's block kernel with one tap per kernel position, over the input in place or over a strip.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/conv/drivers.h"
+
+namespace mote::kernels::conv {
+namespace {
+
+// The part of a line (rows or columns) that `outputs` outputs read, as the strip holds it.
+i64 line_shared(const Shape& s, int d, i64 outputs) {
+  return (outputs - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1;
+}
+i64 line_split(const Shape& s, int d, i64 outputs) { return outputs * s.kernel[d]; }
+
+// Cuts [image, D, H, W] into a strip for output rows [oh, oh + rows) of depth od: what is outside of the image becomes
+// zero.
+struct StripWriter {
+  const Params& p;
+  const float* image;  // channel 0 of the group
+  i64 channels;
+  float* strip;
+
+  void line(i64 id, i64 ih, float* dst) const {
+    const Shape& s = p.shape;
+    const i64 pitch = p.strip_pixel;
+    if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1]) {
+      std::memset(dst, 0, static_cast<std::size_t>(p.strip_cols * pitch) * sizeof(float));
+      return;
+    }
+    const float* src = image + (id * s.in[1] + ih) * s.in[2] * s.x_pixel;
+    if (p.split_cols) {
+      for (i64 kw = 0; kw < s.kernel[2]; ++kw) {
+        for (i64 ow = 0; ow < p.out[2]; ++ow) {
+          const i64 iw = ow * s.stride[2] - s.pad_begin[2] + kw * s.dilation[2];
+          pixels(src, iw, dst + (kw * p.out[2] + ow) * pitch, 1);
+        }
+      }
+      return;
+    }
+    pixels(src, -s.pad_begin[2], dst, p.strip_cols);
+  }
+
+  // `count` pixels from column iw on.
+  void pixels(const float* src, i64 iw, float* dst, i64 count) const {
+    const i64 pitch = p.strip_pixel, width = p.shape.in[2], x_pixel = p.shape.x_pixel;
+    const i64 before = std::clamp<i64>(-iw, 0, count), inside = std::clamp<i64>(width - iw, before, count);
+    std::memset(dst, 0, static_cast<std::size_t>(before * pitch) * sizeof(float));
+    if (pitch == channels && x_pixel == channels) {
+      std::memcpy(dst + before * pitch, src + (iw + before) * x_pixel,
+                  static_cast<std::size_t>((inside - before) * channels) * sizeof(float));
+    } else {
+      for (i64 i = before; i < inside; ++i) {
+        std::memcpy(dst + i * pitch, src + (iw + i) * x_pixel, static_cast<std::size_t>(channels) * sizeof(float));
+      }
+    }
+    std::memset(dst + inside * pitch, 0, static_cast<std::size_t>((count - inside) * pitch) * sizeof(float));
+  }
+
+  void write(i64 od, i64 oh, i64 rows) const {
+    const Shape& s = p.shape;
+    const i64 lines = p.split_rows ? line_split(s, 1, rows) : line_shared(s, 1, rows);
+    for (i64 kd = 0; kd < s.kernel[0]; ++kd) {
+      const i64 id = od * s.stride[0] - s.pad_begin[0] + kd * s.dilation[0];
+      for (i64 i = 0; i < lines; ++i) {
+        i64 ih = oh * s.stride[1] - s.pad_begin[1];
+        ih += p.split_rows ? i % rows * s.stride[1] + i / rows * s.dilation[1] : i;
+        line(id, ih, strip + (kd * p.strip_rows + i) * p.strip_cols * p.strip_pixel);
+      }
+    }
+  }
+};
+
+// Where A of a tile lies: steps between output columns and rows, and the offset of every tap.
+struct View {
+  const float* a;
+  i64 col, row;
+};
+
+View place_taps(const Params& p, i64 rows, i64* taps) {
+  const Shape& s = p.shape;
+  View v{};
+  i64 slice, tap_row, tap_col;  // steps of kd, kh, kw
+  if (p.in_place) {
+    v.col = s.stride[2] * s.x_pixel;
+    v.row = s.stride[1] * s.in[2] * s.x_pixel;
+    slice = s.dilation[0] * s.in[1] * s.in[2] * s.x_pixel;
+    tap_row = s.dilation[1] * s.in[2] * s.x_pixel;
+    tap_col = s.dilation[2] * s.x_pixel;
+  } else {
+    const i64 line = p.strip_cols * p.strip_pixel;
+    v.col = (p.split_cols ? 1 : s.stride[2]) * p.strip_pixel;
+    v.row = (p.split_rows ? 1 : s.stride[1]) * line;
+    slice = p.strip_rows * line;
+    tap_row = (p.split_rows ? rows : s.dilation[1]) * line;
+    tap_col = (p.split_cols ? p.out[2] : s.dilation[2]) * p.strip_pixel;
+  }
+  for (i64 kd = 0; kd < s.kernel[0]; ++kd) {
+    for (i64 kh = 0; kh < (p.merge == 1 ? 1 : s.kernel[1]); ++kh) {
+      for (i64 kw = 0; kw < (p.merge == 2 ? 1 : s.kernel[2]); ++kw) *taps++ = kd * slice + kh * tap_row + kw * tap_col;
+    }
+  }
+  return v;
+}
+
+}  // namespace
+
+void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
+  const Shape& s = p.shape;
+  const i64 channels = s.channels / s.groups, cols = s.out_channels / s.groups;
+  i64* taps = reinterpret_cast<i64*>(range.scratch);
+  float* strip = reinterpret_cast<float*>(range.scratch + round_up(s.taps() * 8, 64));
+  const i64 merged = p.merge ? s.kernel[p.merge] : 1, tap_count = s.taps() / merged;
+  const i64 k = channels * s.taps(), chunks = p.merge ? 1 : ceil_div(channels, kChunk);
+  i64 strip_of = -1;
+  for (i64 tile = range.begin; tile < range.end; ++tile) {
+    const i64 col_tile = tile % p.col_tiles, place = tile / p.col_tiles;
+    const i64 oh = place % p.row_tiles * p.row_step, rows = std::min(p.row_step, p.out[1] - oh);
+    const i64 od = place / p.row_tiles % p.out[0], group = place / p.row_tiles / p.out[0] % s.groups;
+    const i64 image = place / p.row_tiles / p.out[0] / s.groups;
+    const float* x = p.x + image * s.in_pixels() * s.x_pixel + group * channels;
+    const View view = place_taps(p, rows, taps);
+    const i64 pixel = ((image * p.out[0] + od) * p.out[1] + oh) * p.out[2], col = group * cols + col_tile * p.col_step;
+    dot::Block b{};
+    if (p.in_place) {
+      b.a = x + (od * s.stride[0] * s.in[1] + oh * s.stride[1]) * s.in[2] * s.x_pixel;
+    } else {
+      if (strip_of != place) StripWriter{p, x, channels, strip}.write(od, oh, rows);
+      strip_of = place;
+      b.a = strip;
+    }
+    b.m = rows * p.out[2];
+    b.a_row = p.out[2] == 1 ? view.row : view.col;
+    b.a_run = view.row;
+    b.run = p.out[2] == 1 ? b.m : p.out[2];
+    b.n = std::min(p.col_step, cols - col_tile * p.col_step);
+    b.taps = taps;
+    b.tap_count = tap_count;
+    b.chunk_len = p.merge ? channels * merged : kChunk;
+    b.b_panel = k * dot::kPanel;
+    const float* weights = p.w + (group * dot::panels_of(cols) + col_tile * p.col_step / dot::kPanel) * b.b_panel;
+    if (col_tile + 1 < p.col_tiles) b.next_b = weights + dot::panels_of(b.n) * b.b_panel;
+    b.c = p.y + pixel * s.y_pixel + col;
+    b.c_row = s.y_pixel;
+    b.bias = p.bias ? p.bias + col : nullptr;
+    b.lo = p.fused.lo;
+    b.hi = p.fused.hi;
+    if (p.fused.program) b.program = &p.epilogue;
+    b.program_row = pixel;
+    b.program_col = col;
+    if (p.fused.residual >= 0) {
+      const EpilogueOperand& r = p.epilogue.operands[p.fused.residual];
+      b.residual = r.data + pixel * r.row_stride + col;
+      b.residual_row = r.row_stride;
+    }
+    b.rows_outer = p.rows_outer;
+    for (i64 chunk = 0; chunk < chunks; chunk += p.chunk_block) {
+      b.chunk_begin = chunk;
+      b.chunk_end = std::min(chunk + p.chunk_block, chunks);
+      b.last_len = p.merge ? b.chunk_len : std::min(channels - (b.chunk_end - 1) * kChunk, kChunk);
+      b.first = chunk == 0;
+      b.last = b.chunk_end == chunks;
+      b.b = weights + chunk * kChunk * tap_count * dot::kPanel;
+      block(b);
+    }
+  }
+}
+
+Work setup_direct(const dot::Kernel& kernel, Params* p) {
+  constexpr i64 kL2Floats = (i64{1} << 20) / 4;
+  const Shape& s = p->shape;
+  const i64 channels = s.channels / s.groups, n = round_up(s.out_channels / s.groups, dot::kPanel);
+  const i64 oh = p->out[1], ow = p->out[2], k = channels * s.taps();
+  p->in_place = true;
+  for (int d = 0; d < kMaxSpatial; ++d) p->in_place = p->in_place && s.pad_begin[d] == 0 && s.pad_end[d] <= 0;
+  p->split_cols = line_split(s, 2, ow) < line_shared(s, 2, ow);
+  const i64 pixel = p->in_place ? s.x_pixel : channels;
+  // Few channels: the taps of a kernel row (of a kernel column where the image is one pixel wide) are one piece of
+  // memory.
+  const bool narrow = s.in[2] == 1 && s.kernel[2] == 1 && ow == 1;
+  const int inner = narrow ? 1 : 2;
+  const bool split = narrow ? line_split(s, 1, oh) < line_shared(s, 1, oh) : p->split_cols;
+  p->merge = channels <= kChunk && s.dilation[inner] == 1 && pixel == channels && (p->in_place || !split) ? inner : 0;
+  p->strip_pixel = channels;
+  if (!p->merge) {
+    p->strip_pixel = round_up(channels, 16);
+    if (p->strip_pixel % 256 == 0) p->strip_pixel += 16;
+  }
+  p->strip_cols = p->split_cols ? line_split(s, 2, ow) : line_shared(s, 2, ow);
+  const i64 total = s.batch * s.groups * p->out[0] * oh * ow * n * k;
+  const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 2), most = kernel.tile_macs * 4;
+  i64 rows, cols;
+  if (oh * ow <= 256) {
+    rows = oh;
+    cols = std::max<i64>(macs / (rows * ow * k), 1);
+  } else {
+    cols = n;
+    rows = std::clamp<i64>(macs / (ow * k * n), 1, oh);
+    while (rows > 1 && line_shared(s, 1, rows) * s.kernel[0] * p->strip_cols * p->strip_pixel > kL2Floats / 2) --rows;
+    if (rows * ow * k * n > most) cols = std::max<i64>(most / (rows * ow * k), 1);
+  }
+  const i64 unit = 2 * dot::kPanel;
+  while (rows > 1 && rows * ow * k * unit > most) --rows;
+  cols = std::min(std::max<i64>(cols / unit, 1) * unit, n);
+  p->row_tiles = ceil_div(oh, rows);
+  p->row_step = ceil_div(oh, p->row_tiles);
+  p->row_tiles = ceil_div(oh, p->row_step);
+  p->col_tiles = ceil_div(n, cols);
+  p->col_step = round_up(ceil_div(n, p->col_tiles), unit);
+  p->col_tiles = ceil_div(n, p->col_step);
+  p->split_rows = p->merge != 1 && line_split(s, 1, p->row_step) < line_shared(s, 1, p->row_step);
+  p->strip_rows = p->split_rows ? line_split(s, 1, p->row_step) : line_shared(s, 1, p->row_step);
+  p->rows_outer = k * p->col_step <= kL2Floats / 2 + kL2Floats / 8;
+  const i64 chunks = p->merge ? 1 : ceil_div(channels, kChunk);
+  p->chunk_block = p->rows_outer ? chunks : std::max<i64>(320 / (kChunk * s.taps()), 1);
+  std::size_t scratch = static_cast<std::size_t>(round_up(s.taps() * 8, 64));
+  if (!p->in_place)
+    scratch += static_cast<std::size_t>(s.kernel[0] * p->strip_rows * p->strip_cols * p->strip_pixel) * sizeof(float);
+  return {s.batch * s.groups * p->out[0] * p->row_tiles * p->col_tiles, scratch};
+}
+
+}  // namespace mote::kernels::conv

@@ -1,0 +1,291 @@
+// Internal: the block kernel (block.h) over the vector layer, one instance per ISA file. The including file is compiled
+// for the ISA; everything here is in its namespace.
+#pragma once
+
+#include "kernels/dot/block.h"
+#include "simd/vec.h"
+
+namespace mote::kernels::MOTE_SIMD_BASE_NS {
+__attribute__((weak)) void apply_epilogue(const Epilogue&, float*, std::int64_t, std::int64_t, std::int64_t) noexcept;
+}
+
+namespace mote::kernels::MOTE_SIMD_NS {
+namespace {
+
+using namespace simd::MOTE_SIMD_NS;
+using dot::Block;
+using dot::kPanel;
+using i64 = std::int64_t;
+
+#if defined(__GNUC__)
+#define MOTE_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define MOTE_INLINE_LAMBDA
+#endif
+
+MOTE_INLINE constexpr i64 least(i64 a, i64 b) { return a < b ? a : b; }
+MOTE_INLINE constexpr int lanes_valid(int cols, int reg) {
+  const int n = cols - reg * kLanes;
+  return n < 0 ? 0 : n > kLanes ? kLanes : n;
+}
+
+inline constexpr int kPerPanel = kPanel / kLanes;  // registers in a panel
+inline constexpr int kMaxRows = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
+// The most rows of a tile that is R registers wide: what the registers of the ISA hold.
+MOTE_INLINE constexpr int rows_for(int r) {
+  if (r == 8) return 1;
+  if (r == 4) return kLanes == 16 ? 6 : kLanes == 8 ? 3 : 4;
+  return kMaxRows;
+}
+
+// One tile: up to kMaxRows rows by R registers of columns.
+struct Tile {
+  const float* a;               // row 0; the others follow by s.a_row
+  const float* rows[kMaxRows];  // or one pointer per row
+  const float* b;
+  float* c;
+  const float* bias;
+  const float* residual;
+  const char* prefetch;
+  i64 prefetch_step;  // bytes per four k
+  int cols;
+};
+
+MOTE_INLINE void prefetch_far(const char* p) {
+#if defined(__GNUC__)
+  __builtin_prefetch(p, 0, 2);
+#endif
+}
+
+// acc = x * w + acc. Spelled out for the large tiles on x86, because GCC otherwise rotates and spills the accumulators.
+template <bool kLarge>
+MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__FMA__) && !defined(MOTE_SIMD_SCALAR)
+  if constexpr (kLarge) {
+    asm("vfmadd231ps %2, %1, %0" : "+v"(acc.v) : "v"(x.v), "v"(w.v));
+    return;
+  }
+#endif
+  acc = fma(x, w, acc);
+}
+
+template <int MR, int R>
+MOTE_INLINE void start(const Block& s, const Tile& t, F32 (&acc)[MR][R]) {
+  const bool full = t.cols >= R * kLanes;
+#pragma GCC unroll 8
+  for (int j = 0; j < R; ++j) {
+    const int valid = full ? kLanes : lanes_valid(t.cols, j);
+    if (s.first) {
+      F32 v = zero();
+      if (t.bias) v = full ? load(t.bias + j * kLanes) : load_n(t.bias + j * kLanes, valid);
+#pragma GCC unroll 16
+      for (int r = 0; r < MR; ++r) acc[r][j] = v;
+    } else if (full) {
+#pragma GCC unroll 16
+      for (int r = 0; r < MR; ++r) acc[r][j] = load(t.c + r * s.c_row + j * kLanes);
+    } else {
+#pragma GCC unroll 16
+      for (int r = 0; r < MR; ++r) acc[r][j] = load_n(t.c + r * s.c_row + j * kLanes, valid);
+    }
+  }
+}
+
+template <int MR, int R>
+MOTE_INLINE void finish(const Block& s, const Tile& t, F32 (&acc)[MR][R]) {
+  const bool full = t.cols >= R * kLanes;
+  if (s.last) {
+    if (t.residual) {
+#pragma GCC unroll 16
+      for (int r = 0; r < MR; ++r) {
+#pragma GCC unroll 8
+        for (int j = 0; j < R; ++j) {
+          const float* p = t.residual + r * s.residual_row + j * kLanes;
+          const int valid = lanes_valid(t.cols, j);
+          acc[r][j] += full ? load(p) : load_n(p, valid);
+        }
+      }
+    }
+    const F32 lo = set(s.lo), hi = set(s.hi);
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r) {
+#pragma GCC unroll 8
+      for (int j = 0; j < R; ++j) acc[r][j] = min(hi, max(lo, acc[r][j]));
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < R; ++j) {
+    const int valid = lanes_valid(t.cols, j);
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r) {
+      float* p = t.c + r * s.c_row + j * kLanes;
+      if (full) {
+        store(p, acc[r][j]);
+      } else {
+        store_n(p, acc[r][j], valid);
+      }
+    }
+  }
+}
+
+// One k: R registers of B against MR broadcast elements of A.
+template <int MR, int R, class RowFn>
+MOTE_INLINE void step(F32 (&acc)[MR][R], const float* b, i64 panel, RowFn row) {
+  F32 w[R];
+#pragma GCC unroll 8
+  for (int j = 0; j < R; ++j) w[j] = load(b + j / kPerPanel * panel + j % kPerPanel * kLanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < MR; ++r) {
+    const F32 x = set(row(r));
+#pragma GCC unroll 8
+    for (int j = 0; j < R; ++j) accumulate<(MR > 3)>(acc[r][j], x, w[j]);
+  }
+}
+
+template <int MR, int R, bool kIndirect>
+MOTE_NOINLINE void micro(const Block& s, const Tile& t) noexcept {
+  F32 acc[MR][R];
+  start(s, t, acc);
+  const float* b = t.b;
+  const char* pf = t.prefetch;
+  const i64 panel = s.b_panel, row_step = s.a_row, pf_step = t.prefetch_step;
+  for (i64 chunk = s.chunk_begin; chunk < s.chunk_end; ++chunk) {
+    const i64 len = chunk + 1 == s.chunk_end ? s.last_len : s.chunk_len;
+    for (i64 tap = 0; tap < s.tap_count; ++tap) {
+      const i64 offset = s.taps[tap] + chunk * s.chunk_len;
+      // Rows as one base per three: few enough registers for 14 rows. Indirect rows share one index.
+      const float* base[(MR + 2) / 3];
+      for (int g = 0; g < (MR + 2) / 3; ++g) base[g] = t.a + offset + 3 * g * row_step;
+      i64 k = kIndirect ? offset : 0;
+      const i64 end = k + len;
+      const auto at = [&](int e) MOTE_INLINE_LAMBDA {
+        return [&, e](int r) MOTE_INLINE_LAMBDA {
+          if constexpr (kIndirect) return t.rows[r][k + e];
+          return base[r / 3][r % 3 * row_step + e];
+        };
+      };
+      const auto advance = [&](int by) MOTE_INLINE_LAMBDA {
+        k += by;
+        b += by * kPanel;
+        if constexpr (!kIndirect) {
+#pragma GCC unroll 8
+          for (int g = 0; g < (MR + 2) / 3; ++g) base[g] += by;
+        }
+      };
+      while (k + 4 <= end) {
+#pragma GCC unroll 4
+        for (int e = 0; e < 4; ++e) {
+          step(acc, b + e * kPanel, panel, at(e));
+          prefetch_far(pf + e * 64);
+        }
+        pf += pf_step;
+        advance(4);
+      }
+      while (k < end) {
+        step(acc, b, panel, at(0));
+        advance(1);
+      }
+    }
+  }
+  finish(s, t, acc);
+}
+
+using MicroFn = void (*)(const Block&, const Tile&) noexcept;
+
+template <int R, int MR>
+MOTE_INLINE MicroFn micro_rows(int rows, bool indirect) {
+  if constexpr (MR == 0) {
+    return nullptr;
+  } else {
+    return rows == MR ? (indirect ? &micro<MR, R, true> : &micro<MR, R, false>) : micro_rows<R, MR - 1>(rows, indirect);
+  }
+}
+MicroFn micro_for(int rows, int regs, bool indirect) {
+  switch (regs) {
+    case 1:
+      return micro_rows<1, rows_for(1)>(rows, indirect);
+    case 2:
+      return micro_rows<2, rows_for(2)>(rows, indirect);
+    case 4:
+      return micro_rows<4, rows_for(4)>(rows, indirect);
+    default:
+      return micro_rows<8, rows_for(8)>(rows, indirect);
+  }
+}
+
+// The widest tile for `rows` rows and no more than `regs` registers of columns.
+int choose_regs(int rows, i64 regs) {
+  for (int r = 8; r > 1; r /= 2) {
+    if (regs >= r && rows <= rows_for(r)) return r;
+  }
+  return 1;
+}
+
+struct RowTiles {
+  const Block& s;
+  i64 count;
+  i64 begin(i64 i) const { return i * s.m / count; }
+};
+
+void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, const char* prefetch,
+              i64 prefetch_step) {
+  const i64 r0 = tiles.begin(i), rows = tiles.begin(i + 1) - r0;
+  Tile t;
+  i64 outer = r0 / s.run, inner = r0 % s.run;
+  t.a = s.a + outer * s.a_run + inner * s.a_row;
+  const bool indirect = inner + rows > s.run;
+  if (indirect) {
+    for (i64 r = 0; r < rows; ++r) {
+      t.rows[r] = s.a + outer * s.a_run + inner * s.a_row;
+      if (++inner == s.run) inner = 0, ++outer;
+    }
+  }
+  t.b = s.b + col / kPanel * s.b_panel + col % kPanel;
+  t.c = s.c + r0 * s.c_row + col;
+  t.bias = s.bias ? s.bias + col : nullptr;
+  t.residual = s.residual ? s.residual + r0 * s.residual_row + col : nullptr;
+  t.prefetch = prefetch;
+  t.prefetch_step = prefetch_step;
+  t.cols = static_cast<int>(least(s.n - col, regs * kLanes));
+  micro_for(static_cast<int>(rows), regs, indirect)(s, t);
+  if (s.program && s.last) {
+    for (i64 r = 0; r < rows; ++r) {
+      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, t.c + r * s.c_row, s.program_row + r0 + r, s.program_col + col,
+                                        t.cols);
+    }
+  }
+}
+
+void run_block(const Block& s) noexcept {
+  const RowTiles tiles{s, (s.m + kMaxRows - 1) / kMaxRows};
+  const int max_rows = static_cast<int>((s.m + tiles.count - 1) / tiles.count);
+  const i64 k = ((s.chunk_end - s.chunk_begin - 1) * s.chunk_len + s.last_len) * s.tap_count;
+  const auto group = [&](i64 col) { return choose_regs(max_rows, (s.n - col + kLanes - 1) / kLanes); };
+  if (s.rows_outer) {
+    for (i64 i = 0; i < tiles.count; ++i) {
+      for (i64 col = 0; col < s.n;) {
+        const int regs = group(col);
+        const float* b = s.b + col / kPanel * s.b_panel;
+        const bool warm = i > 0;
+        const float* next = warm ? b : b + (regs + kPerPanel - 1) / kPerPanel * s.b_panel;
+        run_tile(s, tiles, i, col, regs, reinterpret_cast<const char*>(next), warm ? 0 : 256);
+        col += regs * kLanes;
+      }
+    }
+    return;
+  }
+  for (i64 col = 0; col < s.n;) {
+    const int regs = group(col);
+    const i64 panels = (regs + kPerPanel - 1) / kPerPanel;
+    const bool more = col + regs * kLanes < s.n;
+    const float* next = more ? s.b + (col / kPanel + panels) * s.b_panel : s.next_b;
+    const i64 lines = k * panels;
+    for (i64 i = 0; i < tiles.count; ++i) {
+      const char* p = reinterpret_cast<const char*>(next ? next : s.b) + (next ? i * lines / tiles.count * 64 : 0);
+      run_tile(s, tiles, i, col, regs, p, next ? 256 : 0);
+    }
+    col += regs * kLanes;
+  }
+}
+
+}  // namespace
+}  // namespace mote::kernels::MOTE_SIMD_NS

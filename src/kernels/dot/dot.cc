@@ -1,0 +1,212 @@
+#include "kernels/dot/dot.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace mote::kernels::dot {
+namespace {
+
+using i64 = std::int64_t;
+
+i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+i64 round_up(i64 a, i64 b) { return ceil_div(a, b) * b; }
+
+i64 matrices(const Shape& s) { return s.batch[0] * s.batch[1] * s.batch[2] * s.batch[3]; }
+
+// The sums of index * stride over the batch dimensions of matrix `index`.
+struct Offsets {
+  i64 a = 0, b = 0, c = 0;
+};
+Offsets offsets_of(const Shape& s, i64 index) {
+  Offsets o;
+  for (int d = kMaxBatchDims - 1; d >= 0; --d) {
+    const i64 i = index % s.batch[d];
+    index /= s.batch[d];
+    o.a += i * s.a_batch[d];
+    o.b += i * s.b_batch[d];
+    o.c += i * s.c_batch[d];
+  }
+  return o;
+}
+
+void run_tile(const Params& p, i64 tile, float* scratch, BlockFn block) {
+  const Shape& s = p.shape;
+  const i64 col_tile = tile % p.col_tiles, row_tile = tile / p.col_tiles % p.row_tiles;
+  const i64 matrix = tile / (p.col_tiles * p.row_tiles);
+  const Offsets at = offsets_of(s, matrix);
+  const i64 row = row_tile * p.row_step, col = col_tile * p.col_step;
+  const i64 tap = 0;
+  Block b{};
+  b.m = std::min(p.row_step, s.m - row);
+  b.n = std::min(p.col_step, s.n - col);
+  b.a = p.a + at.a + row * s.a_row;
+  b.a_row = s.a_row;
+  b.run = b.m;
+  b.taps = &tap;
+  b.tap_count = 1;
+  b.c = p.c + at.c + row * s.c_row + col;
+  b.c_row = s.c_row;
+  b.bias = p.bias ? p.bias + col : nullptr;
+  b.lo = p.fused.lo;
+  b.hi = p.fused.hi;
+  b.program_row = matrix * s.m + row;
+  b.program_col = col;
+  if (p.fused.program) b.program = &p.epilogue;
+  if (p.fused.residual >= 0) {
+    const EpilogueOperand& r = p.epilogue.operands[p.fused.residual];
+    b.residual = r.data + b.program_row * r.row_stride + col;
+    b.residual_row = r.row_stride;
+  }
+  b.rows_outer = p.rows_outer;
+  b.b_panel = s.k * kPanel;
+  const float* packed;
+  if (s.b_packed) {
+    packed = static_cast<const float*>(p.b) + at.b + col / kPanel * b.b_panel;
+    if (col_tile + 1 < p.col_tiles) b.next_b = packed + ceil_div(b.n, kPanel) * b.b_panel;
+  } else {
+    const auto* source = static_cast<const std::byte*>(p.b) + (at.b + col * s.b_n_stride) * (bits_of(s.b_dtype) / 8);
+    pack({source, s.b_dtype, s.b_k_stride, s.b_n_stride}, s.k, b.n, scratch, b.b_panel);
+    packed = scratch;
+  }
+  b.chunk_len = p.k_block;
+  i64 k = 0;
+  do {
+    b.first = k == 0;
+    b.b = packed + k * kPanel;
+    b.chunk_begin = k / p.k_block;
+    b.chunk_end = b.chunk_begin + 1;
+    b.last_len = std::min(p.k_block, s.k - k);
+    k += b.last_len;
+    b.last = k == s.k;
+    block(b);
+  } while (k < s.k);
+}
+
+}  // namespace
+
+void run_with(const Params& p, TileRange range, BlockFn block) noexcept {
+  for (i64 tile = range.begin; tile < range.end; ++tile) {
+    run_tile(p, tile, reinterpret_cast<float*>(range.scratch), block);
+  }
+}
+
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) void block_##ns(const Block& block) noexcept;
+#include "kernels/dot/kernels.inc"
+#undef MOTE_DOT_KERNEL
+
+namespace {
+
+template <BlockFn kBlock>
+void run(const Params& p, TileRange range) noexcept {
+  run_with(p, range, kBlock);
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+#define MOTE_HAS_avx512 &run<block_avx512>
+#define MOTE_HAS_avx2 &run<block_avx2>
+#else
+#define MOTE_HAS_avx512 nullptr
+#define MOTE_HAS_avx2 nullptr
+#endif
+#if defined(__aarch64__)
+#define MOTE_HAS_neon &run<block_neon>
+#else
+#define MOTE_HAS_neon nullptr
+#endif
+#define MOTE_HAS_scalar &run<block_scalar>
+
+constexpr Kernel kKernels[] = {
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) \
+  {"dot_f32_" #isa, Isa::isa, Numerics::numerics, rows, macs, MOTE_HAS_##ns},
+#include "kernels/dot/kernels.inc"
+#undef MOTE_DOT_KERNEL
+};
+
+}  // namespace
+
+std::span<const Kernel> kernels() { return kKernels; }
+
+const Kernel& select(const CpuFeatures& cpu) {
+  for (const Kernel& k : kKernels) {
+    if (cpu.has(k.isa)) return k;
+  }
+  return kKernels[std::size(kKernels) - 1];
+}
+
+const Kernel* find(std::string_view name) {
+  for (const Kernel& k : kKernels) {
+    if (k.name == name) return &k;
+  }
+  return nullptr;
+}
+
+Fused fuse(const Epilogue& e) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  Fused f{false, -1, -kInf, kInf};
+  int i = 0;
+  const auto is = [&](Form form, int opcode) {
+    return i < e.count && e.ops[i].form == form && e.ops[i].opcode == opcode;
+  };
+  if (is(Form::kBinary, static_cast<int>(BinaryOp::add)) && e.ops[i].operand >= 0 &&
+      e.operands[e.ops[i].operand].col_stride == 1) {
+    f.residual = e.ops[i++].operand;
+  }
+  if (is(Form::kUnary, static_cast<int>(UnaryOp::relu))) {
+    f.lo = 0;
+    ++i;
+  } else if (is(Form::kUnary, static_cast<int>(UnaryOp::clip)) && !(e.ops[i].b < e.ops[i].a)) {
+    f.lo = e.ops[i].a;
+    f.hi = e.ops[i].b;
+    ++i;
+  }
+  if (i == e.count) return f;
+  return {true, -1, -kInf, kInf};
+}
+
+// A tile is a block of rows by a range of panels. Weights that fit half of L2 stay there while the rows pass; larger
+// ones are streamed once per block of rows, which then is as large as L2 allows.
+Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
+  constexpr i64 kL2Floats = (i64{1} << 20) / 4;
+  p->shape = shape;
+  Shape& s = p->shape;
+  if (s.a_row == 0) s.a_row = s.k;
+  if (s.c_row == 0) s.c_row = s.n;
+  p->fused = fuse(p->epilogue);
+  const i64 count = matrices(s), n = round_up(std::max<i64>(s.n, 1), kPanel), m = std::max<i64>(s.m, 1);
+  const i64 k = std::max<i64>(s.k, 1), width = 2 * kPanel;
+  // Tiles of four times `tile_macs` at most, smaller ones while there are few, down to a quarter.
+  const i64 total = count * m * n * k;
+  const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 4);
+  const bool resident = k * n <= kL2Floats / 2 && m > 4 * kernel.max_rows && s.b_packed;
+  i64 rows, cols;
+  if (resident) {
+    cols = n;
+    rows = std::max<i64>(macs / (k * n), 1);
+  } else {
+    rows = std::clamp<i64>(kL2Floats / 2 / k, kernel.max_rows, m);
+    if (m <= 256) rows = m;
+    cols = std::max<i64>(macs / (rows * k), 1);
+  }
+  if (rows < m) rows = std::max<i64>(rows / kernel.max_rows, 1) * kernel.max_rows;
+  rows = std::min(rows, m);
+  const i64 most_macs = kernel.tile_macs * 4;
+  if (rows * k * width > most_macs)
+    rows = std::max<i64>(most_macs / (k * width) / kernel.max_rows, 1) * kernel.max_rows;
+  rows = std::min(rows, m);
+  if (rows * k * cols > most_macs) cols = std::max<i64>(most_macs / (rows * k), 1);
+  const i64 unit = m == 1 ? 8 * kPanel : width;
+  cols = std::min(std::max<i64>(cols / unit, 1) * unit, n);
+  p->rows_outer = resident;
+  p->row_tiles = ceil_div(m, rows);
+  p->row_step = rows;
+  p->col_tiles = ceil_div(n, cols);
+  p->col_step = round_up(ceil_div(n, p->col_tiles), unit);
+  p->col_tiles = ceil_div(n, p->col_step);
+  p->k_block = resident || m > 256 || k <= 384 ? k : 256;
+  if (s.m == 0 || s.n == 0 || count == 0) return {0, 0};
+  const std::size_t scratch = s.b_packed ? 0 : static_cast<std::size_t>(packed_size(s.k, p->col_step)) * sizeof(float);
+  return {count * p->row_tiles * p->col_tiles, scratch};
+}
+
+}  // namespace mote::kernels::dot

@@ -1,0 +1,61 @@
+#include "kernels/dot/pack.h"
+
+#include <cstring>
+
+#include "base/half.h"
+
+namespace mote::kernels::dot {
+namespace {
+
+// One panel of up to 16 columns.
+template <class T, class ToF32>
+void pack_panel(const T* src, const PackSource& s, std::int64_t k, int width, float* dst, ToF32 to_f32) {
+  for (std::int64_t i = 0; i < k; ++i, dst += kPanel) {
+    const T* row = src + i * s.k_stride;
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (s.n_stride == 1 && width == kPanel) {
+        std::memcpy(dst, row, kPanel * sizeof(float));
+        continue;
+      }
+    }
+    for (int j = 0; j < width; ++j) dst[j] = to_f32(row[j * s.n_stride]);
+    for (int j = width; j < kPanel; ++j) dst[j] = 0;
+  }
+}
+
+// The source is contiguous in k: 16 rows side by side, in pieces that stay in L1.
+void transpose_panel(const float* src, std::int64_t n_stride, std::int64_t k, float* dst) {
+  for (std::int64_t i = 0; i < k; i += 8) {
+    const std::int64_t len = k - i < 8 ? k - i : 8;
+    for (int j = 0; j < kPanel; ++j) {
+      const float* row = src + j * n_stride + i;
+      for (std::int64_t e = 0; e < len; ++e) dst[(i + e) * kPanel + j] = row[e];
+    }
+  }
+}
+
+}  // namespace
+
+void pack(const PackSource& s, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept {
+  for (std::int64_t col = 0; col < n; col += kPanel, dst += panel_stride) {
+    const int width = n - col < kPanel ? static_cast<int>(n - col) : kPanel;
+    const std::int64_t first = col * s.n_stride;
+    if (s.dtype == DType::f32) {
+      const float* src = static_cast<const float*>(s.data) + first;
+      if (s.k_stride == 1 && width == kPanel) {
+        transpose_panel(src, s.n_stride, k, dst);
+      } else {
+        pack_panel(src, s, k, width, dst, [](float x) { return x; });
+      }
+    } else {
+      const auto* src = static_cast<const std::uint16_t*>(s.data) + first;
+      if (s.dtype == DType::f16) {
+        pack_panel(src, s, k, width, dst, [](std::uint16_t x) { return f16_to_f32(x); });
+      } else {
+        pack_panel(src, s, k, width, dst, [](std::uint16_t x) { return bf16_to_f32(x); });
+      }
+    }
+  }
+}
+
+}  // namespace mote::kernels::dot

@@ -1,0 +1,30 @@
+// Packing of B, the right side of a dot: panels of 16 columns, panel p = columns [16p, 16p+16), each [k][16], zero
+// beyond n. The same layout serves every ISA. Sources of f16 and bf16 are widened. A source element (k, j) lies at k *
+// k_stride + j * n_stride, in elements: [K, N] row-major has strides (N, 1), its transpose [N, K] has (1, K).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "mote/dtype.h"
+
+namespace mote::kernels::dot {
+
+inline constexpr int kPanel = 16;
+
+constexpr std::int64_t panels_of(std::int64_t n) { return (n + kPanel - 1) / kPanel; }
+
+// Floats that a packed [k, n] takes.
+constexpr std::int64_t packed_size(std::int64_t k, std::int64_t n) { return panels_of(n) * kPanel * k; }
+
+struct PackSource {
+  const void* data;
+  DType dtype;  // f32, f16 or bf16
+  std::int64_t k_stride, n_stride;
+};
+
+// Writes rows [0, k) of columns [0, n), panels at dst + p * panel_stride. `panel_stride` is k * 16 for a whole matrix
+// and more where the rows are one piece of a longer k.
+void pack(const PackSource& source, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept;
+
+}  // namespace mote::kernels::dot
