@@ -13,4 +13,14 @@ using DecomposeFn = Result<std::vector<ValueId>> (*)(Builder& b, const Node& nod
 // Null for an op without one.
 DecomposeFn find_decomposition(const Op& op);
 
+#define MOTE_OP_DEC(name, folder) extern const DecomposeFn decompose_##name;
+#define MOTE_OP_REF(name, folder)
+#define MOTE_OP_BOTH(name, folder) MOTE_OP_DEC(name, folder)
+#define MOTE_OP_NONE(name, folder)
+#include "ops/ops.inc"
+#undef MOTE_OP_DEC
+#undef MOTE_OP_REF
+#undef MOTE_OP_BOTH
+#undef MOTE_OP_NONE
+
 }  // namespace mote

@@ -3,21 +3,20 @@
 #include <cmath>
 #include <limits>
 
+#include "base/float_format.h"
+
 namespace mote {
 namespace {
 
-// Bits of packed element i; low bits first within a byte.
-std::uint8_t packed(const TensorView& v, std::int64_t i, int bits) {
-  int per_byte = 8 / bits;
-  auto byte = std::to_integer<unsigned>(v.data[i / per_byte]);
-  return static_cast<std::uint8_t>((byte >> (static_cast<int>(i % per_byte) * bits)) & ((1u << bits) - 1u));
+// The bits of an 8- or 4-bit float.
+std::uint32_t raw_bits(const TensorView& v, std::int64_t i) {
+  if (v.dtype == DType::f4e2m1) return static_cast<std::uint32_t>(load_packed(v.dtype, v.data, i)) & 15u;
+  return v.as<const std::uint8_t>()[i];
 }
 
-void set_packed(const TensorView& v, std::int64_t i, int bits, unsigned value) {
-  int per_byte = 8 / bits;
-  unsigned shift = static_cast<unsigned>(static_cast<int>(i % per_byte) * bits), mask = ((1u << bits) - 1u) << shift;
-  auto byte = std::to_integer<unsigned>(v.data[i / per_byte]);
-  v.data[i / per_byte] = static_cast<std::byte>((byte & ~mask) | ((value << shift) & mask));
+double load_small_float(const TensorView& v, std::int64_t i) {
+  if (v.dtype == DType::f8e8m0) return static_cast<double>(decode_e8m0(v.as<const std::uint8_t>()[i]));
+  return decode(raw_bits(v, i), *float_format_of(v.dtype));
 }
 
 template <class T>
@@ -34,19 +33,7 @@ T saturate(double x) {
 }  // namespace
 
 std::int64_t load_i64(const TensorView& v, std::int64_t i) {
-  switch (v.dtype) {
-    case DType::i4:
-    case DType::i2: {
-      int bits = bits_of(v.dtype);
-      int raw = packed(v, i, bits);
-      return raw >= (1 << (bits - 1)) ? raw - (1 << bits) : raw;
-    }
-    case DType::u4:
-    case DType::u2:
-      return packed(v, i, bits_of(v.dtype));
-    default:
-      break;
-  }
+  if (bits_of(v.dtype) < 8) return load_packed(v.dtype, v.data, i);
   std::int64_t out = 0;
   with_native(v.dtype, [&](auto t) { out = static_cast<std::int64_t>(v.as<decltype(t)>()[i]); });
   return out;
@@ -58,21 +45,18 @@ double load_f64(const TensorView& v, std::int64_t i) {
       return f16_to_f32(v.as<std::uint16_t>()[i]);
     case DType::bf16:
       return bf16_to_f32(v.as<std::uint16_t>()[i]);
-    case DType::i4:
-    case DType::i2:
-    case DType::u4:
-    case DType::u2:
-      return static_cast<double>(load_i64(v, i));
     default:
       break;
   }
+  if (is_float(v.dtype) && bits_of(v.dtype) <= 8) return load_small_float(v, i);
+  if (bits_of(v.dtype) < 8) return static_cast<double>(load_i64(v, i));
   double out = 0;
   with_native(v.dtype, [&](auto t) { out = static_cast<double>(v.as<decltype(t)>()[i]); });
   return out;
 }
 
 void store_i64(const TensorView& v, std::int64_t i, std::int64_t x) {
-  if (bits_of(v.dtype) < 8) return set_packed(v, i, bits_of(v.dtype), static_cast<unsigned>(x));
+  if (bits_of(v.dtype) < 8) return store_packed(v.dtype, v.data, i, static_cast<int>(x & 15));
   with_native(v.dtype, [&](auto t) { v.as<decltype(t)>()[i] = static_cast<decltype(t)>(x); });
 }
 
@@ -96,13 +80,19 @@ void store_f64(const TensorView& v, std::int64_t i, double x) {
     default:
       break;
   }
-  if (bits_of(v.dtype) < 8) {
-    int bits = bits_of(v.dtype);
-    double lo = is_signed_int(v.dtype) ? -(1 << (bits - 1)) : 0, hi = lo + (1 << bits) - 1;
-    double t = std::isnan(x) ? 0 : std::fmin(std::fmax(std::trunc(x), lo), hi);
-    return set_packed(v, i, bits, static_cast<unsigned>(static_cast<int>(t)));
-  }
+  if (is_float(v.dtype)) return store_small_float(v, i, x, true);
+  if (bits_of(v.dtype) < 8) return store_i64(v, i, saturate<std::int64_t>(x));
   with_native(v.dtype, [&](auto t) { v.as<decltype(t)>()[i] = saturate<decltype(t)>(x); });
+}
+
+void store_small_float(const TensorView& v, std::int64_t i, double x, bool saturate, Rounding rounding) {
+  if (v.dtype == DType::f8e8m0) {
+    v.as<std::uint8_t>()[i] = encode_e8m0(static_cast<float>(x), rounding, saturate);
+  } else if (v.dtype == DType::f4e2m1) {
+    store_packed(v.dtype, v.data, i, static_cast<int>(encode(x, *float_format_of(v.dtype), saturate)));
+  } else {
+    v.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(encode(x, *float_format_of(v.dtype), saturate));
+  }
 }
 
 void copy_elements(const TensorView& from, std::int64_t from_index, const TensorView& to, std::int64_t to_index,
@@ -114,7 +104,9 @@ void copy_elements(const TensorView& from, std::int64_t from_index, const Tensor
       std::memcpy(to.data + to_index * width, from.data + from_index * width, static_cast<std::size_t>(n * width));
     return;
   }
-  for (std::int64_t i = 0; i < n; ++i) set_packed(to, to_index + i, bits, packed(from, from_index + i, bits));
+  for (std::int64_t i = 0; i < n; ++i) {
+    store_packed(to.dtype, to.data, to_index + i, load_packed(from.dtype, from.data, from_index + i));
+  }
 }
 
 }  // namespace mote

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/float_format.h"
 #include "base/half.h"
 #include "mote/dtype.h"
 #include "tensor/view.h"
@@ -47,10 +48,14 @@ bool with_native(DType t, F&& f) {
 double load_f64(const TensorView& v, std::int64_t i);
 // Element i of a dense view of integer or boolean dtype.
 std::int64_t load_i64(const TensorView& v, std::int64_t i);
-// Stores `x` rounded to nearest even (floats) or truncated and saturated, NaN as 0 (integers).
+// Stores `x` rounded to nearest even, beyond the range as infinity or, in floats of 8 bits and fewer, as the largest
+// value; truncated and saturated, NaN as 0 (integers of 8 bits and more); truncated and wrapped (packed integers).
 void store_f64(const TensorView& v, std::int64_t i, double x);
 // Stores the low bits of `x`.
 void store_i64(const TensorView& v, std::int64_t i, std::int64_t x);
+
+// The same for a float of 8 bits or fewer, with ONNX's choices for values out of range and for f8e8m0.
+void store_small_float(const TensorView& v, std::int64_t i, double x, bool saturate, Rounding rounding = Rounding::kUp);
 
 // Copies n elements of one dtype between dense positions, also for packed types.
 void copy_elements(const TensorView& from, std::int64_t from_index, const TensorView& to, std::int64_t to_index,

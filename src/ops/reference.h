@@ -78,4 +78,14 @@ using ReferenceFn = Status (*)(ReferenceContext&);
 // Null for an op without one.
 ReferenceFn find_reference(const Op& op);
 
+#define MOTE_OP_REF(name, folder) extern const ReferenceFn reference_##name;
+#define MOTE_OP_DEC(name, folder)
+#define MOTE_OP_BOTH(name, folder) MOTE_OP_REF(name, folder)
+#define MOTE_OP_NONE(name, folder)
+#include "ops/ops.inc"
+#undef MOTE_OP_REF
+#undef MOTE_OP_DEC
+#undef MOTE_OP_BOTH
+#undef MOTE_OP_NONE
+
 }  // namespace mote
