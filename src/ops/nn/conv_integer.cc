@@ -1,0 +1,53 @@
+// Convolution of 8-bit integers into 32-bit sums.
+#include "ops/nn/convolve.h"
+#include "ops/ops.h"
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kInputs[] = {{"x", "image of i8 or u8"},
+                            {"w", "weights of i8 or u8"},
+                            {"x_zero_point", "scalar, dtype of x; also the value of padding", Arity::kOptional},
+                            {"w_zero_point", "scalar or one per output channel, dtype of w", Arity::kOptional}};
+constexpr Slot kOutputs[] = {{"y", "i32 sums of (x - x_zero_point) * (w - w_zero_point), modulo 2^32"}};
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kGroupAttr,
+                               kKernelShapeAttr, kPadsAttr,       kStridesAttr,   kWeightLayoutAttr};
+
+Status infer(InferContext& ctx) { return infer_convolution(ctx, 0, 1, DType::i32); }
+
+Status run(ReferenceContext& ctx) {
+  const TensorView &x = ctx.in(0), &w = ctx.in(1);
+  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, nullptr));
+  MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i32, c.y_shape));
+  MOTE_ASSIGN(auto xs, wide_scratch(ctx, x.count()));
+  MOTE_ASSIGN(auto ws, wide_scratch(ctx, w.count()));
+  MOTE_ASSIGN(auto ys, wide_scratch(ctx, c.y_count()));
+  MOTE_TRY(require(ctx, !ctx.has(2) || ctx.in(2).count() == 1, "x_zero_point must be a scalar"));
+  double zero = ctx.has(2) ? load_f64(ctx.in(2), 0) : 0;
+  for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - zero;
+  for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
+  if (ctx.has(3)) {
+    MOTE_ASSIGN(auto zeros, widen(ctx, ctx.in(3)));
+    MOTE_TRY(require(ctx, zeros.size() == 1 || static_cast<std::int64_t>(zeros.size()) == c.out_channels,
+                     "w_zero_point needs one value, or one per output channel"));
+    subtract_weight_zero(c, zeros, ws);
+  }
+  convolve(c, xs, ws, ys);
+  for (std::size_t i = 0; i < ys.size(); ++i) {
+    store_i64(y, static_cast<std::int64_t>(i), static_cast<std::int64_t>(ys[i]));
+  }
+  return {};
+}
+
+}  // namespace
+
+constinit const Op op_conv_integer = {.name = "conv_integer",
+                                      .doc = "Convolution of 8-bit integers with run-time zero points into i32.",
+                                      .inputs = kInputs,
+                                      .outputs = kOutputs,
+                                      .attrs = kAttrs,
+                                      .infer = infer};
+constinit const ReferenceFn reference_conv_integer = run;
+
+}  // namespace mote

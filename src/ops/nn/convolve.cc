@@ -1,0 +1,147 @@
+#include "ops/nn/convolve.h"
+
+#include <algorithm>
+
+#include "ops/widen.h"
+
+namespace mote {
+std::vector<Tap> taps_of(const Convolution& c) {
+  std::vector<Tap> taps;
+  const std::size_t n = c.window.size(), last = n - 1;
+  std::vector<std::int64_t> outer = outputs_of(c.window);
+  outer[last] = std::min<std::int64_t>(outer[last], 1);
+  for_each_index(kernels_of(c.window), [&](std::span<const std::int64_t> k) {
+    Tap tap{0, {}};
+    for (std::size_t a = 0; a < n; ++a) tap.w += k[a] * c.w_space[a];
+    for_each_index(outer, [&](std::span<const std::int64_t> o) {
+      Run run{0, 0, 0};
+      for (std::size_t a = 0; a < last; ++a) {
+        std::int64_t i = c.window[a].source(o[a], k[a]);
+        if (i < 0) return;
+        run.x += i * c.x_space[a];
+        run.y += o[a] * c.y_space[a];
+      }
+      const WindowAxis& w = c.window[last];
+      std::int64_t out = w.out.value(), lo = 0;
+      while (lo < out && w.source(lo, k[last]) < 0) ++lo;
+      std::int64_t hi = lo;
+      while (hi < out && w.source(hi, k[last]) >= 0) ++hi;
+      if (hi == lo) return;
+      run.x += w.source(lo, k[last]) * c.x_space[last];
+      run.y += lo * c.y_space[last];
+      run.count = hi - lo;
+      tap.runs.push_back(run);
+    });
+    taps.push_back(std::move(tap));
+  });
+  return taps;
+}
+
+Status infer_convolution(InferContext& ctx, int x, int w, DType dtype) {
+  if (!ctx.has_rank(x) && !ctx.has_rank(w)) return ctx.output(0, Type::tensor(dtype)), Status();
+  int rank = ctx.has_rank(x) ? ctx.rank(x) : ctx.rank(w);
+  if (ctx.has_rank(w) && ctx.rank(w) != rank) {
+    return ctx.error("x has rank " + std::to_string(rank) + ", the weights have rank " + std::to_string(ctx.rank(w)));
+  }
+  if (rank < 3) return ctx.error("x needs a batch, channels and at least one spatial axis");
+  ImageAxes xa = image_axes(ctx.op(), ctx.attrs(), "data_layout", rank);
+  ImageAxes wa = image_axes(ctx.op(), ctx.attrs(), "weight_layout", rank);
+  Shape xs = ctx.has_rank(x) ? ctx.shape(x) : ctx.fresh_shape(rank);
+  Shape ws = ctx.has_rank(w) ? ctx.shape(w) : ctx.fresh_shape(rank);
+  std::vector<std::int64_t> stated = ctx.attr_ints("kernel_shape");
+  if (!stated.empty() && static_cast<int>(stated.size()) != xa.spatial()) {
+    return ctx.error("kernel_shape: expected " + std::to_string(xa.spatial()) + " values, got " +
+                     std::to_string(stated.size()));
+  }
+  for (std::size_t i = 0; i < stated.size(); ++i) {
+    Dim& k = ws[static_cast<std::size_t>(wa.space) + i];
+    if (k.is_const() && !k.is(stated[i])) {
+      return ctx.error("kernel_shape says " + std::to_string(stated[i]) + ", the weights have " + k.to_string());
+    }
+    k = stated[i];
+  }
+  std::int64_t group = ctx.attr_int("group");
+  if (group <= 0) return ctx.error("group: must be positive, is " + std::to_string(group));
+  const Dim& channels = xs[static_cast<std::size_t>(xa.channel)];
+  Dim taken = ws[static_cast<std::size_t>(wa.channel)] * group;
+  if (channels.is_const() && taken.is_const() && !(channels == taken)) {
+    return ctx.error("x has " + channels.to_string() + " channels, the weights take " + taken.to_string());
+  }
+  if (ws[0].is_const() && ws[0].value() % group != 0) return ctx.error("output channels are no multiple of group");
+  std::size_t n = static_cast<std::size_t>(xa.spatial());
+  auto window = window_of(ctx.op(), ctx.attrs(), std::span(xs).subspan(static_cast<std::size_t>(xa.space), n),
+                          std::span(ws).subspan(static_cast<std::size_t>(wa.space), n));
+  if (!window.ok()) return ctx.error(std::string(window.status().message()));
+  Shape ys = xs;
+  ys[static_cast<std::size_t>(xa.channel)] = ws[0];
+  for (std::size_t i = 0; i < n; ++i) ys[static_cast<std::size_t>(xa.space) + i] = (*window)[i].out;
+  ctx.output(0, dtype, std::move(ys));
+  return {};
+}
+
+std::int64_t Convolution::y_count() const {
+  std::int64_t n = 1;
+  for (std::int64_t e : y_shape) n *= e;
+  return n;
+}
+
+Result<Convolution> convolution_of(const ReferenceContext& ctx, const TensorView& x, const TensorView& w,
+                                   const TensorView* bias) {
+  ImageAxes xa = image_axes(ctx.op(), ctx.attrs(), "data_layout", x.rank);
+  ImageAxes wa = image_axes(ctx.op(), ctx.attrs(), "weight_layout", w.rank);
+  Convolution c;
+  c.group = ctx.attr_int("group");
+  MOTE_TRY(require(ctx, x.rank >= 3 && x.rank == w.rank && c.group > 0, "ranks of x and weights differ"));
+  c.batch = x.dims[0];
+  c.in_channels = x.dims[xa.channel];
+  c.out_channels = w.dims[0];
+  MOTE_TRY(require(ctx, c.in_channels == w.dims[wa.channel] * c.group && c.out_channels % c.group == 0,
+                   "channels of x do not fit the weights"));
+  MOTE_TRY(require(ctx, !bias || bias->count() == c.out_channels, "bias needs one value per output channel"));
+  MOTE_ASSIGN(c.window,
+              window_of(ctx.op(), ctx.attrs(), dims_of(x, xa.space, xa.spatial()), dims_of(w, wa.space, wa.spatial())));
+  c.y_shape.assign(x.dims, x.dims + x.rank);
+  c.y_shape[static_cast<std::size_t>(xa.channel)] = c.out_channels;
+  for (int i = 0; i < xa.spatial(); ++i) {
+    c.y_shape[static_cast<std::size_t>(xa.space + i)] = c.window[static_cast<std::size_t>(i)].out.value();
+  }
+  TensorView y = TensorView::of(nullptr, x.dtype, c.y_shape);
+  c.x_batch = x.strides[0];
+  c.x_channel = x.strides[xa.channel];
+  c.y_batch = y.strides[0];
+  c.y_channel = std::max<std::int64_t>(y.strides[xa.channel], 1);
+  c.w_out = w.strides[0];
+  c.w_in = w.strides[wa.channel];
+  for (int i = 0; i < xa.spatial(); ++i) {
+    c.x_space.push_back(x.strides[xa.space + i]);
+    c.y_space.push_back(y.strides[xa.space + i]);
+    c.w_space.push_back(w.strides[wa.space + i]);
+  }
+  return c;
+}
+
+void convolve(const Convolution& c, std::span<const double> x, std::span<const double> w, std::span<double> y) {
+  const std::vector<Tap> taps = taps_of(c);
+  const std::int64_t in_group = c.in_channels / c.group, out_group = c.out_channels / c.group;
+  const std::int64_t x_step = c.window.back().stride * c.x_space.back(), y_step = c.y_space.back();
+  for (std::int64_t n = 0; n < c.batch; ++n) {
+    for (std::int64_t m = 0; m < c.out_channels; ++m) {
+      double* out = y.data() + n * c.y_batch + m * c.y_channel;
+      for (std::int64_t i = 0; i < in_group; ++i) {
+        const double* in = x.data() + n * c.x_batch + (m / out_group * in_group + i) * c.x_channel;
+        for (const Tap& tap : taps) {
+          double f = w[static_cast<std::size_t>(m * c.w_out + i * c.w_in + tap.w)];
+          for (const Run& run : tap.runs) {
+            for (std::int64_t k = 0; k < run.count; ++k) out[run.y + k * y_step] += f * in[run.x + k * x_step];
+          }
+        }
+      }
+    }
+  }
+}
+
+void subtract_weight_zero(const Convolution& c, std::span<const double> zero, std::span<double> w) {
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] -= zero[zero.size() == 1 ? 0 : i / static_cast<std::size_t>(c.w_out)];
+}
+
+}  // namespace mote

@@ -1,0 +1,48 @@
+// The p-norm over all spatial axes.
+#include "ops/decompose.h"
+#include "ops/nn/pool.h"
+#include "ops/ops.h"
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kInputs[] = {{"x", "image: batch, channels and spatial axes"}};
+constexpr Slot kOutputs[] = {{"y", "(sum |x|^p)^(1/p), spatial extents 1"}};
+constexpr AttrSpec kAttrs[] = {kDataLayoutAttr, {"p", AttrKind::kInt, "2", "the norm"}};
+
+Status run(ReferenceContext& ctx) {
+  const TensorView& x = ctx.in(0);
+  MOTE_TRY(require(ctx, x.rank >= 2, "x needs a batch and channels"));
+  Pooling p = global_pooling_of(ctx, x);
+  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
+  double norm = static_cast<double>(ctx.attr_int("p"));
+  for_each_window(p, x, [&](const PoolWindow& w) {
+    double sum = 0;
+    for (std::int64_t i : w.taken) sum += std::pow(std::fabs(load_f64(x, i)), norm);
+    store_f64(y, w.y, std::pow(sum, 1 / norm));
+  });
+  return {};
+}
+
+Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+  ValueId x = node.inputs[0];
+  if (!b.has_rank(x)) return unsupported("global_lp_pool of a tensor of unknown rank has no decomposition");
+  std::int64_t p = attr_int(*node.op, node.attrs, "p");
+  if (p != 1 && p != 2) return unsupported("global_lp_pool has a decomposition for p of 1 and 2 only");
+  ValueId axes = b.ints(space_axes(*node.op, node.attrs, b.rank(x)));
+  return std::vector{b.add(p == 1 ? "reduce_l1" : "reduce_l2", {x, axes})};
+}
+
+}  // namespace
+
+constinit const Op op_global_lp_pool = {.name = "global_lp_pool",
+                                        .doc = "The p-norm over all spatial axes.",
+                                        .inputs = kInputs,
+                                        .outputs = kOutputs,
+                                        .attrs = kAttrs,
+                                        .infer = infer_global_pool};
+constinit const ReferenceFn reference_global_lp_pool = run;
+constinit const DecomposeFn decompose_global_lp_pool = decompose;
+
+}  // namespace mote

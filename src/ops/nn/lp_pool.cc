@@ -1,0 +1,44 @@
+// The p-norm of every window.
+#include "ops/nn/pool.h"
+#include "ops/ops.h"
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kInputs[] = {{"x", "image: batch, channels and one or more spatial axes"}};
+constexpr Slot kOutputs[] = {{"y", "(sum |x|^p)^(1/p) of every window"}};
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr,   kCeilModeAttr,    kDataLayoutAttr,
+                               kDilationsAttr, kKernelShapeAttr, {"p", AttrKind::kInt, "2", "the norm"},
+                               kPadsAttr,      kStridesAttr};
+
+Status infer(InferContext& ctx) {
+  if (ctx.attr_int("p") <= 0) return ctx.error("p: must be positive");
+  const DType dtypes[] = {ctx.dtype(0)};
+  return infer_pool(ctx, dtypes);
+}
+
+Status run(ReferenceContext& ctx) {
+  const TensorView& x = ctx.in(0);
+  MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
+  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
+  double norm = static_cast<double>(ctx.attr_int("p"));
+  for_each_window(p, x, [&](const PoolWindow& w) {
+    double sum = 0;
+    for (std::int64_t i : w.taken) sum += std::pow(std::fabs(load_f64(x, i)), norm);
+    store_f64(y, w.y, std::pow(sum, 1 / norm));
+  });
+  return {};
+}
+
+}  // namespace
+
+constinit const Op op_lp_pool = {.name = "lp_pool",
+                                 .doc = "The p-norm of every window of x.",
+                                 .inputs = kInputs,
+                                 .outputs = kOutputs,
+                                 .attrs = kAttrs,
+                                 .infer = infer};
+constinit const ReferenceFn reference_lp_pool = run;
+
+}  // namespace mote

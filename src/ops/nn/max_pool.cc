@@ -1,0 +1,75 @@
+// The largest element of every window.
+#include "ops/nn/pool.h"
+#include "ops/ops.h"
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kInputs[] = {{"x", "image: batch, channels and one or more spatial axes"}};
+constexpr Slot kOutputs[] = {
+    {"y", "the maxima; NaN where a window has one; the lowest value where it has no element"},
+    {"indices", "i64: where each maximum (the first one) stands in x in NCX order", Arity::kOptional}};
+constexpr AttrSpec kAttrs[] = {
+    kAutoPadAttr,
+    kCeilModeAttr,
+    kDataLayoutAttr,
+    kDilationsAttr,
+    kKernelShapeAttr,
+    kPadsAttr,
+    {"storage_order", AttrKind::kInt, "0", "indices count space row-major (0) or column-major (1)"},
+    kStridesAttr};
+
+Status infer(InferContext& ctx) {
+  const DType dtypes[] = {ctx.dtype(0), DType::i64};
+  return infer_pool(ctx, std::span(dtypes).first(ctx.outputs() > 1 ? 2 : 1));
+}
+
+// The NCX index of element `i` of x, space column-major where `column` is set.
+std::int64_t ncx_index(const ImageAxes& axes, const TensorView& x, std::int64_t i, bool column) {
+  auto at = [&](int axis) { return i / x.strides[axis] % x.dims[axis]; };
+  std::int64_t index = at(0) * x.dims[axes.channel] + at(axes.channel), space = 0, volume = 1;
+  for (int a = 0; a < axes.spatial(); ++a) {
+    int axis = axes.space + (column ? axes.spatial() - 1 - a : a);
+    space = space * x.dims[axis] + at(axis);
+    volume *= x.dims[axis];
+  }
+  return index * volume + space;
+}
+
+Status run(ReferenceContext& ctx) {
+  const TensorView& x = ctx.in(0);
+  MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
+  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
+  TensorView indices;
+  if (ctx.wants(1)) {
+    MOTE_ASSIGN(indices, ctx.out(1, DType::i64, p.y_shape));
+  }
+  bool column = ctx.attr_int("storage_order") != 0;
+  for_each_window(p, x, [&](const PoolWindow& w) {
+    double top = -INFINITY;
+    std::int64_t where = w.taken.empty() ? -1 : w.taken[0];
+    for (std::int64_t i : w.taken) {
+      double v = load_f64(x, i);
+      if (v > top || (std::isnan(v) && !std::isnan(top))) {
+        top = v;
+        where = i;
+      }
+    }
+    store_f64(y, w.y, top);
+    if (indices.data) store_i64(indices, w.y, where < 0 ? -1 : ncx_index(p.axes, x, where, column));
+  });
+  return {};
+}
+
+}  // namespace
+
+constinit const Op op_max_pool = {.name = "max_pool",
+                                  .doc = "The largest element of every window of x.",
+                                  .inputs = kInputs,
+                                  .outputs = kOutputs,
+                                  .attrs = kAttrs,
+                                  .infer = infer};
+constinit const ReferenceFn reference_max_pool = run;
+
+}  // namespace mote

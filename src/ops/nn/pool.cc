@@ -1,0 +1,101 @@
+#include "ops/nn/pool.h"
+
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+Window whole(const TensorView& x, const ImageAxes& axes) {
+  Window w;
+  for (const Dim& d : dims_of(x, axes.space, axes.spatial())) w.push_back({d, d, 1, 0, 0, 1, 1});
+  return w;
+}
+
+Pooling pooling(const TensorView& x, const ImageAxes& axes, Window window) {
+  Pooling p{axes, std::move(window), {x.dims, x.dims + x.rank}};
+  for (std::size_t i = 0; i < p.window.size(); ++i) {
+    p.y_shape[static_cast<std::size_t>(axes.space) + i] = p.window[i].out.value();
+  }
+  return p;
+}
+
+}  // namespace
+
+Status infer_pool(InferContext& ctx, std::span<const DType> dtypes) {
+  std::vector<std::int64_t> kernel = ctx.attr_ints("kernel_shape");
+  if (kernel.empty()) return ctx.error("kernel_shape is missing");
+  int rank = static_cast<int>(kernel.size()) + 2;
+  if (ctx.has_rank(0) && ctx.rank(0) != rank) {
+    return ctx.error("kernel_shape has " + std::to_string(kernel.size()) + " values for x of rank " +
+                     std::to_string(ctx.rank(0)));
+  }
+  ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", rank);
+  Shape shape = ctx.has_rank(0) ? ctx.shape(0) : ctx.fresh_shape(rank);
+  std::vector<Dim> extents(kernel.begin(), kernel.end());
+  std::size_t first = static_cast<std::size_t>(axes.space);
+  auto window = window_of(ctx.op(), ctx.attrs(), std::span(shape).subspan(first, extents.size()), extents);
+  if (!window.ok()) return ctx.error(std::string(window.status().message()));
+  for (std::size_t i = 0; i < extents.size(); ++i) shape[first + i] = (*window)[i].out;
+  for (std::size_t i = 0; i < dtypes.size(); ++i) ctx.output(static_cast<int>(i), dtypes[i], shape);
+  return {};
+}
+
+Status infer_global_pool(InferContext& ctx) {
+  if (!ctx.has_rank(0)) return ctx.output(0, Type::tensor(ctx.dtype(0))), Status();
+  if (ctx.rank(0) < 2) return ctx.error("x needs a batch and channels");
+  ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", ctx.rank(0));
+  Shape shape = ctx.shape(0);
+  for (int i = 0; i < axes.spatial(); ++i) shape[static_cast<std::size_t>(axes.space + i)] = 1;
+  ctx.output(0, ctx.dtype(0), std::move(shape));
+  return {};
+}
+
+Result<Pooling> pooling_of(const ReferenceContext& ctx, const TensorView& x) {
+  ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", x.rank);
+  std::vector<std::int64_t> kernel = ctx.attr_ints("kernel_shape");
+  MOTE_ASSIGN(Window window, window_of(ctx.op(), ctx.attrs(), dims_of(x, axes.space, axes.spatial()),
+                                       std::vector<Dim>(kernel.begin(), kernel.end())));
+  return pooling(x, axes, std::move(window));
+}
+
+Pooling global_pooling_of(const ReferenceContext& ctx, const TensorView& x) {
+  ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", x.rank);
+  return pooling(x, axes, whole(x, axes));
+}
+
+void for_each_window(const Pooling& p, const TensorView& x, const std::function<void(const PoolWindow&)>& f) {
+  const TensorView y = TensorView::of(nullptr, x.dtype, p.y_shape);
+  const std::size_t n = p.window.size();
+  const int space = p.axes.space;
+  const std::vector<std::int64_t> outs = outputs_of(p.window), taps = kernels_of(p.window);
+  PoolWindow w, moved;
+  // Windows of one position differ between channels and images by an offset alone.
+  for_each_index(outs, [&](std::span<const std::int64_t> o) {
+    w = {};
+    for (std::size_t a = 0; a < n; ++a) w.y += o[a] * y.strides[space + static_cast<int>(a)];
+    for_each_index(taps, [&](std::span<const std::int64_t> k) {
+      std::int64_t at = 0;
+      bool inside = true, counted = true;
+      for (std::size_t a = 0; a < n; ++a) {
+        const WindowAxis& axis = p.window[a];
+        std::int64_t position = o[a] * axis.stride + k[a] * axis.dilation;
+        counted = counted && position < axis.begin.value() + axis.in.value() + axis.end.value();
+        std::int64_t i = axis.source(o[a], k[a]);
+        inside = inside && i >= 0;
+        at += i * x.strides[space + static_cast<int>(a)];
+      }
+      w.counted += counted;
+      if (inside) w.taken.push_back(at);
+    });
+    for (std::int64_t b = 0; b < x.dims[0]; ++b) {
+      for (std::int64_t c = 0; c < x.dims[p.axes.channel]; ++c) {
+        moved = w;
+        moved.y += b * y.strides[0] + c * y.strides[p.axes.channel];
+        for (std::int64_t& i : moved.taken) i += b * x.strides[0] + c * x.strides[p.axes.channel];
+        f(moved);
+      }
+    }
+  });
+}
+
+}  // namespace mote

@@ -1,0 +1,66 @@
+// Convolution of quantized tensors into a quantized tensor.
+#include "ops/nn/convolve.h"
+#include "ops/ops.h"
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kInputs[] = {{"x", "image of i8 or u8"},
+                            {"x_scale", "f32 scalar"},
+                            {"x_zero_point", "scalar, dtype of x; also the value of padding"},
+                            {"w", "weights of i8 or u8"},
+                            {"w_scale", "f32 scalar, or one per output channel"},
+                            {"w_zero_point", "scalar or one per output channel, dtype of w"},
+                            {"y_scale", "f32 scalar"},
+                            {"y_zero_point", "scalar; its dtype is that of y"},
+                            {"b", "i32, one per output channel, scaled by x_scale * w_scale", Arity::kOptional}};
+constexpr Slot kOutputs[] = {{"y", "round_half_even(sum * x_scale * w_scale / y_scale) + y_zero_point, saturated"}};
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kGroupAttr,
+                               kKernelShapeAttr, kPadsAttr,       kStridesAttr,   kWeightLayoutAttr};
+
+Status infer(InferContext& ctx) { return infer_convolution(ctx, 0, 3, ctx.dtype(7)); }
+
+Status run(ReferenceContext& ctx) {
+  const TensorView &x = ctx.in(0), &w = ctx.in(3);
+  const TensorView* bias = ctx.has(8) ? &ctx.in(8) : nullptr;
+  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, bias));
+  MOTE_ASSIGN(TensorView y, ctx.out(0, ctx.in(7).dtype, c.y_shape));
+  MOTE_ASSIGN(auto xs, wide_scratch(ctx, x.count()));
+  MOTE_ASSIGN(auto ws, wide_scratch(ctx, w.count()));
+  MOTE_ASSIGN(auto ys, wide_scratch(ctx, c.y_count()));
+  MOTE_ASSIGN(auto w_scale, widen(ctx, ctx.in(4)));
+  MOTE_ASSIGN(auto w_zero, widen(ctx, ctx.in(5)));
+  std::size_t channels = static_cast<std::size_t>(c.out_channels);
+  for (int i : {1, 2, 6, 7}) MOTE_TRY(require(ctx, ctx.in(i).count() == 1, "scales of x and y must be scalars"));
+  MOTE_TRY(require(ctx, w_scale.size() == 1 || w_scale.size() == channels, "w_scale needs 1 or M values"));
+  MOTE_TRY(require(ctx, w_zero.size() == 1 || w_zero.size() == channels, "w_zero_point needs 1 or M values"));
+  double x_zero = load_f64(ctx.in(2), 0), y_zero = load_f64(ctx.in(7), 0);
+  float x_scale = static_cast<float>(load_f64(ctx.in(1), 0)), y_scale = static_cast<float>(load_f64(ctx.in(6), 0));
+  for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - x_zero;
+  for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; bias && i < ys.size(); ++i) {
+    ys[i] = load_f64(*bias, c.channel_of(static_cast<std::int64_t>(i)));
+  }
+  subtract_weight_zero(c, w_zero, ws);
+  convolve(c, xs, ws, ys);
+  for (std::size_t i = 0; i < ys.size(); ++i) {
+    std::size_t channel = static_cast<std::size_t>(c.channel_of(static_cast<std::int64_t>(i)));
+    float scale = x_scale * static_cast<float>(w_scale[w_scale.size() == 1 ? 0 : channel]) / y_scale;
+    float scaled = static_cast<float>(static_cast<std::int32_t>(static_cast<std::int64_t>(ys[i]))) * scale;
+    store_f64(y, static_cast<std::int64_t>(i), static_cast<double>(std::nearbyint(scaled)) + y_zero);
+  }
+  return {};
+}
+
+}  // namespace
+
+constinit const Op op_qlinear_conv = {.name = "qlinear_conv",
+                                      .doc = "Convolution of quantized operands, requantized to the scale of y.",
+                                      .inputs = kInputs,
+                                      .outputs = kOutputs,
+                                      .attrs = kAttrs,
+                                      .infer = infer};
+constinit const ReferenceFn reference_qlinear_conv = run;
+
+}  // namespace mote
