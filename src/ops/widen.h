@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <string>
 
 #include "ops/element.h"
 #include "ops/reference.h"
@@ -27,12 +26,6 @@ inline Result<std::span<const double>> widen(ReferenceContext& ctx, const Tensor
 // Stores `values` as the elements of `to`, rounded as store_f64 does.
 inline void narrow(std::span<const double> values, const TensorView& to) {
   for (std::size_t i = 0; i < values.size(); ++i) store_f64(to, static_cast<std::int64_t>(i), values[i]);
-}
-
-// Refuses operands that inference, with extents still symbolic, could not.
-inline Status require(const ReferenceContext& ctx, bool condition, std::string_view message) {
-  if (condition) return {};
-  return Status(Code::kInvalid, std::string(ctx.op().name) + ": " + std::string(message));
 }
 
 // Calls f(index) for every index of a box with the given extents, last axis fastest.

@@ -1,6 +1,8 @@
 // The mean of every window.
+#include "ops/infer_util.h"
 #include "ops/nn/pool.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -19,6 +21,7 @@ constexpr AttrSpec kAttrs[] = {kAutoPadAttr,
                                kStridesAttr};
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kNumbers));
   const DType dtypes[] = {ctx.dtype(0)};
   return infer_pool(ctx, dtypes);
 }
@@ -26,9 +29,9 @@ Status infer(InferContext& ctx) {
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
   bool pads = ctx.attr_int("count_include_pad") != 0;
-  for_each_window(p, x, [&](const PoolWindow& w) {
+  for_each_window(p, x, y, [&](const PoolWindow& w) {
     double sum = 0, n = static_cast<double>(pads ? w.counted : static_cast<std::int64_t>(w.taken.size()));
     for (std::int64_t i : w.taken) sum += load_f64(x, i);
     store_f64(y, w.y, n > 0 ? sum / n : 0);

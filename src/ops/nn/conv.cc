@@ -1,6 +1,9 @@
 // Convolution of any number of spatial axes.
+#include "ops/epilogue.h"
+#include "ops/infer_util.h"
 #include "ops/nn/convolve.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -8,27 +11,30 @@ namespace {
 
 constexpr Slot kInputs[] = {{"x", "image: batch, channels and one or more spatial axes"},
                             {"w", "weights: M output channels, C / group input channels, kernel extents"},
-                            {"b", "one value per output channel", Arity::kOptional}};
+                            {"b", "one value per output channel", Arity::kOptional},
+                            {"operands", "operands of the epilogue", Arity::kVariadic}};
 constexpr Slot kOutputs[] = {{"y", "layout and dtype of x, with M channels"}};
-constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kGroupAttr,
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kEpilogueAttr,    kGroupAttr,
                                kKernelShapeAttr, kPadsAttr,       kStridesAttr,   kWeightLayoutAttr};
 
-Status infer(InferContext& ctx) { return infer_convolution(ctx, 0, 1, ctx.dtype(0)); }
+Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kFloats));
+  for (int i : {1, 2}) MOTE_TRY(check_same_dtype(ctx, 0, i));
+  MOTE_TRY(infer_convolution(ctx, 0, 1, 2, ctx.dtype(0)));
+  return infer_epilogue(ctx, ctx.out_types_[0]);
+}
 
 Status run(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &w = ctx.in(1);
-  const TensorView* bias = ctx.has(2) ? &ctx.in(2) : nullptr;
-  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, bias));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, c.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, y));
   MOTE_ASSIGN(auto xs, widen(ctx, x));
   MOTE_ASSIGN(auto ws, widen(ctx, w));
-  MOTE_ASSIGN(auto ys, wide_scratch(ctx, c.y_count()));
-  for (std::size_t i = 0; bias && i < ys.size(); ++i) {
-    ys[i] = load_f64(*bias, c.channel_of(static_cast<std::int64_t>(i)));
-  }
+  MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
+  if (ctx.has(2)) fill_bias(c, ctx.in(2), ys);
   convolve(c, xs, ws, ys);
   narrow(ys, y);
-  return {};
+  return run_epilogue(ctx, y);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Convolution of 8-bit integers into 32-bit sums.
+#include "ops/infer_util.h"
 #include "ops/nn/convolve.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -14,23 +16,27 @@ constexpr Slot kOutputs[] = {{"y", "i32 sums of (x - x_zero_point) * (w - w_zero
 constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kGroupAttr,
                                kKernelShapeAttr, kPadsAttr,       kStridesAttr,   kWeightLayoutAttr};
 
-Status infer(InferContext& ctx) { return infer_convolution(ctx, 0, 1, DType::i32); }
+Status infer(InferContext& ctx) {
+  for (int i : {0, 1}) MOTE_TRY(check_dtype(ctx, i, kInts));
+  MOTE_TRY(check_same_dtype(ctx, 0, 2));
+  MOTE_TRY(check_same_dtype(ctx, 1, 3));
+  MOTE_TRY(check_per_channel(ctx, 2, 1, true));
+  if (ctx.has_rank(1) && ctx.rank(1) > 0) MOTE_TRY(check_per_channel(ctx, 3, ctx.shape(1)[0], true));
+  return infer_convolution(ctx, 0, 1, -1, DType::i32);
+}
 
 Status run(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &w = ctx.in(1);
-  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, nullptr));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i32, c.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, y));
   MOTE_ASSIGN(auto xs, wide_scratch(ctx, x.count()));
   MOTE_ASSIGN(auto ws, wide_scratch(ctx, w.count()));
-  MOTE_ASSIGN(auto ys, wide_scratch(ctx, c.y_count()));
-  MOTE_TRY(require(ctx, !ctx.has(2) || ctx.in(2).count() == 1, "x_zero_point must be a scalar"));
+  MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
   double zero = ctx.has(2) ? load_f64(ctx.in(2), 0) : 0;
   for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - zero;
   for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
   if (ctx.has(3)) {
     MOTE_ASSIGN(auto zeros, widen(ctx, ctx.in(3)));
-    MOTE_TRY(require(ctx, zeros.size() == 1 || static_cast<std::int64_t>(zeros.size()) == c.out_channels,
-                     "w_zero_point needs one value, or one per output channel"));
     subtract_weight_zero(c, zeros, ws);
   }
   convolve(c, xs, ws, ys);

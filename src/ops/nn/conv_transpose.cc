@@ -1,6 +1,8 @@
 // Transposed convolution: every input spreads its window over the output.
+#include "ops/infer_util.h"
 #include "ops/nn/convolve.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -32,6 +34,8 @@ WeightAxes weight_axes(const Op& op, const Attrs& attrs, int rank) {
 }
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kFloats));
+  for (int i : {1, 2}) MOTE_TRY(check_same_dtype(ctx, 0, i));
   DType dtype = ctx.dtype(0);
   if (!ctx.has_rank(0) && !ctx.has_rank(1)) return ctx.output(0, Type::tensor(dtype)), Status();
   int rank = ctx.has_rank(0) ? ctx.rank(0) : ctx.rank(1);
@@ -55,6 +59,10 @@ Status infer(InferContext& ctx) {
   if (channels.is_const() && taken.is_const() && !(channels == taken)) {
     return ctx.error("x has " + channels.to_string() + " channels, the weights take " + taken.to_string());
   }
+  MOTE_TRY(check_per_channel(ctx, 2, oxi ? out : out * group, false));
+  if ((taken.is_const() && taken.value() % group != 0) || (oxi && out.is_const() && out.value() % group != 0)) {
+    return ctx.error("channels are no multiple of group");
+  }
   Shape ys = xs;
   ys[static_cast<std::size_t>(xa.channel)] = oxi ? out : out * group;
   for (std::size_t i = 0; i < n; ++i) ys[static_cast<std::size_t>(xa.space) + i] = (*window)[i].out;
@@ -68,31 +76,18 @@ struct Geometry {
 };
 
 Result<Geometry> geometry_of(const ReferenceContext& ctx, const TensorView& x, const TensorView& w,
-                             const TensorView* bias) {
-  MOTE_TRY(require(ctx, x.rank >= 3 && x.rank == w.rank, "ranks of x and weights differ"));
+                             const TensorView& y) {
   ImageAxes xa = image_axes(ctx.op(), ctx.attrs(), "data_layout", x.rank);
   WeightAxes wa = weight_axes(ctx.op(), ctx.attrs(), w.rank);
   bool oxi = wa.out == 0;
   Geometry g;
   Convolution& c = g.mirror;
   c.group = ctx.attr_int("group");
-  MOTE_TRY(require(ctx, c.group > 0, "group must be positive"));
   c.batch = x.dims[0];
   c.in_channels = x.dims[xa.channel];
   c.out_channels = w.dims[wa.out] * (oxi ? 1 : c.group);
-  MOTE_TRY(require(ctx,
-                   c.in_channels == w.dims[wa.in] * (oxi ? c.group : 1) && c.in_channels % c.group == 0 &&
-                       c.out_channels % c.group == 0,
-                   "channels of x do not fit the weights"));
-  MOTE_TRY(require(ctx, !bias || bias->count() == c.out_channels, "bias needs one value per output channel"));
   MOTE_ASSIGN(c.window, transposed_window_of(ctx.op(), ctx.attrs(), dims_of(x, xa.space, xa.spatial()),
                                              dims_of(w, wa.space, xa.spatial())));
-  c.y_shape.assign(x.dims, x.dims + x.rank);
-  c.y_shape[static_cast<std::size_t>(xa.channel)] = c.out_channels;
-  for (std::size_t i = 0; i < c.window.size(); ++i) {
-    c.y_shape[static_cast<std::size_t>(xa.space) + i] = c.window[i].out.value();
-  }
-  TensorView y = TensorView::of(nullptr, x.dtype, c.y_shape);
   c.y_batch = x.strides[0];
   c.y_channel = x.strides[xa.channel];
   c.x_batch = y.strides[0];
@@ -135,15 +130,14 @@ void scatter(const Geometry& g, std::span<const double> x, std::span<const doubl
 
 Status run(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &w = ctx.in(1);
-  const TensorView* bias = ctx.has(2) ? &ctx.in(2) : nullptr;
-  MOTE_ASSIGN(Geometry g, geometry_of(ctx, x, w, bias));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, g.mirror.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  MOTE_ASSIGN(Geometry g, geometry_of(ctx, x, w, y));
   MOTE_ASSIGN(auto xs, widen(ctx, x));
   MOTE_ASSIGN(auto ws, widen(ctx, w));
   MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
   std::int64_t inner = std::max<std::int64_t>(g.mirror.x_channel, 1);
-  for (std::size_t i = 0; bias && i < ys.size(); ++i) {
-    ys[i] = load_f64(*bias, static_cast<std::int64_t>(i) / inner % g.mirror.out_channels);
+  for (std::size_t i = 0; ctx.has(2) && i < ys.size(); ++i) {
+    ys[i] = load_f64(ctx.in(2), static_cast<std::int64_t>(i) / inner % g.mirror.out_channels);
   }
   scatter(g, xs, ws, ys);
   narrow(ys, y);

@@ -37,7 +37,15 @@ std::vector<Tap> taps_of(const Convolution& c) {
   return taps;
 }
 
-Status infer_convolution(InferContext& ctx, int x, int w, DType dtype) {
+Status check_per_channel(const InferContext& ctx, int i, const Dim& channels, bool scalar) {
+  if (!ctx.has_rank(i)) return {};
+  Dim n = volume(ctx.shape(i));
+  if (!n.is_const() || !channels.is_const() || n == channels || (scalar && n.is(1))) return {};
+  return ctx.error(std::string(ctx.op().inputs[static_cast<std::size_t>(i)].name) + " has " + n.to_string() +
+                   " values for " + channels.to_string() + " channels");
+}
+
+Status infer_convolution(InferContext& ctx, int x, int w, int bias, DType dtype) {
   if (!ctx.has_rank(x) && !ctx.has_rank(w)) return ctx.output(0, Type::tensor(dtype)), Status();
   int rank = ctx.has_rank(x) ? ctx.rank(x) : ctx.rank(w);
   if (ctx.has_rank(w) && ctx.rank(w) != rank) {
@@ -68,6 +76,7 @@ Status infer_convolution(InferContext& ctx, int x, int w, DType dtype) {
     return ctx.error("x has " + channels.to_string() + " channels, the weights take " + taken.to_string());
   }
   if (ws[0].is_const() && ws[0].value() % group != 0) return ctx.error("output channels are no multiple of group");
+  if (bias >= 0) MOTE_TRY(check_per_channel(ctx, bias, ws[0], false));
   std::size_t n = static_cast<std::size_t>(xa.spatial());
   auto window = window_of(ctx.op(), ctx.attrs(), std::span(xs).subspan(static_cast<std::size_t>(xa.space), n),
                           std::span(ws).subspan(static_cast<std::size_t>(wa.space), n));
@@ -79,37 +88,21 @@ Status infer_convolution(InferContext& ctx, int x, int w, DType dtype) {
   return {};
 }
 
-std::int64_t Convolution::y_count() const {
-  std::int64_t n = 1;
-  for (std::int64_t e : y_shape) n *= e;
-  return n;
-}
-
 Result<Convolution> convolution_of(const ReferenceContext& ctx, const TensorView& x, const TensorView& w,
-                                   const TensorView* bias) {
+                                   const TensorView& y) {
   ImageAxes xa = image_axes(ctx.op(), ctx.attrs(), "data_layout", x.rank);
   ImageAxes wa = image_axes(ctx.op(), ctx.attrs(), "weight_layout", w.rank);
   Convolution c;
   c.group = ctx.attr_int("group");
-  MOTE_TRY(require(ctx, x.rank >= 3 && x.rank == w.rank && c.group > 0, "ranks of x and weights differ"));
   c.batch = x.dims[0];
   c.in_channels = x.dims[xa.channel];
   c.out_channels = w.dims[0];
-  MOTE_TRY(require(ctx, c.in_channels == w.dims[wa.channel] * c.group && c.out_channels % c.group == 0,
-                   "channels of x do not fit the weights"));
-  MOTE_TRY(require(ctx, !bias || bias->count() == c.out_channels, "bias needs one value per output channel"));
   MOTE_ASSIGN(c.window,
               window_of(ctx.op(), ctx.attrs(), dims_of(x, xa.space, xa.spatial()), dims_of(w, wa.space, wa.spatial())));
-  c.y_shape.assign(x.dims, x.dims + x.rank);
-  c.y_shape[static_cast<std::size_t>(xa.channel)] = c.out_channels;
-  for (int i = 0; i < xa.spatial(); ++i) {
-    c.y_shape[static_cast<std::size_t>(xa.space + i)] = c.window[static_cast<std::size_t>(i)].out.value();
-  }
-  TensorView y = TensorView::of(nullptr, x.dtype, c.y_shape);
   c.x_batch = x.strides[0];
   c.x_channel = x.strides[xa.channel];
   c.y_batch = y.strides[0];
-  c.y_channel = std::max<std::int64_t>(y.strides[xa.channel], 1);
+  c.y_channel = y.strides[xa.channel];
   c.w_out = w.strides[0];
   c.w_in = w.strides[wa.channel];
   for (int i = 0; i < xa.spatial(); ++i) {
@@ -118,6 +111,10 @@ Result<Convolution> convolution_of(const ReferenceContext& ctx, const TensorView
     c.w_space.push_back(w.strides[wa.space + i]);
   }
   return c;
+}
+
+void fill_bias(const Convolution& c, const TensorView& bias, std::span<double> y) {
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = load_f64(bias, c.channel_of(static_cast<std::int64_t>(i)));
 }
 
 void convolve(const Convolution& c, std::span<const double> x, std::span<const double> w, std::span<double> y) {

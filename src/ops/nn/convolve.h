@@ -9,8 +9,10 @@
 
 namespace mote {
 
-// Output 0 of a convolution of inputs `x` and `w` with weights OIX / OXI.
-Status infer_convolution(InferContext& ctx, int x, int w, DType dtype);
+// Output 0 of a convolution of inputs `x` and `w` with weights OIX / OXI. `bias` is an optional input, or -1.
+Status infer_convolution(InferContext& ctx, int x, int w, int bias, DType dtype);
+// Fails unless input i is absent or has one value for each of `channels`, or, where `scalar` is set, a single one.
+Status check_per_channel(const InferContext& ctx, int i, const Dim& channels, bool scalar);
 
 // A convolution of known extents: window and element strides, whatever the layouts.
 struct Convolution {
@@ -18,14 +20,14 @@ struct Convolution {
   Window window;
   std::int64_t x_batch, x_channel, y_batch, y_channel, w_out, w_in;
   std::vector<std::int64_t> x_space, y_space, w_space;
-  std::vector<std::int64_t> y_shape;
 
-  std::int64_t y_count() const;
   std::int64_t channel_of(std::int64_t y_index) const { return y_index / y_channel % out_channels; }
 };
-// Checks that the extents of x and w fit each other, and those of `bias` where it is not null.
+// Of operands that inference accepted.
 Result<Convolution> convolution_of(const ReferenceContext& ctx, const TensorView& x, const TensorView& w,
-                                   const TensorView* bias);
+                                   const TensorView& y);
+// Sets each output to the bias of its channel.
+void fill_bias(const Convolution& c, const TensorView& bias, std::span<double> y);
 
 // A run of output positions along the last spatial axis that one tap reaches without padding: element offsets of its
 // first position in x and y.

@@ -2,6 +2,7 @@
 #include "ops/decompose.h"
 #include "ops/nn/pool.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -13,11 +14,10 @@ constexpr AttrSpec kAttrs[] = {kDataLayoutAttr, {"p", AttrKind::kInt, "2", "the 
 
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
-  MOTE_TRY(require(ctx, x.rank >= 2, "x needs a batch and channels"));
   Pooling p = global_pooling_of(ctx, x);
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double norm = static_cast<double>(ctx.attr_int("p"));
-  for_each_window(p, x, [&](const PoolWindow& w) {
+  for_each_window(p, x, y, [&](const PoolWindow& w) {
     double sum = 0;
     for (std::int64_t i : w.taken) sum += std::pow(std::fabs(load_f64(x, i)), norm);
     store_f64(y, w.y, std::pow(sum, 1 / norm));

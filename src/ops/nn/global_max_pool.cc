@@ -2,6 +2,7 @@
 #include "ops/decompose.h"
 #include "ops/nn/pool.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -13,10 +14,9 @@ constexpr AttrSpec kAttrs[] = {kDataLayoutAttr};
 
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
-  MOTE_TRY(require(ctx, x.rank >= 2, "x needs a batch and channels"));
   Pooling p = global_pooling_of(ctx, x);
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
-  for_each_window(p, x, [&](const PoolWindow& w) {
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  for_each_window(p, x, y, [&](const PoolWindow& w) {
     double top = -INFINITY;
     for (std::int64_t i : w.taken) {
       double v = load_f64(x, i);

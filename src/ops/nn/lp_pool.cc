@@ -1,6 +1,8 @@
 // The p-norm of every window.
+#include "ops/infer_util.h"
 #include "ops/nn/pool.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -13,6 +15,7 @@ constexpr AttrSpec kAttrs[] = {kAutoPadAttr,   kCeilModeAttr,    kDataLayoutAttr
                                kPadsAttr,      kStridesAttr};
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kNumbers));
   if (ctx.attr_int("p") <= 0) return ctx.error("p: must be positive");
   const DType dtypes[] = {ctx.dtype(0)};
   return infer_pool(ctx, dtypes);
@@ -21,9 +24,9 @@ Status infer(InferContext& ctx) {
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double norm = static_cast<double>(ctx.attr_int("p"));
-  for_each_window(p, x, [&](const PoolWindow& w) {
+  for_each_window(p, x, y, [&](const PoolWindow& w) {
     double sum = 0;
     for (std::int64_t i : w.taken) sum += std::pow(std::fabs(load_f64(x, i)), norm);
     store_f64(y, w.y, std::pow(sum, 1 / norm));

@@ -1,6 +1,8 @@
 // The largest element of every window.
+#include "ops/infer_util.h"
 #include "ops/nn/pool.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -21,6 +23,7 @@ constexpr AttrSpec kAttrs[] = {
     kStridesAttr};
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kNumbers));
   const DType dtypes[] = {ctx.dtype(0), DType::i64};
   return infer_pool(ctx, std::span(dtypes).first(ctx.outputs() > 1 ? 2 : 1));
 }
@@ -40,13 +43,10 @@ std::int64_t ncx_index(const ImageAxes& axes, const TensorView& x, std::int64_t 
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, p.y_shape));
-  TensorView indices;
-  if (ctx.wants(1)) {
-    MOTE_ASSIGN(indices, ctx.out(1, DType::i64, p.y_shape));
-  }
+  MOTE_ASSIGN(std::vector<TensorView> outs, infer_outs(ctx));
+  const TensorView y = outs[0], indices = outs.size() > 1 ? outs[1] : TensorView();
   bool column = ctx.attr_int("storage_order") != 0;
-  for_each_window(p, x, [&](const PoolWindow& w) {
+  for_each_window(p, x, y, [&](const PoolWindow& w) {
     double top = -INFINITY;
     std::int64_t where = w.taken.empty() ? -1 : w.taken[0];
     for (std::int64_t i : w.taken) {

@@ -1,5 +1,6 @@
 #include "ops/nn/pool.h"
 
+#include "ops/infer_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -9,14 +10,6 @@ Window whole(const TensorView& x, const ImageAxes& axes) {
   Window w;
   for (const Dim& d : dims_of(x, axes.space, axes.spatial())) w.push_back({d, d, 1, 0, 0, 1, 1});
   return w;
-}
-
-Pooling pooling(const TensorView& x, const ImageAxes& axes, Window window) {
-  Pooling p{axes, std::move(window), {x.dims, x.dims + x.rank}};
-  for (std::size_t i = 0; i < p.window.size(); ++i) {
-    p.y_shape[static_cast<std::size_t>(axes.space) + i] = p.window[i].out.value();
-  }
-  return p;
 }
 
 }  // namespace
@@ -41,6 +34,7 @@ Status infer_pool(InferContext& ctx, std::span<const DType> dtypes) {
 }
 
 Status infer_global_pool(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kNumbers));
   if (!ctx.has_rank(0)) return ctx.output(0, Type::tensor(ctx.dtype(0))), Status();
   if (ctx.rank(0) < 2) return ctx.error("x needs a batch and channels");
   ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", ctx.rank(0));
@@ -55,16 +49,16 @@ Result<Pooling> pooling_of(const ReferenceContext& ctx, const TensorView& x) {
   std::vector<std::int64_t> kernel = ctx.attr_ints("kernel_shape");
   MOTE_ASSIGN(Window window, window_of(ctx.op(), ctx.attrs(), dims_of(x, axes.space, axes.spatial()),
                                        std::vector<Dim>(kernel.begin(), kernel.end())));
-  return pooling(x, axes, std::move(window));
+  return Pooling{axes, std::move(window)};
 }
 
 Pooling global_pooling_of(const ReferenceContext& ctx, const TensorView& x) {
   ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", x.rank);
-  return pooling(x, axes, whole(x, axes));
+  return {axes, whole(x, axes)};
 }
 
-void for_each_window(const Pooling& p, const TensorView& x, const std::function<void(const PoolWindow&)>& f) {
-  const TensorView y = TensorView::of(nullptr, x.dtype, p.y_shape);
+void for_each_window(const Pooling& p, const TensorView& x, const TensorView& y,
+                     const std::function<void(const PoolWindow&)>& f) {
   const std::size_t n = p.window.size();
   const int space = p.axes.space;
   const std::vector<std::int64_t> outs = outputs_of(p.window), taps = kernels_of(p.window);

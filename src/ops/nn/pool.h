@@ -25,13 +25,13 @@ struct PoolWindow {
 struct Pooling {
   ImageAxes axes;
   Window window;
-  std::vector<std::int64_t> y_shape;
 };
-// Extents of the node's pool over x.
+// The node's pool over x, which its inference accepted.
 Result<Pooling> pooling_of(const ReferenceContext& ctx, const TensorView& x);
 // The same where the window is the whole space.
 Pooling global_pooling_of(const ReferenceContext& ctx, const TensorView& x);
 
-void for_each_window(const Pooling& p, const TensorView& x, const std::function<void(const PoolWindow&)>& f);
+void for_each_window(const Pooling& p, const TensorView& x, const TensorView& y,
+                     const std::function<void(const PoolWindow&)>& f);
 
 }  // namespace mote

@@ -1,6 +1,8 @@
 // Convolution of quantized tensors into a quantized tensor.
+#include "ops/infer_util.h"
 #include "ops/nn/convolve.h"
 #include "ops/ops.h"
+#include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
@@ -19,29 +21,31 @@ constexpr Slot kOutputs[] = {{"y", "round_half_even(sum * x_scale * w_scale / y_
 constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kGroupAttr,
                                kKernelShapeAttr, kPadsAttr,       kStridesAttr,   kWeightLayoutAttr};
 
-Status infer(InferContext& ctx) { return infer_convolution(ctx, 0, 3, ctx.dtype(7)); }
+Status infer(InferContext& ctx) {
+  for (int i : {0, 3, 7}) MOTE_TRY(check_dtype(ctx, i, kInts));
+  MOTE_TRY(check_same_dtype(ctx, 0, 2));
+  MOTE_TRY(check_same_dtype(ctx, 3, 5));
+  for (int i : {1, 2, 6, 7}) MOTE_TRY(check_per_channel(ctx, i, 1, true));
+  for (int i : {4, 5}) {
+    if (ctx.has_rank(3) && ctx.rank(3) > 0) MOTE_TRY(check_per_channel(ctx, i, ctx.shape(3)[0], true));
+  }
+  return infer_convolution(ctx, 0, 3, 8, ctx.dtype(7));
+}
 
 Status run(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &w = ctx.in(3);
-  const TensorView* bias = ctx.has(8) ? &ctx.in(8) : nullptr;
-  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, bias));
-  MOTE_ASSIGN(TensorView y, ctx.out(0, ctx.in(7).dtype, c.y_shape));
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, y));
   MOTE_ASSIGN(auto xs, wide_scratch(ctx, x.count()));
   MOTE_ASSIGN(auto ws, wide_scratch(ctx, w.count()));
-  MOTE_ASSIGN(auto ys, wide_scratch(ctx, c.y_count()));
+  MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
   MOTE_ASSIGN(auto w_scale, widen(ctx, ctx.in(4)));
   MOTE_ASSIGN(auto w_zero, widen(ctx, ctx.in(5)));
-  std::size_t channels = static_cast<std::size_t>(c.out_channels);
-  for (int i : {1, 2, 6, 7}) MOTE_TRY(require(ctx, ctx.in(i).count() == 1, "scales of x and y must be scalars"));
-  MOTE_TRY(require(ctx, w_scale.size() == 1 || w_scale.size() == channels, "w_scale needs 1 or M values"));
-  MOTE_TRY(require(ctx, w_zero.size() == 1 || w_zero.size() == channels, "w_zero_point needs 1 or M values"));
   double x_zero = load_f64(ctx.in(2), 0), y_zero = load_f64(ctx.in(7), 0);
   float x_scale = static_cast<float>(load_f64(ctx.in(1), 0)), y_scale = static_cast<float>(load_f64(ctx.in(6), 0));
   for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - x_zero;
   for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
-  for (std::size_t i = 0; bias && i < ys.size(); ++i) {
-    ys[i] = load_f64(*bias, c.channel_of(static_cast<std::int64_t>(i)));
-  }
+  if (ctx.has(8)) fill_bias(c, ctx.in(8), ys);
   subtract_weight_zero(c, w_zero, ws);
   convolve(c, xs, ws, ys);
   for (std::size_t i = 0; i < ys.size(); ++i) {
