@@ -21,6 +21,7 @@ if(MOTE_SANITIZE)
   string(REPLACE "fuzzer-no-link," "" _runtime ${MOTE_SANITIZE})
   add_link_options(-fsanitize=${_runtime} -fuse-ld=lld)
 endif()
+add_compile_definitions(_FILE_OFFSET_BITS=64)
 # Code asks `#if MOTE_FILES`; each macro is 0 or 1.
 foreach(_option FILES MEDIA ONNX)
   add_compile_definitions(MOTE_${_option}=$<BOOL:${MOTE_${_option}}>)

@@ -13,10 +13,10 @@ namespace mote {
 // Instruction sets that kernels are written for, per architecture from the least to the most. Names and order are part
 // of
 // `.mote` files: append only.
-#define MOTE_ISAS(X)                                                                                            \
-  X(generic)                                                                                                    \
-  X(avx2) X(avxvnni) X(avx512) X(avx512vnni) X(avx512bf16) X(amx) X(neon) X(neonfp16) X(neondot) X(i8mm) X(rvv) \
-      X(simd128)
+#define MOTE_ISAS(X) \
+  X(generic)         \
+  X(avx2)            \
+  X(avxvnni) X(avx512) X(avx512vnni) X(avx512bf16) X(amx) X(neon) X(neonfp16) X(neondot) X(i8mm) X(rvv) X(simd128)
 
 enum class Isa : std::uint8_t {
 #define MOTE_X(name) name,

@@ -17,24 +17,24 @@ namespace mote::kernels {
 // swish(alpha): x*sigmoid(alpha*x)   thresholded_relu(alpha)   shrink(lambda, bias)   clip(low, high)
 // is_inf(negative counts, positive counts). gelu is x*Phi(x); gelu_tanh the tanh form; hard_swish x*clip(x/6+1/2, 0,
 // 1).
-#define MOTE_UNARY_OPS(X)                                                                                             \
-  X(copy)                                                                                                             \
-  X(abs)                                                                                                              \
-  X(neg) X(sign) X(square) X(floor) X(ceil) X(round) X(trunc) X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(exp2) X(expm1)  \
-      X(log) X(log2) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(asinh) X(acosh)  \
-          X(atanh) X(erf) X(sigmoid) X(log_sigmoid) X(relu) X(leaky_relu) X(elu) X(selu) X(celu) X(hard_sigmoid)      \
-              X(hard_swish) X(silu) X(swish) X(softplus) X(softsign) X(mish) X(gelu) X(gelu_tanh) X(thresholded_relu) \
-                  X(shrink) X(clip) X(is_nan) X(is_inf) X(logical_not) X(bitwise_not)
+// clang-format off
+#define MOTE_UNARY_OPS(X)                                                                                          \
+  X(copy) X(abs) X(neg) X(sign) X(square) X(floor) X(ceil) X(round) X(trunc) X(sqrt) X(rsqrt) X(reciprocal) X(exp) \
+  X(exp2) X(expm1) X(log) X(log2) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh)    \
+  X(asinh) X(acosh) X(atanh) X(erf) X(sigmoid) X(log_sigmoid) X(relu) X(leaky_relu) X(elu) X(selu) X(celu)         \
+  X(hard_sigmoid) X(hard_swish) X(silu) X(swish) X(softplus) X(softsign) X(mish) X(gelu) X(gelu_tanh)              \
+  X(thresholded_relu) X(shrink) X(clip) X(is_nan) X(is_inf) X(logical_not) X(bitwise_not)
+// clang-format on
 
 // mod: the sign of the divisor (Python); fmod: the sign of the dividend (C); floor_div: towards minus infinity, where
 // div of integers truncates; prelu: x < 0 ? x*y : x; squared_difference: (x-y)^2. Shifts to the right are logical for
 // unsigned and arithmetic for signed types.
-#define MOTE_BINARY_OPS(X)                                                                                            \
-  X(add)                                                                                                              \
-  X(sub)                                                                                                              \
-  X(mul) X(div) X(floor_div) X(mod) X(fmod) X(pow) X(min) X(max) X(prelu) X(squared_difference) X(equal) X(not_equal) \
-      X(less) X(less_equal) X(greater) X(greater_equal) X(logical_and) X(logical_or) X(logical_xor) X(bitwise_and)    \
-          X(bitwise_or) X(bitwise_xor) X(shift_left) X(shift_right)
+// clang-format off
+#define MOTE_BINARY_OPS(X)                                                                                    \
+  X(add) X(sub) X(mul) X(div) X(floor_div) X(mod) X(fmod) X(pow) X(min) X(max) X(prelu) X(squared_difference) \
+  X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal) X(logical_and) X(logical_or)        \
+  X(logical_xor) X(bitwise_and) X(bitwise_or) X(bitwise_xor) X(shift_left) X(shift_right)
+// clang-format on
 
 enum class UnaryOp : std::uint8_t {
 #define MOTE_X(name) name,
