@@ -7,7 +7,8 @@
 // x is [batch, D, H, W, C] with pixels `x_pixel` floats apart, y likewise, so that either may be a slice of a wider
 // tensor; lower ranks have leading dimensions of size 1. Weights are packed once, in the layout of the chosen
 // algorithm. Numerics: `chain` for kDot, kDirect and kDepthwise: one chain of fused multiply-adds per output that
-// starts at the bias, in the order chunk of 32 channels -> kd -> kh -> kw -> channel. A padded tap multiplies zero. The algorithm, and with it the numerics class, depends on the
+// starts at the bias, in the order chunk of 32 channels -> kd -> kh -> kw -> channel. A padded tap of kDirect
+// multiplies zero; kDepthwise and kGrouped leave it out. The algorithm, and with it the numerics class, depends on the
 // shape only. Epilogue operands are indexed by row = pixel of y (batch included) and column = channel of y.
 #pragma once
 

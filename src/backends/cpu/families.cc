@@ -1,0 +1,44 @@
+#include "backends/cpu/cpu.h"
+#include "backends/cpu/family.h"
+
+namespace mote {
+namespace {
+
+constexpr const cpu::Family* kFamilies[] = {&cpu::copy_family};
+
+class Provider final : public KernelProvider {
+ public:
+  const Kernel* find(std::string_view name, std::int32_t version) const override {
+    for (const cpu::Family* f : kFamilies) {
+      for (const Kernel& k : f->kernels) {
+        if (k.name == name && k.version == version) return &k;
+      }
+    }
+    return nullptr;
+  }
+};
+
+class CpuTarget final : public Target {
+ public:
+  std::string_view name() const override { return "cpu"; }
+  std::optional<Claim> claim(const NodeView& node, const TargetOptions& options) const override {
+    for (const cpu::Family* f : kFamilies) {
+      if (!f->claim) continue;
+      if (std::optional<Claim> c = f->claim(node, options)) return c;
+    }
+    return std::nullopt;
+  }
+  const KernelProvider& kernels() const override {
+    static const Provider provider;
+    return provider;
+  }
+};
+
+}  // namespace
+
+const Target& cpu_target() {
+  static const CpuTarget target;
+  return target;
+}
+
+}  // namespace mote

@@ -1,0 +1,35 @@
+// What a kernel family offers to the CPU target.
+#pragma once
+
+#include <cstring>
+#include <span>
+
+#include "plan/target.h"
+
+namespace mote::cpu {
+
+struct Family {
+  // A claim for nodes of its ops with types it has kernels for.
+  std::optional<Claim> (*claim)(const NodeView& node, const TargetOptions& options);
+  std::span<const Kernel> kernels;
+};
+
+// One per file; listed in families.cc.
+extern const Family copy_family;
+
+// A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.
+template <class T>
+std::vector<std::byte> to_params(const T& t) {
+  std::vector<std::byte> bytes(sizeof(T));
+  std::memcpy(bytes.data(), &t, sizeof(T));
+  return bytes;
+}
+// The struct from a step's params; all zeros when the size is wrong (a plan from hostile bytes).
+template <class T>
+T from_params(std::span<const std::byte> bytes) {
+  T t{};
+  if (bytes.size() == sizeof(T)) std::memcpy(&t, bytes.data(), sizeof(T));
+  return t;
+}
+
+}  // namespace mote::cpu

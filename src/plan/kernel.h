@@ -1,0 +1,68 @@
+// Kernel: what a step's name is linked to when a plan is loaded. A backend offers its kernels through a KernelProvider.
+//
+// Per new shape the context calls `setup` with the operands' views; it fills the kernel's own state (plain bytes) and
+// says how many tiles there are. The hot path then calls only the phases' `run`. A kernel with `direct` is run through
+// a ReferenceContext instead, on one thread, and finds its output shapes itself.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "kernels/kernel.h"
+#include "ops/reference.h"
+#include "tensor/view.h"
+
+namespace mote {
+
+// What `setup` sees. Views have null data when only sizes are asked for; then no pointer may be read through.
+struct KernelCall {
+  std::span<const std::byte> params;                   // Step::params
+  std::span<const TensorView* const> inputs, outputs;  // null for absent operands
+  int threads = 1;
+  std::byte* shared_scratch = nullptr;  // as large as the last setup for this shape asked for
+  // A kernel that meets a value the model makes illegal stores 1 + the offending position here and goes on with a safe
+  // value.
+  std::int64_t* fault = nullptr;
+};
+
+inline constexpr int kMaxPhases = 6;
+
+// What `setup` gives. Phases run one after the other, each with all its tiles done before the next begins.
+struct KernelWork {
+  using Run = void (*)(const void* state, kernels::TileRange range) noexcept;
+  struct Phase {
+    Run run;
+    std::int64_t tiles;
+  };
+  Phase phases[kMaxPhases];
+  int phase_count = 0;
+  std::size_t thread_scratch = 0, shared_scratch = 0;
+
+  void add(Run run, std::int64_t tiles) { phases[phase_count++] = {run, tiles}; }
+};
+
+struct Kernel {
+  std::string_view name;
+  std::int32_t version = 1;
+  std::size_t state_bytes = 0;
+  Status (*setup)(const KernelCall&, void* state, KernelWork&) = nullptr;
+  ReferenceFn direct = nullptr;
+  std::string_view fault_message = {};  // "index {} is out of range": what a fault means
+};
+
+class KernelProvider {
+ public:
+  virtual const Kernel* find(std::string_view name, std::int32_t version) const = 0;
+
+ protected:
+  ~KernelProvider() = default;
+};
+
+// State as a typed params struct: `run` of a phase for kernels::KernelFn<Params>.
+template <class Params, kernels::KernelFn<Params> fn>
+void run_kernel(const void* state, kernels::TileRange range) noexcept {
+  fn(*static_cast<const Params*>(state), range);
+}
+
+}  // namespace mote

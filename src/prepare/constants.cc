@@ -1,0 +1,198 @@
+#include "prepare/constants.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/checked.h"
+#include "ops/element.h"
+
+namespace mote {
+namespace {
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+Result<std::int64_t> extent_count(std::span<const std::int64_t> dims, const std::string& name) {
+  std::optional<std::int64_t> n = element_count(dims);
+  if (!n) return invalid("constant '" + name + "' has no usable shape");
+  return *n;
+}
+
+template <class T>
+void permute_elements(const TensorView& from, std::span<const std::uint8_t> order, std::byte* out) {
+  // Walks the axes in `order`, outermost first.
+  int rank = from.rank;
+  std::int64_t index[kMaxRank] = {}, count = from.count();
+  if (rank == 0) {
+    std::memcpy(out, from.data, sizeof(T));
+    return;
+  }
+  std::int64_t inner = from.dims[order[static_cast<std::size_t>(rank) - 1]];
+  std::int64_t inner_stride = from.strides[order[static_cast<std::size_t>(rank) - 1]];
+  for (std::int64_t done = 0; done < count; done += inner) {
+    std::int64_t offset = 0;
+    for (int k = 0; k < rank - 1; ++k) offset += index[k] * from.strides[order[static_cast<std::size_t>(k)]];
+    const std::byte* p = from.data + offset * static_cast<std::int64_t>(sizeof(T));
+    for (std::int64_t i = 0; i < inner; ++i) {
+      std::memcpy(out, p + i * inner_stride * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+      out += sizeof(T);
+    }
+    for (int k = rank - 2; k >= 0; --k) {
+      if (++index[k] < from.dims[order[static_cast<std::size_t>(k)]]) break;
+      index[k] = 0;
+    }
+  }
+}
+
+struct Wide {
+  std::uint64_t a, b;
+};
+
+// Elements of `from` in the axis order given, dense, to `out`. Requires whole bytes.
+void permute(const TensorView& from, std::span<const std::uint8_t> order, std::byte* out) {
+  switch (bits_of(from.dtype) / 8) {
+    case 1:
+      return permute_elements<std::uint8_t>(from, order, out);
+    case 2:
+      return permute_elements<std::uint16_t>(from, order, out);
+    case 4:
+      return permute_elements<std::uint32_t>(from, order, out);
+    case 8:
+      return permute_elements<std::uint64_t>(from, order, out);
+    default:
+      return permute_elements<Wide>(from, order, out);
+  }
+}
+
+void cast(const TensorView& from, const TensorView& to) {
+  std::int64_t n = from.count();
+  if (to.dtype == DType::f32 && (from.dtype == DType::f16 || from.dtype == DType::bf16)) {
+    const std::uint16_t* x = from.as<std::uint16_t>();
+    float* y = to.as<float>();
+    for (std::int64_t i = 0; i < n; ++i) y[i] = from.dtype == DType::f16 ? f16_to_f32(x[i]) : bf16_to_f32(x[i]);
+  } else if (!is_float(from.dtype) && !is_float(to.dtype) && to.dtype != DType::boolean) {
+    for (std::int64_t i = 0; i < n; ++i) store_i64(to, i, load_i64(from, i));
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) store_f64(to, i, load_f64(from, i));
+  }
+}
+
+}  // namespace
+
+Result<PlainConstant> materialise(const Constant& c) {
+  if (c.encoding == Encoding::kStrings) return internal_error("strings have no plain form");
+  MOTE_ASSIGN(std::int64_t count, extent_count(c.stored_shape, c.name));
+  if (c.stored_shape.size() > kMaxRank) return unsupported("constant '" + c.name + "' has a rank above 8");
+  std::span<const std::byte> stored = c.stored();
+  PlainConstant out;
+  std::int64_t bytes = bytes_of(c.stored_dtype, count);
+  if (c.encoding == Encoding::kFill) {
+    MOTE_ASSIGN(out.owned, Buffer::allocate(std::max<std::int64_t>(bytes, 1), c.name));
+    std::int64_t width = std::max(bits_of(c.stored_dtype) / 8, 1);
+    if (count > 0 && static_cast<std::int64_t>(stored.size()) < width)
+      return invalid("constant '" + c.name + "' is cut short");
+    for (std::int64_t i = 0; i < bytes; ++i) out.owned.data()[i] = stored[static_cast<std::size_t>(i % width)];
+    out.view = TensorView::of(out.owned.data(), c.stored_dtype, c.stored_shape);
+  } else {
+    if (static_cast<std::int64_t>(stored.size()) < bytes) return invalid("constant '" + c.name + "' is cut short");
+    std::byte* data = const_cast<std::byte*>(stored.data());  // read only
+    std::size_t align =
+        std::max<std::size_t>(1, std::min<std::size_t>(8, static_cast<std::size_t>(bits_of(c.stored_dtype)) / 8));
+    if (reinterpret_cast<std::uintptr_t>(data) % align != 0) {
+      MOTE_ASSIGN(out.owned, Buffer::allocate(std::max<std::int64_t>(bytes, 1), c.name));
+      if (bytes > 0) std::memcpy(out.owned.data(), data, static_cast<std::size_t>(bytes));
+      data = out.owned.data();
+    }
+    out.view = TensorView::of(data, c.stored_dtype, c.stored_shape);
+  }
+  for (const Transform& t : c.transforms) {
+    switch (t.kind) {
+      case Transform::Kind::kReshape:
+        out.view = TensorView::of(out.view.data, out.view.dtype, t.ints);
+        break;
+      case Transform::Kind::kCast: {
+        MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(bytes_of(t.dtype, count), 1), c.name,
+                                               bits_of(t.dtype) < 8));
+        TensorView to = TensorView::of(b.data(), t.dtype, out.view.shape());
+        cast(out.view, to);
+        out.owned = std::move(b);
+        out.view = to;
+        break;
+      }
+      case Transform::Kind::kTranspose: {
+        std::vector<std::uint8_t> order(t.ints.begin(), t.ints.end());
+        std::vector<std::int64_t> dims;
+        for (std::int64_t axis : t.ints) dims.push_back(out.view.dims[axis]);
+        MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(out.view.bytes(), 1), c.name));
+        permute(out.view, order, b.data());
+        out.view = TensorView::of(b.data(), out.view.dtype, dims);
+        out.owned = std::move(b);
+        break;
+      }
+    }
+  }
+  return out;
+}
+
+std::int32_t ConstantPool::source(std::shared_ptr<const Source> s) {
+  for (std::size_t i = 0; i < plan_.sources.size(); ++i) {
+    if (plan_.sources[i] == s) return static_cast<std::int32_t>(i);
+  }
+  plan_.sources.push_back(std::move(s));
+  return static_cast<std::int32_t>(plan_.sources.size()) - 1;
+}
+
+Result<std::int32_t> ConstantPool::add(std::string name, DType dtype, std::vector<std::int64_t> dims, Buffer bytes,
+                                       std::string packing) {
+  PlanConstant k{std::move(name),   dtype, std::move(dims), 0, 0, static_cast<std::uint64_t>(bytes.size()),
+                 std::move(packing)};
+  k.source = source(std::make_shared<OwnedSource>(std::move(bytes)));
+  plan_.constants.push_back(std::move(k));
+  return static_cast<std::int32_t>(plan_.constants.size()) - 1;
+}
+
+Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::uint8_t>& perm) {
+  std::string key = "plain";
+  for (std::uint8_t p : perm) key += "," + std::to_string(p);
+  if (auto it = done_.find({id, key}); it != done_.end()) return it->second;
+  const Constant& c = module_.constants[at(id)];
+  std::int32_t index = 0;
+  std::vector<std::int64_t> dims;
+  for (const Dim& d : *c.type.shape) dims.push_back(d.value());
+  bool in_place = c.encoding == Encoding::kStrings;
+  if (!in_place) {
+    MOTE_ASSIGN(PlainConstant p, materialise(c));
+    if (perm.empty() && !p.owned.data()) {
+      in_place = true;
+    } else if (perm.empty()) {
+      MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(p.owned), ""));
+    } else {
+      MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(p.view.bytes(), 1), c.name));
+      permute(p.view, perm, b.data());
+      MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(b), ""));
+    }
+  }
+  if (in_place) {
+    plan_.constants.push_back(PlanConstant{c.name, c.type.dtype, dims, source(c.source), c.offset, c.size, ""});
+    index = static_cast<std::int32_t>(plan_.constants.size()) - 1;
+  }
+  done_[{id, key}] = index;
+  return index;
+}
+
+Result<std::int32_t> ConstantPool::packed(ConstantId id, const Packing& packing) {
+  if (auto it = done_.find({id, packing.name}); it != done_.end()) return it->second;
+  const Constant& c = module_.constants[at(id)];
+  MOTE_ASSIGN(Buffer b,
+              Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(packing.bytes), 1), c.name, true));
+  {
+    MOTE_ASSIGN(PlainConstant p, materialise(c));
+    packing.pack(p.view, b.bytes());
+  }
+  c.source->drop(c.offset, c.size);
+  MOTE_ASSIGN(std::int32_t index,
+              add(c.name, DType::u8, {static_cast<std::int64_t>(packing.bytes)}, std::move(b), packing.name));
+  done_[{id, packing.name}] = index;
+  return index;
+}
+
+}  // namespace mote

@@ -1,0 +1,57 @@
+// Constants on their way into a plan: materialised (transforms applied, straight from the mapped file), laid out or
+// packed for a kernel, each form once. Source pages are dropped as soon as a packed form stands.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/budget.h"
+#include "base/buffer.h"
+#include "ir/module.h"
+#include "plan/plan.h"
+#include "plan/target.h"
+
+namespace mote {
+
+// Memory that a plan owns.
+class OwnedSource final : public Source {
+ public:
+  explicit OwnedSource(Buffer buffer) : buffer_(std::move(buffer)) {}
+  std::span<const std::byte> bytes() const override { return buffer_.bytes(); }
+  std::span<std::byte> writable() const { return buffer_.bytes(); }
+
+ private:
+  Buffer buffer_;
+};
+
+// A constant's elements, dense and row-major, either in place or in `owned`.
+struct PlainConstant {
+  TensorView view;
+  Buffer owned;
+};
+
+// Applies encoding and transforms. Not for strings.
+Result<PlainConstant> materialise(const Constant& c);
+
+// Puts constants into a plan, sharing equal forms.
+class ConstantPool {
+ public:
+  ConstantPool(const Module& module, Plan& plan) : module_(module), plan_(plan) {}
+
+  // The constant as elements in the axis order `perm` (empty: row-major). Index into Plan::constants.
+  Result<std::int32_t> plain(ConstantId id, const std::vector<std::uint8_t>& perm);
+  // The constant in a kernel's own form.
+  Result<std::int32_t> packed(ConstantId id, const Packing& packing);
+  // Bytes that a target computed.
+  Result<std::int32_t> add(std::string name, DType dtype, std::vector<std::int64_t> dims, Buffer bytes,
+                           std::string packing);
+
+ private:
+  std::int32_t source(std::shared_ptr<const Source> s);
+
+  const Module& module_;
+  Plan& plan_;
+  std::map<std::pair<ConstantId, std::string>, std::int32_t> done_;
+};
+
+}  // namespace mote

@@ -1,0 +1,93 @@
+// Lowering: one function of the module becomes one function of the plan. Walks the nodes in order; gives every value a
+// place and a layout; inserts copies where a kernel wants another layout than its operand has; turns reshape,
+// transpose, slice, split, expand and concat into views where the bytes allow it.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "prepare/constants.h"
+#include "prepare/draft.h"
+#include "prepare/prepare.h"
+
+namespace mote {
+
+class Lowering {
+ public:
+  Lowering(const Module& module, const Inference& inference, const PrepareOptions& options, Plan& plan)
+      : module_(module), inference_(inference), options_(options), plan_(plan), constants_(module, plan) {}
+
+  // Lowers `id` and the bodies it reaches. Index into Plan::functions.
+  Result<std::int32_t> function(FunctionId id, bool is_entry);
+
+ private:
+  friend class FunctionLowering;
+
+  std::int32_t kernel_index(const std::string& name, std::int32_t version);
+  std::int32_t op_index(const Op& op);
+
+  const Module& module_;
+  const Inference& inference_;
+  const PrepareOptions& options_;
+  Plan& plan_;
+  ConstantPool constants_;
+};
+
+class FunctionLowering {
+ public:
+  FunctionLowering(Lowering& shared, FunctionId id, bool is_entry)
+      : shared_(shared), f_(shared.module_.functions[static_cast<std::size_t>(id)]), id_(id), is_entry_(is_entry) {}
+
+  Result<PlanFunction> run();
+
+ private:
+  using Perm = draft::Perm;
+  using Val = draft::Val;
+
+  // Values.
+  Result<std::int32_t> value(ValueId v);  // the draft value that holds v now
+  bool is_late(const Type& t) const;
+  std::int32_t new_val(const std::string& name, const Type& type);
+  // A value of `type` with memory of its own, dense in the order of `perm`.
+  std::int32_t fresh_val(const std::string& name, const Type& type, Perm perm);
+  // A view of `base`'s bytes.
+  std::int32_t view_val(std::int32_t base, const std::string& name, Shape dims, std::vector<Dim> strides,
+                        Dim offset_elements);
+  Val& val(std::int32_t v) { return d_.vals[static_cast<std::size_t>(v)]; }
+
+  // Layouts.
+  bool satisfies(const Val& v, const OperandWant& want) const;
+  Result<std::int32_t> convert(std::int32_t v, const OperandWant& want);
+  Result<std::int32_t> copy_to(std::int32_t from, std::int32_t to, const std::string& why);
+  Perm preferred_perm(ValueId v);
+
+  // Nodes.
+  Status node(const Node& n);
+  Status kernel_node(const Node& n, const Claim& claim);
+  Status control_node(const Node& n);
+  Result<bool> view_node(const Node& n);
+  Result<bool> reshape_view(const Node& n);
+  Result<bool> transpose_view(const Node& n);
+  Result<bool> slice_view(const Node& n);
+  Result<bool> split_view(const Node& n);
+  Result<bool> expand_view(const Node& n);
+  Result<bool> concat_view(const Node& n);
+  bool retarget(std::int32_t v, std::int32_t part);
+  const KnownValue* known(ValueId v) const;
+  void add_step(Step step, std::int32_t in_place);
+
+  // The end.
+  Status place_outputs();
+  Status place_states();
+  PlanFunction finish();
+
+  Lowering& shared_;
+  const Function& f_;
+  FunctionId id_;
+  bool is_entry_;
+  draft::DraftFunction d_;
+  std::map<ValueId, std::int32_t> home_;
+  std::map<std::pair<std::int32_t, std::string>, std::int32_t> converted_;
+};
+
+}  // namespace mote

@@ -1,0 +1,179 @@
+#include "prepare/prepare.h"
+
+#include <algorithm>
+
+#include "ops/decompose.h"
+#include "ops/ops.h"
+#include "prepare/fold.h"
+#include "prepare/lower.h"
+
+namespace mote {
+namespace {
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+// Fixes what the caller said about symbols and input shapes.
+Status bind_inputs(Module& m, const PrepareOptions& options) {
+  if (m.signatures.empty()) m.signatures.push_back({"main", 0, {}});
+  std::map<std::string, bool> used;
+  for (Signature& s : m.signatures) {
+    Function& f = m.functions[at(s.function)];
+    for (ValueId v : f.inputs) {
+      Value& in = f.values[at(v)];
+      auto shape = options.shapes.find(in.name);
+      if (shape != options.shapes.end()) {
+        used[in.name] = true;
+        if (!in.type.is_tensor()) return invalid("input '" + in.name + "' is not a tensor");
+        if (in.type.has_rank() && in.type.shape->size() != shape->second.size()) {
+          return invalid("input '" + in.name + "' has rank " + std::to_string(in.type.rank()) + ", the given shape " +
+                         to_string(shape->second));
+        }
+        in.type.shape = shape->second;
+      }
+      if (!in.type.has_rank()) continue;
+      for (Dim& d : *in.type.shape) {
+        d = d.substitute([&](std::string_view name) -> std::optional<Dim> {
+          auto it = options.dims.find(std::string(name));
+          if (it == options.dims.end()) return std::nullopt;
+          used["dim " + it->first] = true;
+          return Dim(it->second);
+        });
+      }
+    }
+    for (const auto& [in, out] : options.states) {
+      State state{in, kNone, kNone};
+      for (std::size_t i = 0; i < f.inputs.size(); ++i) {
+        if (f.values[at(f.inputs[i])].name == in) state.input = static_cast<std::int32_t>(i);
+      }
+      for (std::size_t i = 0; i < f.outputs.size(); ++i) {
+        if (f.values[at(f.outputs[i])].name == out) state.output = static_cast<std::int32_t>(i);
+      }
+      if (state.input == kNone) return invalid("no input named '" + in + "' to make a state of");
+      if (state.output == kNone) return invalid("no output named '" + out + "' to feed state '" + in + "'");
+      s.states.push_back(state);
+    }
+  }
+  for (const auto& [name, shape] : options.shapes) {
+    if (!used[name])
+      return invalid("the model has no input named '" + name + "'").hint("mote inspect MODEL lists the inputs");
+  }
+  for (const auto& [name, extent] : options.dims) {
+    if (extent < 0) return invalid("dimension '" + name + "' cannot be negative");
+    if (!used["dim " + name])
+      return invalid("no input has a dimension named '" + name + "'").hint("mote inspect MODEL lists the symbols");
+  }
+  return {};
+}
+
+bool structural(const Node& n) { return n.op->is(kControl) || n.op->is(kView) || n.op->name == "identity"; }
+
+bool claimed(const Module& m, const Function& f, const Node& n, const PrepareOptions& options) {
+  NodeView view{m, f, n};
+  return std::any_of(options.targets.begin(), options.targets.end(),
+                     [&](const Target* t) { return t->claim(view, options.target).has_value(); });
+}
+
+// Decomposes what nobody claims, until everything is claimed; lists all that is left.
+Status decompose_unclaimed(Module& m, FunctionId id, const PrepareOptions& options, std::vector<std::string>& missing) {
+  for (int round = 0; round < 8; ++round) {
+    bool changed = false;
+    std::vector<Node> old = std::move(m.functions[at(id)].nodes);
+    std::vector<Node> now;
+    std::vector<std::pair<ValueId, ValueId>> renamed;
+    for (Node& n : old) {
+      for (ValueId& v : n.inputs) {
+        for (const auto& [from, to] : renamed) {
+          if (v == from) v = to;
+        }
+      }
+      if (structural(n) || claimed(m, m.functions[at(id)], n, options)) {
+        now.push_back(std::move(n));
+        continue;
+      }
+      DecomposeFn decompose = find_decomposition(*n.op);
+      if (!decompose) {
+        missing.push_back(std::string(n.op->name) + " (node '" + n.name + "')");
+        now.push_back(std::move(n));
+        continue;
+      }
+      Builder b(m, id, builtin_ops(), n.name + "/");
+      Result<std::vector<ValueId>> result = decompose(b, n);
+      if (!result.ok()) return std::move(result).status().at("node '" + n.name + "'");
+      if (!b.status().ok()) return Status(b.status()).at("decomposition of node '" + n.name + "'");
+      for (Node& made : b.nodes()) now.push_back(std::move(made));
+      Function& f = m.functions[at(id)];
+      for (std::size_t i = 0; i < n.outputs.size(); ++i) {
+        if (n.outputs[i] == kNone || i >= result->size() || (*result)[i] == kNone) continue;
+        f.values[at((*result)[i])].name = f.values[at(n.outputs[i])].name;
+        renamed.emplace_back(n.outputs[i], (*result)[i]);
+      }
+      changed = true;
+    }
+    Function& f = m.functions[at(id)];
+    f.nodes = std::move(now);
+    for (ValueId& v : f.outputs) {
+      for (const auto& [from, to] : renamed) {
+        if (v == from) v = to;
+      }
+    }
+    f.reindex();
+    if (!changed || !missing.empty()) return {};
+  }
+  return internal_error("decompositions do not come to an end");
+}
+
+Status add_extra_outputs(Module& m, const PrepareOptions& options) {
+  Function& f = m.functions[at(m.signatures[0].function)];
+  for (const std::string& name : options.extra_outputs) {
+    bool found = false;
+    for (std::size_t n = 0; n < f.nodes.size() && !found; ++n) {
+      for (ValueId v : f.nodes[n].outputs) {
+        if (v == kNone || (f.values[at(v)].name != name && f.nodes[n].name != name)) continue;
+        f.outputs.push_back(v);
+        found = true;
+        break;
+      }
+    }
+    if (!found)
+      return invalid("the model has no node or value named '" + name + "'").hint("mote inspect MODEL lists the nodes");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> prepare(Module module, const PrepareOptions& options) {
+  if (module.functions.empty()) return invalid("the module has no function");
+  MOTE_TRY(bind_inputs(module, options));
+  MOTE_TRY(add_extra_outputs(module, options));
+  MOTE_TRY(Inference(module).run());
+  MOTE_TRY(simplify(module, options));
+
+  std::vector<std::string> missing;
+  for (std::size_t f = 0; f < module.functions.size(); ++f) {
+    MOTE_TRY(decompose_unclaimed(module, static_cast<FunctionId>(f), options, missing));
+  }
+  if (!missing.empty()) {
+    std::string list;
+    for (std::size_t i = 0; i < missing.size(); ++i) list += (i ? ", " : "") + missing[i];
+    return unsupported("no backend runs: " + list).hint("see mote ops for what is supported");
+  }
+  Inference inference(module);
+  MOTE_TRY(inference.run());
+
+  Plan plan;
+  plan.target = std::string(name_of(options.target.cpu.best()));
+  plan.reproducible = options.target.reproducible;
+  plan.symbols = module.symbols;
+  plan.metadata = module.metadata;
+  Lowering lowering(module, inference, options, plan);
+  for (const Signature& s : module.signatures) {
+    MOTE_ASSIGN(std::int32_t index, lowering.function(s.function, true));
+    PlanSignature signature{s.name, index, {}};
+    for (const State& st : s.states) signature.states.push_back({st.name, st.input, st.output, false});
+    plan.signatures.push_back(std::move(signature));
+  }
+  return plan;
+}
+
+}  // namespace mote

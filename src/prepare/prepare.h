@@ -1,0 +1,30 @@
+// src/prepare: module -> plan. It runs the passes, folds constants, asks the targets who takes which node, chooses
+// layouts, packs weights and plans memory. Everything that is decided is decided here, and the plan can tell why.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/budget.h"
+#include "ir/module.h"
+#include "plan/plan.h"
+#include "plan/target.h"
+
+namespace mote {
+
+struct PrepareOptions {
+  std::vector<const Target*> targets;  // asked in order; the first claim wins
+  TargetOptions target;
+  bool optimise = true;                       // false: no passes beyond what correctness needs, no folding
+  std::map<std::string, std::int64_t> dims;   // symbols that are fixed
+  std::map<std::string, Shape> shapes;        // inputs of the main function that get another shape
+  std::map<std::string, std::string> states;  // outputs fed back: input name -> output name
+  std::vector<std::string> extra_outputs;     // values to give out as well (debugging)
+  Budget* budget = nullptr;                   // charged for folded and packed constants; null: unlimited
+};
+
+// `module` is consumed. Fails with every op that nobody can run listed at once.
+Result<Plan> prepare(Module module, const PrepareOptions& options);
+
+}  // namespace mote

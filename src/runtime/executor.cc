@@ -1,0 +1,300 @@
+// Runs a frame's steps: kernels over the thread pool, references, control flow.
+#include <algorithm>
+#include <cstring>
+
+#include "base/checked.h"
+#include "ir/infer.h"
+#include "runtime/context.h"
+#include "runtime/reference_call.h"
+
+namespace mote {
+namespace {
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+Status stopped(const Stop& stop) {
+  if (stop.cancelled()) return Status(Code::kCancelled, "the run was cancelled");
+  return Status(Code::kDeadlineExceeded, "the deadline passed");
+}
+
+struct PhaseCall {
+  const KernelWork::Phase* phase;
+  const void* state;
+  std::byte* scratch;
+  std::int64_t stride;
+};
+
+void run_tiles(void* arg, std::int64_t begin, std::int64_t end, int thread) {
+  const PhaseCall& c = *static_cast<PhaseCall*>(arg);
+  c.phase->run(c.state, kernels::TileRange{begin, end, c.scratch + thread * c.stride});
+}
+
+}  // namespace
+
+Status Frame::run() {
+  for (std::size_t s = 0; s < f_.steps.size(); ++s) {
+    if (core_.profile == nullptr && !core_.after_step) {
+      MOTE_TRY(run_step(s));
+      continue;
+    }
+    std::int64_t start = Stop::now_ns();
+    MOTE_TRY(run_step(s));
+    const Step& step = f_.steps[s];
+    std::vector<Cell*> outs;
+    for (std::int32_t v : step.outputs) outs.push_back(v == kNone ? nullptr : &slot(v));
+    if (core_.profile) {
+      StepTime t{&step, start, Stop::now_ns() - start, {}};
+      if (!outs.empty() && outs[0]) t.shape.assign(outs[0]->view.shape().begin(), outs[0]->view.shape().end());
+      core_.profile->push_back(std::move(t));
+    }
+    if (core_.after_step) MOTE_TRY(core_.after_step(step, outs));
+  }
+  return {};
+}
+
+Status Frame::run_step(std::size_t s) {
+  if (core_.stop.requested()) return stopped(core_.stop);
+  switch (f_.steps[s].kind) {
+    case Step::Kind::kKernel:
+      return run_kernel(s);
+    case Step::Kind::kIf:
+      return locate(s, run_if(s));
+    case Step::Kind::kLoop:
+      return locate(s, run_loop(s));
+    case Step::Kind::kCall:
+      return locate(s, run_call(s));
+  }
+  return {};
+}
+
+Status Frame::run_kernel(std::size_t s) {
+  const Step& step = f_.steps[s];
+  const Kernel& kernel = *core_.linked->kernels[at(step.kernel)];
+  if (kernel.direct) return locate(s, run_direct(s));
+  StepState& state = states_[s];
+  if (step.late) {
+    if (Status st = late_outputs(s); !st.ok()) return locate(s, std::move(st));
+    state.stale = true;
+  }
+  if (state.stale || (state.work.shared_scratch > 0 && state.scratch_generation != core_.scratch_generation)) {
+    if (Status st = setup(s); !st.ok()) return locate(s, std::move(st));
+  }
+  for (int p = 0; p < state.work.phase_count; ++p) {
+    PhaseCall call{&state.work.phases[p], state.state, core_.scratch.data() + core_.shared_scratch,
+                   core_.thread_scratch};
+    if (!ThreadPool::shared().parallel(core_.threads, call.phase->tiles, run_tiles, &call, &core_.stop)) {
+      return locate(s, stopped(core_.stop));
+    }
+  }
+  if (core_.fault != 0) {
+    std::string message(kernel.fault_message.empty() ? "a value is out of range" : kernel.fault_message);
+    message += " (position " + std::to_string(core_.fault - 1) + ")";
+    core_.fault = 0;
+    return locate(s, Status(Code::kOutOfRange, std::move(message)));
+  }
+  return {};
+}
+
+Status Frame::run_direct(std::size_t s) {
+  const Step& step = f_.steps[s];
+  if (core_.linked->ops[at(step.op)] == nullptr) {
+    return unsupported("this build lacks the op " + core_.plan().ops[at(step.op)].name);
+  }
+  StepCall call(*this, s, *core_.linked->ops[at(step.op)]);
+  return core_.linked->kernels[at(step.kernel)]->direct(call);
+}
+
+Status Frame::late_outputs(std::size_t s) {
+  const Step& step = f_.steps[s];
+  const Op* op = step.op == kNone ? nullptr : core_.linked->ops[at(step.op)];
+  bool any = false;
+  for (std::int32_t v : step.outputs) any = any || (v != kNone && f_.values[at(v)].late);
+  if (!any) return {};
+  if (!op) return unsupported("this build cannot infer run-time shapes of this step");
+  std::vector<Type> types(step.inputs.size());
+  InferContext ctx(*op, step.attrs, step.name);
+  ctx.late_ = true;
+  ctx.output_count_ = static_cast<int>(step.outputs.size());
+  ctx.fresh_name_ = [] { return std::string("$0"); };
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    std::int32_t v = step.inputs[i];
+    bool present = v != kNone && slot(v).present;
+    if (present) {
+      const TensorView& view = slot(v).view;
+      types[i] = Type::tensor(view.dtype, Shape(view.dims, view.dims + view.rank));
+    }
+    ctx.types_.push_back(present ? &types[i] : nullptr);
+    ctx.values_.push_back(present && i < 32 && (op->shape_operands >> i & 1u) ? known_value(slot(v).view)
+                                                                              : std::nullopt);
+  }
+  MOTE_TRY(op->infer(ctx));
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    std::int32_t v = step.outputs[i];
+    if (v == kNone || !f_.values[at(v)].late) continue;
+    auto dims = i < ctx.out_types_.size() && ctx.out_types_[i].has_rank() ? constant_extents(*ctx.out_types_[i].shape)
+                                                                          : std::nullopt;
+    if (!dims)
+      return internal_error("the shape of output " + std::to_string(i) +
+                            " depends on data that the kernel does not report");
+    if (f_.values[at(v)].place == Place::kAlias) {
+      const TensorView& base = slot(f_.values[at(v)].index).view;
+      if (element_count(*dims) != base.count())
+        return invalid("a view of " + std::to_string(base.count()) + " elements has another count");
+      slot(v).view = TensorView::of(base.data, base.dtype, *dims);
+      slot(v).present = true;
+    } else {
+      MOTE_TRY(take_heap(v, *dims, ctx.out_types_[i].dtype));
+    }
+  }
+  return {};
+}
+
+Status Frame::run_if(std::size_t s) {
+  const Step& step = f_.steps[s];
+  const Cell& cond = slot(step.inputs[0]);
+  if (!cond.present || cond.view.count() != 1) return invalid("the condition is not one boolean");
+  std::size_t branch = cond.view.as<std::uint8_t>()[0] ? 0 : 1;
+  Frame& body = child(s, branch);
+  std::vector<Cell*> args;
+  for (std::size_t i = 1; i < step.inputs.size(); ++i) args.push_back(&slot(step.inputs[i]));
+  MOTE_TRY(body.enter(args, {}));
+  MOTE_TRY(body.run());
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    if (step.outputs[i] != kNone) MOTE_TRY(copy_into(step.outputs[i], body.output(i)));
+  }
+  return {};
+}
+
+Status Frame::run_call(std::size_t s) {
+  const Step& step = f_.steps[s];
+  Frame& body = child(s, 0);
+  std::vector<Cell*> args;
+  for (std::int32_t v : step.inputs) args.push_back(&slot(v));
+  MOTE_TRY(body.enter(args, {}));
+  MOTE_TRY(body.run());
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    if (step.outputs[i] != kNone) MOTE_TRY(copy_into(step.outputs[i], body.output(i)));
+  }
+  return {};
+}
+
+namespace {
+
+// A copy of a slot that outlives the frame it came from.
+Status keep(Budget& budget, const Cell& from, Cell& to, std::string_view who) {
+  to.present = from.present;
+  if (from.list) {
+    OwnedList copy;
+    for (const OwnedTensor& t : *from.list) {
+      copy.emplace_back();
+      MOTE_TRY(copy.back().assign(budget, t.view, who));
+    }
+    if (!to.list) to.list = std::make_unique<OwnedList>();
+    *to.list = std::move(copy);
+    return {};
+  }
+  if (!from.present) return {};
+  std::int64_t bytes = from.view.bytes();
+  MOTE_TRY(to.heap.reserve(budget, std::max<std::int64_t>(bytes, 1), who));
+  to.view = from.view;
+  to.view.data = to.heap.data();
+  if (bytes > 0) std::memcpy(to.view.data, from.view.data, static_cast<std::size_t>(bytes));
+  return {};
+}
+
+// The stacked results of a loop: equal tensors, one per iteration.
+struct Stack {
+  HeapBlock memory;
+  TensorView first;
+  std::int64_t bytes = 0;
+
+  Status push(Budget& budget, const TensorView& v, std::int64_t iteration, std::string_view who) {
+    if (iteration == 0) {
+      first = v;
+    } else if (v.rank != first.rank || !std::equal(v.dims, v.dims + v.rank, first.dims)) {
+      return invalid("'" + std::string(who) + "' changes its shape between iterations, so it cannot be stacked");
+    }
+    std::int64_t more = v.bytes();
+    MOTE_TRY(memory.reserve(budget, std::max<std::int64_t>(bytes + more, 1), who, bytes));
+    if (more > 0) std::memcpy(memory.data() + bytes, v.data, static_cast<std::size_t>(more));
+    bytes += more;
+    return {};
+  }
+};
+
+}  // namespace
+
+// Inputs: trip count, condition, carried..., captured.... The body takes (iteration, condition, carried...,
+// captured...) and gives (condition, carried..., stacked...).
+Status Frame::run_loop(std::size_t s) {
+  const Step& step = f_.steps[s];
+  const PlanFunction& bf = core_.plan().functions[at(step.bodies[0])];
+  const AttrValue* carried_attr = step.attrs.find("carried");
+  std::size_t carried = carried_attr ? static_cast<std::size_t>(std::get<std::int64_t>(*carried_attr)) : 0;
+  std::size_t stacked = bf.outputs.size() - 1 - carried;
+  auto scalar = [&](std::size_t i) {
+    return step.inputs[i] != kNone && slot(step.inputs[i]).present ? &slot(step.inputs[i]) : nullptr;
+  };
+  std::int64_t trips = INT64_MAX, iteration = 0;
+  if (Cell* t = scalar(0)) {
+    if (t->view.count() != 1) return invalid("the trip count is not one number");
+    trips = t->view.as<std::int64_t>()[0];
+  }
+  std::uint8_t cond = 1;
+  if (Cell* c = scalar(1)) {
+    if (c->view.count() != 1) return invalid("the condition is not one boolean");
+    cond = c->view.as<std::uint8_t>()[0];
+  }
+
+  Frame& body = child(s, 0);
+  Cell iter_slot, cond_slot;
+  iter_slot.view = TensorView::of(reinterpret_cast<std::byte*>(&iteration), DType::i64, {});
+  cond_slot.view = TensorView::of(reinterpret_cast<std::byte*>(&cond), DType::boolean, {});
+  iter_slot.present = cond_slot.present = true;
+  std::vector<Cell> now(carried), next(carried);
+  std::vector<Cell*> args{&iter_slot, &cond_slot};
+  for (std::size_t i = 2; i < step.inputs.size(); ++i) args.push_back(&slot(step.inputs[i]));
+  std::vector<Stack> stacks(stacked);
+
+  for (; iteration < trips && cond; ++iteration) {
+    if (core_.stop.requested()) return stopped(core_.stop);
+    MOTE_TRY(body.enter(args, {}));
+    MOTE_TRY(body.run());
+    const TensorView& c = body.output(0).view;
+    std::uint8_t go_on = c.count() == 1 ? c.as<std::uint8_t>()[0] : 0;
+    for (std::size_t i = 0; i < carried; ++i) {
+      MOTE_TRY(keep(core_.budget, body.output(1 + i), next[i], bf.values[at(bf.outputs[1 + i])].name));
+    }
+    std::swap(now, next);
+    for (std::size_t i = 0; i < carried; ++i) args[2 + i] = &now[i];
+    for (std::size_t i = 0; i < stacked; ++i) {
+      MOTE_TRY(stacks[i].push(core_.budget, body.output(1 + carried + i).view, iteration,
+                              bf.values[at(bf.outputs[1 + carried + i])].name));
+    }
+    cond = go_on;
+  }
+
+  for (std::size_t i = 0; i < carried && i < step.outputs.size(); ++i) {
+    if (step.outputs[i] != kNone) MOTE_TRY(copy_into(step.outputs[i], *args[2 + i]));
+  }
+  for (std::size_t i = 0; i < stacked && carried + i < step.outputs.size(); ++i) {
+    std::int32_t v = step.outputs[carried + i];
+    if (v == kNone) continue;
+    Cell whole;
+    whole.present = true;
+    std::vector<std::int64_t> dims{iteration};
+    const PlanValue& element = bf.values[at(bf.outputs[1 + carried + i])];
+    if (iteration > 0) {
+      dims.insert(dims.end(), stacks[i].first.dims, stacks[i].first.dims + stacks[i].first.rank);
+    } else {
+      // No iteration: the body's planned extents, as far as they are known.
+      for (Extent e : element.dims) dims.push_back(element.late || e < 0 ? 0 : e);
+    }
+    if (dims.size() > kMaxRank) return unsupported("a stacked result has a rank above 8");
+    whole.view = TensorView::of(stacks[i].memory.data(), element.dtype, dims);
+    MOTE_TRY(copy_into(v, whole));
+  }
+  return {};
+}
+
+}  // namespace mote

@@ -1,0 +1,320 @@
+#include "runtime/frame.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/checked.h"
+#include "runtime/context.h"
+
+namespace mote {
+namespace {
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+Frame::Frame(ContextCore& core, const PlanFunction& function) : core_(core), f_(function) {
+  symbols_.assign(f_.symbols.size(), 0);
+  slots_.resize(f_.values.size());
+  states_.resize(f_.steps.size());
+  children_.resize(f_.steps.size());
+  outputs_.resize(f_.outputs.size());
+  std::vector<std::vector<std::int32_t>> by_value(f_.values.size());
+  for (std::size_t s = 0; s < f_.steps.size(); ++s) {
+    for (const auto* list : {&f_.steps[s].inputs, &f_.steps[s].outputs}) {
+      for (std::int32_t v : *list) {
+        if (v != kNone) by_value[at(v)].push_back(static_cast<std::int32_t>(s));
+      }
+    }
+  }
+  for (const auto& steps : by_value) {
+    readers_begin_.push_back(static_cast<std::int32_t>(readers_.size()));
+    readers_.insert(readers_.end(), steps.begin(), steps.end());
+  }
+  readers_begin_.push_back(static_cast<std::int32_t>(readers_.size()));
+  for (std::size_t v = 0; v < f_.values.size(); ++v) {
+    slots_[v].view.dtype = f_.values[v].dtype;
+    if (f_.values[v].kind != Type::Kind::kTensor) slots_[v].list = std::make_unique<OwnedList>();
+  }
+}
+
+std::int64_t Frame::total_arena_bytes() const {
+  std::int64_t total = arena_.capacity();
+  for (const auto& per_step : children_) {
+    for (const auto& c : per_step) total += c ? c->total_arena_bytes() : 0;
+  }
+  return total;
+}
+
+// Symbols get their values from the inputs' extents: first those that are a bare symbol, then every other extent is
+// checked.
+Status Frame::bind(std::span<Cell* const> inputs) {
+  bool same = bound_;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const PlanValue& pv = f_.values[at(f_.inputs[i])];
+    const Cell& in = *inputs[i];
+    if (pv.kind != Type::Kind::kTensor || !in.present) continue;
+    if (pv.rank >= 0 && in.view.rank != pv.rank) {
+      return invalid("input '" + pv.name + "' has rank " + std::to_string(in.view.rank) + ", expected " +
+                     std::to_string(pv.rank));
+    }
+    const TensorView& now = slots_[at(f_.inputs[i])].view;
+    same = same && now.rank == in.view.rank && std::equal(now.dims, now.dims + now.rank, in.view.dims);
+    for (std::size_t d = 0; d < pv.dims.size(); ++d) {
+      Extent e = pv.dims[d];
+      if (e >= 0) continue;
+      const auto& code = f_.exprs[at(static_cast<std::int32_t>(~e))].code;
+      if (code.size() == 1 && code[0].code == ExprOp::kSymbol)
+        symbols_[static_cast<std::size_t>(code[0].value)] = in.view.dims[d];
+    }
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const PlanValue& pv = f_.values[at(f_.inputs[i])];
+    if (pv.kind != Type::Kind::kTensor || !inputs[i]->present || pv.late) continue;
+    for (std::size_t d = 0; d < pv.dims.size(); ++d) {
+      if (std::int64_t want = eval(pv.dims[d]); want != inputs[i]->view.dims[d]) {
+        return invalid("input '" + pv.name + "': extent " + std::to_string(d) + " is " +
+                       std::to_string(inputs[i]->view.dims[d]) + ", expected " + std::to_string(want) +
+                       (pv.dims[d] < 0 ? " (" + to_text(f_, pv.dims[d]) + ")" : ""));
+      }
+    }
+  }
+  if (same) return {};
+  bound_ = false;
+  std::int64_t arena = eval(f_.arena_bytes);
+  MOTE_TRY(arena_.reserve(core_.budget, arena, "arena of '" + f_.name + "'"));
+  for (StepState& s : states_) s.stale = true;
+  return {};
+}
+
+Status Frame::place_value(std::size_t v) {
+  const PlanValue& pv = f_.values[v];
+  Cell& slot = slots_[v];
+  TensorView& view = slot.view;
+  if (pv.kind != Type::Kind::kTensor) return {};
+  if (pv.place == Place::kConstant) {
+    view = core_.constants[at(pv.index)].view;
+    slot.present = true;
+  }
+  if (pv.late || (pv.place == Place::kInput && f_.inputs[at(pv.index)] == static_cast<std::int32_t>(v))) return {};
+  view.dtype = pv.dtype;
+  view.rank = pv.rank;
+  Checked count = 1;
+  for (int d = 0; d < view.rank; ++d) {
+    view.dims[d] = eval(pv.dims[static_cast<std::size_t>(d)]);
+    count *= view.dims[d];
+  }
+  if (!count.ok() || count.value() > (std::int64_t{1} << 46)) {
+    return Status(Code::kResourceExhausted, "tensor '" + pv.name + "' is too large");
+  }
+  if (!pv.strides.empty()) {
+    for (int d = 0; d < view.rank; ++d) view.strides[d] = eval(pv.strides[static_cast<std::size_t>(d)]);
+  } else {
+    std::int64_t stride = 1;
+    for (int k = view.rank - 1; k >= 0; --k) {
+      int d = pv.perm.empty() ? k : pv.perm[static_cast<std::size_t>(k)];
+      view.strides[d] = stride;
+      stride *= view.dims[d];
+    }
+  }
+  std::int64_t offset = eval(pv.offset);
+  switch (pv.place) {
+    case Place::kArena:
+      view.data = arena_.data() + offset;
+      break;
+    case Place::kConstant:
+      view.data = core_.constants[at(pv.index)].view.data + offset;
+      break;
+    case Place::kState:
+      view.data = core_.states[at(pv.index)].memory.data() + offset;
+      break;
+    default:
+      break;
+  }
+  slot.present = true;
+  return {};
+}
+
+Status Frame::place_values() {
+  for (std::size_t v = 0; v < f_.values.size(); ++v) {
+    // A state grows in place: its memory must hold the output before anything points there.
+    const PlanValue& pv = f_.values[v];
+    if (pv.place == Place::kState && !pv.late) {
+      std::int64_t count = 1;
+      for (Extent e : pv.dims) count *= eval(e);
+      StateMemory& state = core_.states[at(pv.index)];
+      MOTE_TRY(state.memory.reserve(core_.budget, bytes_of(pv.dtype, count), pv.name, state.view.bytes()));
+      state.view.data = state.memory.data();
+    }
+  }
+  for (std::size_t v = 0; v < f_.values.size(); ++v) MOTE_TRY(place_value(v));
+  return {};
+}
+
+Status Frame::enter(std::span<Cell* const> inputs, std::span<const TensorView> outputs) {
+  bool was_bound = bound_;
+  MOTE_TRY(bind(inputs));
+  bool fresh = !bound_;
+  if (fresh) MOTE_TRY(place_values());
+  auto moved = [&](std::int32_t value) {
+    for (std::int32_t r = readers_begin_[at(value)]; r < readers_begin_[at(value) + 1]; ++r)
+      states_[at(readers_[at(r)])].stale = true;
+  };
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    Cell& slot = slots_[at(f_.inputs[i])];
+    if (slot.list) {
+      slot.list->clear();
+      slot.present = inputs[i]->present;
+      if (!inputs[i]->list) continue;
+      for (const OwnedTensor& t : *inputs[i]->list) {
+        slot.list->emplace_back();
+        MOTE_TRY(slot.list->back().assign(core_.budget, t.view, f_.values[at(f_.inputs[i])].name));
+      }
+      continue;
+    }
+    if (slot.view.data != inputs[i]->view.data || !was_bound) moved(f_.inputs[i]);
+    slot.view = inputs[i]->view;
+    slot.present = inputs[i]->present;
+  }
+  // Values that share the memory of an output or an input are placed with it.
+  for (std::size_t v = 0; v < f_.values.size(); ++v) {
+    const PlanValue& pv = f_.values[v];
+    if (pv.late || pv.kind != Type::Kind::kTensor) continue;
+    std::byte* base = nullptr;
+    if (pv.place == Place::kOutput) {
+      std::size_t o = at(pv.index);
+      base = o < outputs.size() && outputs[o].data ? outputs[o].data : nullptr;
+      if (!base) {
+        std::int64_t bytes = slots_[at(f_.outputs[o])].view.bytes();
+        MOTE_TRY(outputs_[o].reserve(core_.budget, bytes, "output '" + pv.name + "'"));
+        base = outputs_[o].data();
+      }
+    } else if (pv.place == Place::kState) {
+      base = core_.states[at(pv.index)].memory.data();
+    } else if (pv.place == Place::kInput && f_.inputs[at(pv.index)] != static_cast<std::int32_t>(v)) {
+      base = slots_[at(f_.inputs[at(pv.index)])].view.data;
+    } else {
+      continue;
+    }
+    std::byte* data = base + eval(pv.offset);
+    if (slots_[v].view.data != data) {
+      slots_[v].view.data = data;
+      moved(static_cast<std::int32_t>(v));
+    }
+  }
+  bound_ = true;
+  if (!fresh) return {};
+  for (std::size_t s = 0; s < f_.steps.size(); ++s) {
+    if (f_.steps[s].kind == Step::Kind::kKernel && !f_.steps[s].late) MOTE_TRY(locate(s, setup(s)));
+  }
+  return {};
+}
+
+Status Frame::setup(std::size_t s) {
+  const Step& step = f_.steps[s];
+  const Kernel* kernel = core_.linked->kernels[at(step.kernel)];
+  StepState& state = states_[s];
+  if (!state_memory_.data()) {
+    std::int64_t total = 0;
+    for (const Step& each : f_.steps) {
+      if (each.kind != Step::Kind::kKernel) continue;
+      total += round_up(static_cast<std::int64_t>(core_.linked->kernels[at(each.kernel)]->state_bytes), 64);
+    }
+    MOTE_ASSIGN(state_memory_, Buffer::allocate(std::max<std::int64_t>(total, 64), "kernel states", true));
+    std::byte* p = state_memory_.data();
+    for (std::size_t i = 0; i < f_.steps.size(); ++i) {
+      if (f_.steps[i].kind != Step::Kind::kKernel) continue;
+      states_[i].state = p;
+      p += round_up(static_cast<std::int64_t>(core_.linked->kernels[at(f_.steps[i].kernel)]->state_bytes), 64);
+    }
+  }
+  if (kernel->direct) {
+    state.stale = false;
+    return {};
+  }
+  call_inputs_.clear();
+  call_outputs_.clear();
+  for (std::int32_t v : step.inputs) call_inputs_.push_back(v == kNone || !slot(v).present ? nullptr : &slot(v).view);
+  for (std::int32_t v : step.outputs) call_outputs_.push_back(v == kNone ? nullptr : &slot(v).view);
+  KernelCall call{step.params, call_inputs_, call_outputs_, core_.threads, core_.scratch.data(), &core_.fault};
+  state.work = KernelWork();
+  MOTE_TRY(kernel->setup(call, state.state, state.work));
+  if (static_cast<std::int64_t>(state.work.shared_scratch) > core_.shared_scratch ||
+      static_cast<std::int64_t>(state.work.thread_scratch) > core_.thread_scratch) {
+    MOTE_TRY(core_.reserve_scratch(state.work.shared_scratch, state.work.thread_scratch));
+    call.shared_scratch = core_.scratch.data();
+    state.work = KernelWork();
+    MOTE_TRY(kernel->setup(call, state.state, state.work));
+  }
+  state.scratch_generation = core_.scratch_generation;
+  state.stale = false;
+  return {};
+}
+
+Frame& Frame::child(std::size_t step, std::size_t body) {
+  auto& list = children_[step];
+  if (list.size() < f_.steps[step].bodies.size()) list.resize(f_.steps[step].bodies.size());
+  if (!list[body]) {
+    list[body] = std::make_unique<Frame>(core_, core_.plan().functions[at(f_.steps[step].bodies[body])]);
+  }
+  return *list[body];
+}
+
+Status Frame::take_heap(std::int32_t value, std::span<const std::int64_t> dims, DType dtype) {
+  const PlanValue& pv = f_.values[at(value)];
+  Cell& s = slot(value);
+  if (dims.size() > kMaxRank)
+    return unsupported("tensor '" + pv.name + "' has rank " + std::to_string(dims.size()) + ", more than 8");
+  std::optional<std::int64_t> count = element_count(dims);
+  if (!count || *count > (std::int64_t{1} << 46))
+    return Status(Code::kResourceExhausted, "tensor '" + pv.name + "' is too large");
+  MOTE_TRY(s.heap.reserve(core_.budget, std::max<std::int64_t>(bytes_of(dtype, *count), 1), pv.name));
+  s.view = TensorView::of(s.heap.data(), dtype, dims);
+  if (pv.perm.size() == dims.size() && !pv.perm.empty()) {
+    std::int64_t stride = 1;
+    for (std::size_t k = dims.size(); k-- > 0;) {
+      s.view.strides[pv.perm[k]] = stride;
+      stride *= s.view.dims[pv.perm[k]];
+    }
+  }
+  s.present = true;
+  return {};
+}
+
+Status Frame::copy_into(std::int32_t value, Cell& from) {
+  Cell& to = slot(value);
+  const PlanValue& pv = f_.values[at(value)];
+  if (to.list) {
+    OwnedList copy;
+    if (from.list) {
+      for (const OwnedTensor& t : *from.list) {
+        copy.emplace_back();
+        MOTE_TRY(copy.back().assign(core_.budget, t.view, pv.name));
+      }
+    } else if (from.present) {
+      copy.emplace_back();
+      MOTE_TRY(copy.back().assign(core_.budget, from.view, pv.name));
+    }
+    *to.list = std::move(copy);
+    to.present = from.present;
+    return {};
+  }
+  to.present = from.present;
+  if (!from.present) return {};
+  if (pv.late) {
+    MOTE_TRY(take_heap(value, from.view.shape(), from.view.dtype));
+  } else if (to.view.rank != from.view.rank || !std::equal(to.view.dims, to.view.dims + to.view.rank, from.view.dims)) {
+    return invalid("value '" + pv.name + "' has another shape at run time than was planned");
+  }
+  if (std::int64_t bytes = from.view.bytes(); bytes > 0)
+    std::memmove(to.view.data, from.view.data, static_cast<std::size_t>(bytes));
+  return {};
+}
+
+Status Frame::locate(std::size_t step, Status s) const {
+  if (s.ok()) return s;
+  const std::string& name = f_.steps[step].name;
+  return std::move(s).at(name.empty() ? "step " + std::to_string(step) : "node '" + name + "'");
+}
+
+}  // namespace mote

@@ -1,0 +1,84 @@
+// Frame: one function of a plan made ready for given input extents: arena, operand views, kernel states. A context has
+// one for its entry point and one for every body that a step of it enters; bodies keep theirs between iterations and
+// runs.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/heap.h"
+#include "runtime/linked_plan.h"
+
+namespace mote {
+
+struct ContextCore;
+
+// Where a value's bytes and extents are right now.
+struct Cell {
+  TensorView view;
+  bool present = false;             // an absent optional, or not computed yet
+  HeapBlock heap;                   // for Place::kHeap
+  std::unique_ptr<OwnedList> list;  // for lists and optionals
+};
+
+struct StepState {
+  std::byte* state = nullptr;
+  KernelWork work;
+  std::uint32_t scratch_generation = 0;
+  bool stale = true;  // operands moved since the last setup
+};
+
+class Frame {
+ public:
+  Frame(ContextCore& core, const PlanFunction& function);
+
+  // Makes the frame ready for these inputs: binds symbols, sizes the arena, sets kernels up. Cheap when nothing
+  // changed. `outputs`: where outputs of Place::kOutput go, null data for those the frame shall keep itself.
+  Status enter(std::span<Cell* const> inputs, std::span<const TensorView> outputs);
+  Status run();
+
+  const PlanFunction& function() const { return f_; }
+  Cell& slot(std::int32_t value) { return slots_[static_cast<std::size_t>(value)]; }
+  Cell& output(std::size_t i) { return slot(f_.outputs[i]); }
+  std::int64_t arena_bytes() const { return arena_.capacity(); }
+  // Of this frame and the frames of its bodies.
+  std::int64_t total_arena_bytes() const;
+
+ private:
+  friend class StepCall;
+
+  Status bind(std::span<Cell* const> inputs);
+  Status place_values();
+  Status place_value(std::size_t v);
+  Status setup(std::size_t step);
+  Status run_step(std::size_t step);
+  Status run_kernel(std::size_t step);
+  Status run_direct(std::size_t step);
+  Status run_if(std::size_t step);
+  Status run_loop(std::size_t step);
+  Status run_call(std::size_t step);
+  // Extents of a late step's outputs by the op's own inference, and memory for them.
+  Status late_outputs(std::size_t step);
+  Status take_heap(std::int32_t value, std::span<const std::int64_t> dims, DType dtype);
+  // Gives a value of this frame the contents of `from`.
+  Status copy_into(std::int32_t value, Cell& from);
+  Frame& child(std::size_t step, std::size_t body);
+  std::int64_t eval(Extent e) const { return evaluate(f_, e, symbols_); }
+  Status locate(std::size_t step, Status s) const;
+
+  ContextCore& core_;
+  const PlanFunction& f_;
+  std::vector<std::int64_t> symbols_;
+  std::vector<Cell> slots_;
+  std::vector<StepState> states_;
+  std::vector<std::int32_t> readers_begin_, readers_;  // steps that touch a value, by value
+  Buffer state_memory_;
+  HeapBlock arena_;
+  std::vector<HeapBlock> outputs_;
+  std::vector<std::vector<std::unique_ptr<Frame>>> children_;  // by step, by body
+  std::vector<TensorView> call_views_;
+  std::vector<const TensorView*> call_inputs_, call_outputs_;
+  bool bound_ = false;
+};
+
+}  // namespace mote

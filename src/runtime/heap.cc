@@ -1,0 +1,45 @@
+#include "runtime/heap.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mote {
+
+Status HeapBlock::reserve(Budget& budget, std::int64_t bytes, std::string_view who, std::int64_t keep) {
+  if (bytes <= buffer_.size()) return {};
+  std::int64_t want = std::max(bytes, std::min(buffer_.size() * 2, budget.left()));
+  MOTE_TRY(budget.charge(want, who));
+  Result<Buffer> grown = Buffer::allocate(want, who);
+  if (!grown.ok()) {
+    budget.release(want);
+    return std::move(grown).status();
+  }
+  if (keep > 0) std::memcpy(grown->data(), buffer_.data(), static_cast<std::size_t>(std::min(keep, buffer_.size())));
+  release();
+  buffer_ = *std::move(grown);
+  budget_ = &budget;
+  return {};
+}
+
+Status OwnedTensor::assign(Budget& budget, const TensorView& from, std::string_view who) {
+  std::int64_t bytes = from.bytes();
+  MOTE_TRY(memory.reserve(budget, bytes, who));
+  if (bytes > 0) std::memmove(memory.data(), from.data, static_cast<std::size_t>(bytes));
+  view = from;
+  view.data = memory.data();
+  return {};
+}
+
+Result<StringRef> StringHeap::add(Budget& budget, std::string_view s) {
+  if (text_.size() + s.size() > text_.capacity()) {
+    // The charge covers the growth; strings live as long as the context.
+    std::size_t grown = std::max(text_.size() + s.size(), text_.capacity() * 2);
+    MOTE_TRY(budget.charge(static_cast<std::int64_t>(grown - text_.capacity()), "strings"));
+    text_.reserve(grown);
+  }
+  StringRef r{text_.size(), s.size()};
+  text_ += s;
+  return r;
+}
+
+}  // namespace mote
