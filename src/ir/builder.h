@@ -32,9 +32,13 @@ class Builder {
   ValueId constant(std::string name, DType dtype, std::vector<std::int64_t> shape, std::vector<std::byte> bytes);
 
   // Facts about a value.
-  const Type& type(ValueId v) const { return fn().values[static_cast<std::size_t>(v)].type; }
+  // Of kNone: a tensor of unknown dtype and rank.
+  const Type& type(ValueId v) const {
+    static const Type unknown;
+    return v == kNone ? unknown : fn().values[static_cast<std::size_t>(v)].type;
+  }
   bool has_rank(ValueId v) const { return v != kNone && type(v).has_rank(); }
-  int rank(ValueId v) const { return type(v).rank(); }
+  int rank(ValueId v) const { return has_rank(v) ? type(v).rank() : 0; }
   const Shape& shape(ValueId v) const { return *type(v).shape; }
   DType dtype(ValueId v) const { return type(v).dtype; }
 

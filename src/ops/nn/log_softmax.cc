@@ -1,0 +1,58 @@
+// Logarithm of softmax: x - max(x) - log(sum(exp(x - max(x)))).
+#include "ops/decompose.h"
+#include "ops/infer_util.h"
+#include "ops/loops.h"
+#include "ops/ops.h"
+#include "ops/run_util.h"
+#include "ops/widen.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kInputs[] = {{"input", "any float tensor"}};
+constexpr Slot kOutputs[] = {{"output", "same shape and dtype as input"}};
+constexpr AttrSpec kAttrs[] = {{"axis", AttrKind::kInt, "-1", "the axis to normalise over, negative from the back"}};
+
+Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kFloats));
+  if (ctx.has_rank(0)) MOTE_TRY(ctx.axis(ctx.attr_int("axis"), ctx.rank(0)).status());
+  ctx.output(0, ctx.type(0));
+  return {};
+}
+
+Status run(ReferenceContext& ctx) {
+  const TensorView& x = ctx.in(0);
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  AxisView a = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
+  for (std::int64_t o = 0; o < a.outer * a.inner; ++o) {
+    std::int64_t base = o / a.inner * a.n * a.inner + o % a.inner;
+    double top = -INFINITY, sum = 0;
+    for (std::int64_t k = 0; k < a.n; ++k) top = std::fmax(top, load_f64(x, base + k * a.inner));
+    for (std::int64_t k = 0; k < a.n; ++k) sum += std::exp(load_f64(x, base + k * a.inner) - top);
+    double shift = top + std::log(sum);
+    for (std::int64_t k = 0; k < a.n; ++k) {
+      store_f64(y, base + k * a.inner, load_f64(x, base + k * a.inner) - shift);
+    }
+  }
+  return {};
+}
+
+Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+  ValueId x = node.inputs[0], axes = b.ints({attr_int(*node.op, node.attrs, "axis")});
+  ValueId shifted = b.add("sub", {x, b.add("reduce_max", {x, axes})});
+  ValueId sum = b.add("reduce_sum", {b.add("exp", {shifted}), axes});
+  return std::vector{b.add("sub", {shifted, b.add("log", {sum})})};
+}
+
+}  // namespace
+
+constinit const Op op_log_softmax = {.name = "log_softmax",
+                                     .doc = "The logarithm of softmax along one axis.",
+                                     .inputs = kInputs,
+                                     .outputs = kOutputs,
+                                     .attrs = kAttrs,
+                                     .infer = infer};
+constinit const ReferenceFn reference_log_softmax = run;
+constinit const DecomposeFn decompose_log_softmax = decompose;
+
+}  // namespace mote
