@@ -97,7 +97,7 @@ constexpr Layer kOthers[] = {
     {28, 192, 192, 3, 1}, {14, 384, 384, 3, 1}, {7, 960, 960, 3, 1}, {28, 120, 120, 5, 1}, {14, 672, 672, 5, 1},
 };
 
-Figure measure_conv(Isa isa, bench::PeakFn peak, const Layer& l, bool depthwise, std::string* name) {
+conv::Shape shape_of(const Layer& l, bool depthwise) {
   conv::Shape s{.channels = l.in, .out_channels = l.out, .groups = depthwise ? l.in : 1};
   for (int d : {1, 2}) {
     s.in[d] = l.size;
@@ -105,9 +105,12 @@ Figure measure_conv(Isa isa, bench::PeakFn peak, const Layer& l, bool depthwise,
     s.stride[d] = l.stride;
     s.pad_begin[d] = s.pad_end[d] = l.kernel / 2;
   }
-  const conv::Algorithm algorithm = conv::choose(s);
+  return s;
+}
+
+// Multiply-adds are those of the direct algorithm, whichever runs.
+Figure measure_conv(Isa isa, bench::PeakFn peak, const conv::Shape& s, conv::Algorithm algorithm) {
   const conv::Kernel& kernel = conv::select(algorithm, typical_cpu(isa));
-  *name = conv::name_of(algorithm);
   const std::int64_t k = s.channels / s.groups * s.taps();
   Floats x(s.in_pixels() * s.channels), w(s.out_channels * k), packed(conv::packed_size(algorithm, s)),
       bias(s.out_channels);
@@ -132,11 +135,21 @@ bool bench_isa(const dot::Kernel& kernel, bench::PeakFn peak) {
   std::printf("  gemm 1024^3          %7.1f  %5.1f %%\n", gemm.rate * 2e-9, gemm.percent());
   double log_sum = 0, least = 1e9;
   int count = 0;
+  // The layer by the algorithm that its shape chooses; the figure that counts is the direct one.
   const auto layer = [&](const Layer& l, bool depthwise) {
-    std::string name;
-    const Figure f = measure_conv(kernel.isa, peak, l, depthwise, &name);
-    std::printf("  %dx%d /%d %4d -> %4d @%-3d %6.1f  %5.1f %%  %s\n", l.kernel, l.kernel, l.stride, l.in, l.out, l.size,
-                f.rate * 2e-9, f.percent(), name.c_str());
+    const conv::Shape shape = shape_of(l, depthwise);
+    const conv::Algorithm chosen = conv::choose(shape);
+    const bool winograd = chosen == conv::Algorithm::kWinograd23 || chosen == conv::Algorithm::kWinograd43;
+    const conv::Algorithm direct = winograd ? conv::Algorithm::kDirect : chosen;
+    const Figure f = measure_conv(kernel.isa, peak, shape, direct);
+    std::printf("  %dx%d /%d %4d -> %4d @%-3d %6.1f  %5.1f %%  %s", l.kernel, l.kernel, l.stride, l.in, l.out, l.size,
+                f.rate * 2e-9, f.percent(), std::string(conv::name_of(direct)).c_str());
+    if (winograd) {
+      const Figure w = measure_conv(kernel.isa, peak, shape, chosen);
+      std::printf(", %s: %.1f %% of the direct algorithm's work", std::string(conv::name_of(chosen)).c_str(),
+                  w.percent());
+    }
+    std::printf("\n");
     return f.percent();
   };
   for (const Layer& l : kResNet50) {

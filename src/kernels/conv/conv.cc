@@ -20,6 +20,10 @@ std::string_view name_of(Algorithm algorithm) {
       return "direct";
     case Algorithm::kDepthwise:
       return "depthwise";
+    case Algorithm::kWinograd23:
+      return "winograd23";
+    case Algorithm::kWinograd43:
+      return "winograd43";
   }
   return "";
 }
@@ -31,17 +35,29 @@ Algorithm choose(const Shape& s) {
   }
   if (pointwise) return Algorithm::kDot;
   if (s.groups > 1 && s.groups == s.channels) return Algorithm::kDepthwise;
+  bool winograd =
+      s.groups == 1 && s.in[0] == 1 && s.kernel[0] == 1 && s.out(0) == 1 && s.channels >= 32 && s.out_channels >= 32;
+  for (int d : {1, 2}) winograd = winograd && s.kernel[d] == 3 && s.stride[d] == 1 && s.dilation[d] == 1;
+  const i64 side = std::min(s.out(1), s.out(2));
+  if (winograd && side >= 20) return Algorithm::kWinograd43;
+  if (winograd && side >= 12 && s.channels >= 64) return Algorithm::kWinograd23;
   return Algorithm::kDirect;
 }
 
 i64 packed_size(Algorithm algorithm, const Shape& s) {
   if (algorithm == Algorithm::kDepthwise) return dot::packed_size(s.taps(), s.out_channels);
+  if (algorithm == Algorithm::kWinograd43) return 36 * dot::packed_size(s.channels, s.out_channels);
+  if (algorithm == Algorithm::kWinograd23) return 16 * dot::packed_size(s.channels, s.out_channels);
   return s.groups * dot::packed_size(s.channels / s.groups * s.taps(), s.out_channels / s.groups);
 }
 
 void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
   if (algorithm == Algorithm::kDepthwise) {
     dot::pack({w.data, w.dtype, w.tap_stride, w.out_stride}, s.taps(), s.out_channels, dst, s.taps() * dot::kPanel);
+    return;
+  }
+  if (algorithm == Algorithm::kWinograd23 || algorithm == Algorithm::kWinograd43) {
+    pack_winograd(algorithm, s, w, dst);
     return;
   }
   const i64 channels = s.channels / s.groups, cols = s.out_channels / s.groups, k = channels * s.taps();
@@ -63,12 +79,16 @@ void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noe
 }  // namespace mote::kernels::conv
 
 // The ISA files of dot and conv.
-#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs)       \
-  namespace mote::kernels::dot {                             \
-  void block_##ns(const Block& block) noexcept;              \
-  }                                                          \
-  namespace mote::kernels::conv {                            \
-  void depthwise_##ns(const DepthwiseBlock& block) noexcept; \
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs)              \
+  namespace mote::kernels::dot {                                    \
+  void block_##ns(const Block& block) noexcept;                     \
+  }                                                                 \
+  namespace mote::kernels::conv {                                   \
+  void depthwise_##ns(const DepthwiseBlock& block) noexcept;        \
+  void winograd_input43_##ns(const WinogradInput& tile) noexcept;   \
+  void winograd_input23_##ns(const WinogradInput& tile) noexcept;   \
+  void winograd_output43_##ns(const WinogradOutput& tile) noexcept; \
+  void winograd_output23_##ns(const WinogradOutput& tile) noexcept; \
   }
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
@@ -97,10 +117,23 @@ void run_depthwise(const Params& p, TileRange range) noexcept {
   run_depthwise(p, range, kBlock);
 }
 
+template <Algorithm kAlgorithm, const WinogradFns* kFns>
+void run_winograd(const Params& p, TileRange range) noexcept {
+  run_winograd(p, range, kAlgorithm, *kFns);
+}
+
+#define MOTE_WINOGRAD(ns)                                                                                       \
+  constexpr WinogradFns kWinograd_##ns{&winograd_input43_##ns, &winograd_input23_##ns, &winograd_output43_##ns, \
+                                       &winograd_output23_##ns, &dot::block_##ns};
+
+#define MOTE_ROW_winograd43(ns) &run_winograd<Algorithm::kWinograd43, &kWinograd_##ns>
+#define MOTE_ROW_winograd23(ns) &run_winograd<Algorithm::kWinograd23, &kWinograd_##ns>
 #define MOTE_ROW_dot(ns) &run_dot<dot::block_##ns>
 #define MOTE_ROW_direct(ns) &run_direct<dot::block_##ns>
 #define MOTE_ROW_depthwise(ns) &run_depthwise<depthwise_##ns>
 #if defined(__x86_64__) || defined(__i386__)
+MOTE_WINOGRAD(avx512)
+MOTE_WINOGRAD(avx2)
 #define MOTE_ROW_avx512(algorithm) MOTE_ROW_##algorithm(avx512)
 #define MOTE_ROW_avx2(algorithm) MOTE_ROW_##algorithm(avx2)
 #else
@@ -108,10 +141,12 @@ void run_depthwise(const Params& p, TileRange range) noexcept {
 #define MOTE_ROW_avx2(algorithm) nullptr
 #endif
 #if defined(__aarch64__)
+MOTE_WINOGRAD(neon)
 #define MOTE_ROW_neon(algorithm) MOTE_ROW_##algorithm(neon)
 #else
 #define MOTE_ROW_neon(algorithm) nullptr
 #endif
+MOTE_WINOGRAD(scalar)
 #define MOTE_ROW_scalar(algorithm) MOTE_ROW_##algorithm(scalar)
 
 constexpr Kernel kKernels[] = {
@@ -173,6 +208,9 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
       return setup_direct(dot_kernel, p);
     case Algorithm::kDepthwise:
       return setup_depthwise(dot_kernel, p);
+    case Algorithm::kWinograd23:
+    case Algorithm::kWinograd43:
+      return setup_winograd(dot_kernel, kernel.algorithm, p);
   }
   return {0, 0};
 }

@@ -7,9 +7,9 @@
 // x is [batch, D, H, W, C] with pixels `x_pixel` floats apart, y likewise, so that either may be a slice of a wider
 // tensor; lower ranks have leading dimensions of size 1. Weights are packed once, in the layout of the chosen
 // algorithm. Numerics: `chain` for kDot, kDirect and kDepthwise: one chain of fused multiply-adds per output that
-// starts at the bias, in the order chunk of 32 channels -> kd -> kh -> kw -> channel. A padded tap of kDirect
-// multiplies zero; kDepthwise and kGrouped leave it out. The algorithm, and with it the numerics class, depends on the
-// shape only. Epilogue operands are indexed by row = pixel of y (batch included) and column = channel of y.
+// starts at the bias, in the order chunk of 32 channels -> kd -> kh -> kw -> channel. A padded tap multiplies zero. The
+// algorithm, and with it the numerics class, depends on the shape only. Epilogue operands are indexed by row = pixel of
+// y (batch included) and column = channel of y.
 #pragma once
 
 #include <span>
@@ -39,7 +39,7 @@ struct Shape {
   std::int64_t out_pixels() const { return out(0) * out(1) * out(2); }
 };
 
-enum class Algorithm : std::uint8_t { kDot, kDirect, kDepthwise };
+enum class Algorithm : std::uint8_t { kDot, kDirect, kDepthwise, kWinograd23, kWinograd43 };
 std::string_view name_of(Algorithm algorithm);
 
 // By shape only; the same on every machine.
@@ -76,6 +76,8 @@ struct Params {
   bool split_rows, split_cols;  // strip: one run of rows (columns) per kernel row (column), not one that they share
   std::int64_t strip_rows, strip_cols, strip_pixel;
   std::int64_t chunk_block;  // chunks of a block
+  // kWinograd*: a tile is tile_block Winograd tiles by col_step columns, m_cols of them at a time.
+  std::int64_t tile_block, m_cols;
 };
 
 struct Kernel {

@@ -1,6 +1,9 @@
 // Internal to conv: what the files of the algorithms offer to conv.cc.
 #pragma once
 
+#include <limits>
+
+#include "base/half.h"
 #include "kernels/conv/conv.h"
 #include "kernels/dot/block.h"
 
@@ -33,6 +36,47 @@ struct DepthwiseBlock {
   i64 program_row;  // of the image's first pixel
 };
 using DepthwiseFn = void (*)(const DepthwiseBlock& block) noexcept;
+
+// One tile of a Winograd transform, forth and back.
+struct WinogradInput {
+  const float* const* pixels;  // of the tile, row by row
+  i64 channels;
+  float* v;  // row of the first position; whole registers of channels are written
+  i64 v_step;
+};
+struct WinogradOutput {
+  const float* m;  // row of the first position; whole registers are read
+  i64 m_step;
+  i64 n;
+  const float* bias;
+  float* y;  // the tile's first pixel
+  i64 y_pixel, y_width;
+  int rows, cols;  // pixels of the tile inside of the image
+  const float* residual;
+  i64 residual_row;
+  float lo, hi;
+  const Epilogue* program;
+  i64 program_row, program_col;
+};
+struct WinogradFns {
+  void (*input43)(const WinogradInput&) noexcept;
+  void (*input23)(const WinogradInput&) noexcept;
+  void (*output43)(const WinogradOutput&) noexcept;
+  void (*output23)(const WinogradOutput&) noexcept;
+  dot::BlockFn block;
+};
+
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+inline float load_weight(const Weights& w, i64 i) {
+  if (w.dtype == DType::f32) return static_cast<const float*>(w.data)[i];
+  const std::uint16_t h = static_cast<const std::uint16_t*>(w.data)[i];
+  return w.dtype == DType::f16 ? f16_to_f32(h) : bf16_to_f32(h);
+}
+
+void pack_winograd(Algorithm algorithm, const Shape& shape, const Weights& weights, float* dst) noexcept;
+Work setup_winograd(const dot::Kernel& kernel, Algorithm algorithm, Params* params);
+void run_winograd(const Params& params, TileRange range, Algorithm algorithm, const WinogradFns& fns) noexcept;
 
 Work setup_direct(const dot::Kernel& kernel, Params* params);
 Work setup_depthwise(const dot::Kernel& kernel, Params* params);
