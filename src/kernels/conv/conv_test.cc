@@ -35,7 +35,6 @@ std::string describe(const Shape& s) {
 Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, const Data& residual) {
   const Shape& s = c.s;
   const i64 cg = s.channels / s.groups, ng = s.out_channels / s.groups, taps = s.taps();
-  const bool skip = choose(s) == Algorithm::kDepthwise;
   const i64 xp = s.x_pixel ? s.x_pixel : s.channels, yp = s.y_pixel ? s.y_pixel : s.out_channels;
   const i64 od = s.out(0), oh = s.out(1), ow = s.out(2);
   Data y = Data::poisoned(s.batch * od * oh * ow * yp);
@@ -53,7 +52,6 @@ Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, co
             inside = inside && i >= 0 && i < s.in[d];
             at = at * s.in[d] + i;
           }
-          if (!inside && skip) continue;
           for (i64 e = chunk; e < std::min(chunk + 32, cg); ++e) {
             const float v = inside ? x[at * xp + o / ng * cg + e] : 0;
             acc = std::fma(v, w[c.ohwi ? (o * taps + tap) * cg + e : (o * cg + e) * taps + tap], acc);

@@ -9,6 +9,9 @@ namespace {
 
 i64 multiplier(const Shape& s) { return s.out_channels / s.channels; }
 
+i64 zeros_bytes(const Shape& s) { return round_up(s.out_channels * 4, 64); }
+i64 pointer_bytes(const Shape& s) { return round_up(s.taps() * 7 * 8, 64); }
+
 // Input rows that output rows [begin, end) of one depth slice read, cut at the image.
 struct Rows {
   i64 begin, end;
@@ -47,6 +50,10 @@ void run_depthwise(const Params& p, TileRange range, DepthwiseFn block) noexcept
   b.lo = p.fused.lo;
   b.hi = p.fused.hi;
   if (p.fused.program) b.program = &p.epilogue;
+  float* zeros = reinterpret_cast<float*>(range.scratch);
+  std::fill_n(zeros, s.out_channels, 0.0f);
+  b.zeros = zeros;
+  b.pointers = reinterpret_cast<const float**>(range.scratch + zeros_bytes(s));
   for (i64 tile = range.begin; tile < range.end; ++tile) {
     const i64 image = tile / p.row_tiles, all_rows = p.out[0] * p.out[1];
     b.row_begin = tile % p.row_tiles * p.row_step;
@@ -55,7 +62,7 @@ void run_depthwise(const Params& p, TileRange range, DepthwiseFn block) noexcept
     b.x_pixel = s.x_pixel;
     if (s.out_channels != s.channels) {
       const i64 line = s.in[2] * s.out_channels;
-      float* wide = reinterpret_cast<float*>(range.scratch);
+      float* wide = reinterpret_cast<float*>(range.scratch + zeros_bytes(s) + pointer_bytes(s));
       const bool flat = p.out[0] == 1;
       widen(s, b.x, flat ? input_rows(s, b.row_begin, b.row_end) : Rows{0, s.in[1]}, line, wide);
       b.x = wide;
@@ -78,9 +85,9 @@ Work setup_depthwise(const dot::Kernel& kernel, Params* p) {
   const i64 macs = std::clamp(s.batch * rows * row_macs / 32, kernel.tile_macs / 16, kernel.tile_macs / 2);
   p->row_step = std::clamp<i64>(macs / std::max<i64>(row_macs, 1), 1, rows);
   p->row_tiles = ceil_div(rows, p->row_step);
-  std::size_t scratch = 0;
-  if (s.out_channels != s.channels) scratch = static_cast<std::size_t>(s.in_pixels() * s.out_channels) * sizeof(float);
-  return {s.batch * p->row_tiles, scratch};
+  i64 scratch = zeros_bytes(s) + pointer_bytes(s);
+  if (s.out_channels != s.channels) scratch += s.in_pixels() * s.out_channels * 4;
+  return {s.batch * p->row_tiles, static_cast<std::size_t>(scratch)};
 }
 
 }  // namespace mote::kernels::conv

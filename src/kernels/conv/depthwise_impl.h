@@ -1,5 +1,6 @@
 // Internal: the depthwise block (drivers.h) over the vector layer, one instance per ISA file. Lanes run across
-// channels. Taps outside of the image are left out.
+// channels; a step is one output row of up to seven pixels by one register of channels. A tap outside of the image
+// reads zeros.
 #pragma once
 
 #include "kernels/conv/drivers.h"
@@ -16,32 +17,27 @@ using namespace simd::MOTE_SIMD_NS;
 using conv::DepthwiseBlock;
 using i64 = std::int64_t;
 
-// The taps [begin, end) of dimension d that lie inside of the image for an output at `o`, and the input position of tap
-// 0.
-struct Reach {
-  i64 origin, begin, end;
-};
-MOTE_INLINE Reach reach(const DepthwiseBlock& s, int d, i64 o) {
-  const conv::Shape& c = *s.shape;
-  Reach r{o * c.stride[d] - c.pad_begin[d], 0, c.kernel[d]};
-  while (r.begin < r.end && r.origin + r.begin * c.dilation[d] < 0) ++r.begin;
-  while (r.end > r.begin && r.origin + (r.end - 1) * c.dilation[d] >= c.in[d]) --r.end;
-  return r;
-}
+inline constexpr int kPixels = 7;
 
-// An output row: its taps in depth and height, and the addresses of its first pixel.
-struct Row {
-  Reach d, h;
+// A step: where its inputs lie and where its pixels go.
+struct Step {
+  // Lines: one pointer per (kd, kh), to the first input column. Table: one per (kd, kh, input column).
+  const float* const* x;
+  i64 lines;
+  i64 x_pixel;
   float* y;
-  const float* residual;
+  const float* residual;  // or null
 };
 
 MOTE_INLINE F32 load_some(const float* p, int n) { return n == kLanes ? load(p) : load_n(p, n); }
+MOTE_INLINE int lanes_at(const DepthwiseBlock& s, i64 c) {
+  return static_cast<int>(s.channels - c < kLanes ? s.channels - c : kLanes);
+}
 
-MOTE_INLINE void put(const DepthwiseBlock& s, const Row& row, i64 ow, i64 c, int n, F32 acc) {
-  if (row.residual) acc += load_some(row.residual + ow * s.residual_row + c, n);
-  acc = min(set(s.hi), max(set(s.lo), acc));
-  float* y = row.y + ow * s.y_pixel + c;
+MOTE_INLINE void put(const DepthwiseBlock& s, const Step& t, int i, i64 c, int n, F32 lo, F32 hi, F32 acc) {
+  if (t.residual) acc += load_some(t.residual + i * s.residual_row + c, n);
+  acc = min(hi, max(lo, acc));
+  float* y = t.y + i * s.y_pixel + c;
   if (n == kLanes) {
     store(y, acc);
   } else {
@@ -49,115 +45,148 @@ MOTE_INLINE void put(const DepthwiseBlock& s, const Row& row, i64 ow, i64 c, int
   }
 }
 
-MOTE_INLINE const float* line_of(const DepthwiseBlock& s, const Row& row, i64 kd, i64 kh) {
-  const conv::Shape& c = *s.shape;
-  const i64 id = row.d.origin + kd * c.dilation[0], ih = row.h.origin + kh * c.dilation[1];
-  return s.x + (id * c.in[1] + ih) * c.in[2] * s.x_pixel;
+// P pixels by one register of channels. Every input column is loaded once per line and goes to the outputs that it
+// reaches, which keeps the taps of an output in ascending order.
+template <int KW, int S, int P, bool kTable, bool kFull>
+MOTE_INLINE void channels(const DepthwiseBlock& s, const Step& t, const float* w, i64 c, int n, F32 lo, F32 hi) {
+  constexpr int kColumns = (P - 1) * S + KW;
+  F32 acc[P];
+  const F32 start = s.bias ? (kFull ? load(s.bias + c) : load_n(s.bias + c, n)) : zero();
+#pragma GCC unroll 8
+  for (int i = 0; i < P; ++i) acc[i] = start;
+  for (i64 line = 0; line < t.lines; ++line, w += KW * 16) {
+    F32 f[KW];
+#pragma GCC unroll 8
+    for (int k = 0; k < KW; ++k) f[k] = load(w + k * 16);
+    const float* const* x = t.x + line * (kTable ? kColumns : 1);
+    const float* first = x[0] + c;
+#pragma GCC unroll 32
+    for (int col = 0; col < kColumns; ++col) {
+      const float* p = kTable ? x[col] + c : first + col * t.x_pixel;
+      const F32 v = kFull ? load(p) : load_n(p, n);
+#pragma GCC unroll 8
+      for (int k = 0; k < KW; ++k) {
+        if ((col - k) % S == 0 && col >= k && (col - k) / S < P) acc[(col - k) / S] = fma(v, f[k], acc[(col - k) / S]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < P; ++i) put(s, t, i, c, kFull ? kLanes : n, lo, hi, acc[i]);
 }
 
-// Any kernel, one pixel.
-MOTE_NOINLINE void pixel(const DepthwiseBlock& s, const Row& row, i64 ow) noexcept {
-  const conv::Shape& k = *s.shape;
-  const Reach w = reach(s, 2, ow);
+template <int KW, int S, int P, bool kTable>
+MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& t) noexcept {
+  const F32 lo = set(s.lo), hi = set(s.hi);
+  const i64 panel = s.shape->taps() * 16;
+  i64 c = 0;
+  for (; c + kLanes <= s.channels; c += kLanes) {
+    channels<KW, S, P, kTable, true>(s, t, s.w + c / 16 * panel + c % 16, c, kLanes, lo, hi);
+  }
+  if (c < s.channels) channels<KW, S, P, kTable, false>(s, t, s.w + c / 16 * panel + c % 16, c, lanes_at(s, c), lo, hi);
+}
+
+// Any kernel: one pixel, a pointer per tap.
+MOTE_NOINLINE void any_step(const DepthwiseBlock& s, const Step& t) noexcept {
+  const F32 lo = set(s.lo), hi = set(s.hi);
+  const i64 taps = t.lines;
   for (i64 c = 0; c < s.channels; c += kLanes) {
-    const int n = static_cast<int>(s.channels - c < kLanes ? s.channels - c : kLanes);
-    const float* weights = s.w + c / 16 * k.taps() * 16 + c % 16;
+    const int n = lanes_at(s, c);
+    const float* w = s.w + c / 16 * taps * 16 + c % 16;
     F32 acc = s.bias ? load_some(s.bias + c, n) : zero();
-    for (i64 kd = row.d.begin; kd < row.d.end; ++kd) {
-      for (i64 kh = row.h.begin; kh < row.h.end; ++kh) {
-        const float* x = line_of(s, row, kd, kh) + w.origin * s.x_pixel + c;
-        const float* wk = weights + (kd * k.kernel[1] + kh) * k.kernel[2] * 16;
-        for (i64 kw = w.begin; kw < w.end; ++kw) {
-          acc = fma(load_some(x + kw * k.dilation[2] * s.x_pixel, n), load(wk + kw * 16), acc);
-        }
-      }
-    }
-    put(s, row, ow, c, n, acc);
+    for (i64 k = 0; k < taps; ++k) acc = fma(load_some(t.x[k] + c, n), load(w + k * 16), acc);
+    put(s, t, 0, c, n, lo, hi, acc);
   }
 }
 
-// P pixels whose taps are all inside of the row, KW x any, dilation 1.
-template <int KW, int S, int P>
-MOTE_NOINLINE void pixels(const DepthwiseBlock& s, const Row& row, i64 ow) noexcept {
+using StepFn = void (*)(const DepthwiseBlock&, const Step&) noexcept;
+
+template <int KW, int S>
+StepFn step_for(int pixels, bool table) {
+  if (!table && pixels == kPixels) return &step<KW, S, kPixels, false>;
+  switch (pixels) {
+    case 1:
+      return &step<KW, S, 1, true>;
+    case 2:
+      return &step<KW, S, 2, true>;
+    case 3:
+      return &step<KW, S, 3, true>;
+    case 4:
+      return &step<KW, S, 4, true>;
+    case 5:
+      return &step<KW, S, 5, true>;
+    case 6:
+      return &step<KW, S, 6, true>;
+    default:
+      return &step<KW, S, kPixels, true>;
+  }
+}
+
+StepFn choose_step(const conv::Shape& k, int pixels, bool table) {
+  const i64 kw = k.kernel[2], stride = k.stride[2];
+  if (kw == 3) return stride == 1 ? step_for<3, 1>(pixels, table) : step_for<3, 2>(pixels, table);
+  if (kw == 5) return stride == 1 ? step_for<5, 1>(pixels, table) : step_for<5, 2>(pixels, table);
+  return step_for<7, 1>(pixels, table);
+}
+
+bool has_step(const conv::Shape& k) {
+  const i64 kw = k.kernel[2], stride = k.stride[2];
+  return k.dilation[2] == 1 && (((kw == 3 || kw == 5) && stride <= 2) || (kw == 7 && stride == 1));
+}
+
+// Fills the pointers of a step: per line, `columns` of them from input column iw on, `gap` apart, or just the first
+// one.
+void point(const DepthwiseBlock& s, i64 row, i64 iw, i64 columns, i64 gap, bool table) {
   const conv::Shape& k = *s.shape;
-  const i64 xp = s.x_pixel, taps = k.taps();
-  for (i64 c = 0; c < s.channels; c += kLanes) {
-    const int n = static_cast<int>(s.channels - c < kLanes ? s.channels - c : kLanes);
-    const float* weights = s.w + c / 16 * taps * 16 + c % 16;
-    F32 acc[P];
-    const F32 start = s.bias ? load_some(s.bias + c, n) : zero();
-#pragma GCC unroll 8
-    for (int i = 0; i < P; ++i) acc[i] = start;
-    for (i64 kd = row.d.begin; kd < row.d.end; ++kd) {
-      for (i64 kh = row.h.begin; kh < row.h.end; ++kh) {
-        const float* x = line_of(s, row, kd, kh) + (ow * S - k.pad_begin[2]) * xp + c;
-        const float* wk = weights + (kd * k.kernel[1] + kh) * KW * 16;
-        if (n == kLanes) {
-#pragma GCC unroll 8
-          for (int kw = 0; kw < KW; ++kw) {
-            const F32 f = load(wk + kw * 16);
-#pragma GCC unroll 8
-            for (int i = 0; i < P; ++i) acc[i] = fma(load(x + (i * S + kw) * xp), f, acc[i]);
-          }
-        } else {
-          for (int kw = 0; kw < KW; ++kw) {
-            const F32 f = load(wk + kw * 16);
-#pragma GCC unroll 8
-            for (int i = 0; i < P; ++i) acc[i] = fma(load_n(x + (i * S + kw) * xp, n), f, acc[i]);
-          }
-        }
+  const float** out = s.pointers;
+  const i64 od = row / s.out[1], oh = row % s.out[1];
+  for (i64 kd = 0; kd < k.kernel[0]; ++kd) {
+    const i64 id = od * k.stride[0] - k.pad_begin[0] + kd * k.dilation[0];
+    for (i64 kh = 0; kh < k.kernel[1]; ++kh) {
+      const i64 ih = oh * k.stride[1] - k.pad_begin[1] + kh * k.dilation[1];
+      const bool inside = id >= 0 && id < k.in[0] && ih >= 0 && ih < k.in[1];
+      const float* line = s.x + (id * k.in[1] + ih) * k.in[2] * s.x_pixel;
+      if (!table) {
+        *out++ = line + iw * s.x_pixel;
+        continue;
+      }
+      for (i64 i = 0; i < columns; ++i) {
+        const i64 at = iw + i * gap;
+        *out++ = inside && at >= 0 && at < k.in[2] ? line + at * s.x_pixel : s.zeros;
       }
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < P; ++i) put(s, row, ow + i, c, n, acc[i]);
   }
-}
-
-using PixelsFn = void (*)(const DepthwiseBlock&, const Row&, i64) noexcept;
-struct Fast {
-  PixelsFn many;
-  int count;
-};
-
-Fast fast_path(const conv::Shape& k) {
-  constexpr int kPixels = kLanes == 16 ? 7 : kLanes == 8 ? 7 : 4;
-  if (k.dilation[2] != 1) return {nullptr, 1};
-  const i64 kw = k.kernel[2], s = k.stride[2];
-  if (kw == 3 && s == 1) return {&pixels<3, 1, kPixels>, kPixels};
-  if (kw == 3 && s == 2) return {&pixels<3, 2, kPixels>, kPixels};
-  if (kw == 5 && s == 1) return {&pixels<5, 1, kPixels>, kPixels};
-  if (kw == 5 && s == 2) return {&pixels<5, 2, kPixels>, kPixels};
-  if (kw == 7 && s == 1) return {&pixels<7, 1, kPixels>, kPixels};
-  return {nullptr, 1};
 }
 
 void run_depthwise_block(const DepthwiseBlock& s) noexcept {
-  const Fast fast = fast_path(*s.shape);
-  const i64 width = s.out[2];
-  // Output columns [left, right) have all their taps inside of the row.
-  i64 left = 0, right = width;
-  const auto inside = [&](i64 ow) {
-    const Reach r = reach(s, 2, ow);
-    return r.begin == 0 && r.end == s.shape->kernel[2];
-  };
-  while (left < right && !inside(left)) ++left;
-  while (right > left && !inside(right - 1)) --right;
+  const conv::Shape& k = *s.shape;
+  const i64 width = s.out[2], stride = k.stride[2];
+  const bool fast = has_step(k);
+  const i64 steps = fast ? (width + kPixels - 1) / kPixels : width;
   for (i64 r = s.row_begin; r < s.row_end; ++r) {
-    Row row{reach(s, 0, r / s.out[1]), reach(s, 1, r % s.out[1]), s.y + r * width * s.y_pixel, nullptr};
-    if (s.residual) row.residual = s.residual + r * width * s.residual_row;
-    for (i64 ow = 0; ow < width;) {
-      if (fast.many && ow >= left && ow + fast.count <= right) {
-        fast.many(s, row, ow);
-        ow += fast.count;
-      } else {
-        pixel(s, row, ow);
-        ++ow;
+    const i64 od = r / s.out[1], oh = r % s.out[1];
+    const i64 id = od * k.stride[0] - k.pad_begin[0], ih = oh * k.stride[1] - k.pad_begin[1];
+    const bool rows_inside = id >= 0 && id + (k.kernel[0] - 1) * k.dilation[0] < k.in[0] && ih >= 0 &&
+                             ih + (k.kernel[1] - 1) * k.dilation[1] < k.in[1];
+    for (i64 i = 0; i < steps; ++i) {
+      const i64 ow = i * width / steps, pixels = (i + 1) * width / steps - ow;
+      const i64 iw = ow * stride - k.pad_begin[2];
+      Step t{s.pointers, k.kernel[0] * k.kernel[1], s.x_pixel, s.y + (r * width + ow) * s.y_pixel, nullptr};
+      if (s.residual) t.residual = s.residual + (r * width + ow) * s.residual_row;
+      if (!fast) {
+        point(s, r, iw, k.kernel[2], k.dilation[2], true);
+        t.lines = k.taps();
+        any_step(s, t);
+        continue;
       }
+      const i64 columns = (pixels - 1) * stride + k.kernel[2];
+      const bool table = pixels != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
+      point(s, r, iw, columns, 1, table);
+      choose_step(k, static_cast<int>(pixels), table)(s, t);
     }
     if (!s.program) continue;
     for (i64 ow = 0; ow < width; ++ow) {
-      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, row.y + ow * s.y_pixel, s.program_row + r * width + ow, 0,
-                                        s.channels);
+      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.y + (r * width + ow) * s.y_pixel, s.program_row + r * width + ow,
+                                        0, s.channels);
     }
   }
 }

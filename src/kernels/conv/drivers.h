@@ -33,7 +33,9 @@ struct DepthwiseBlock {
   i64 residual_row;
   float lo, hi;
   const Epilogue* program;
-  i64 program_row;  // of the image's first pixel
+  i64 program_row;         // of the image's first pixel
+  const float* zeros;      // `channels` of them
+  const float** pointers;  // room for taps x 7
 };
 using DepthwiseFn = void (*)(const DepthwiseBlock& block) noexcept;
 
