@@ -55,13 +55,6 @@ bool is_fresh_symbol(std::string_view name) {
          std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-namespace {
-
-constexpr int kMaxDepth = 64;
-
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
-
-// The type that covers both: extents that differ become unknown (fresh), ranks that differ leave the rank open.
 Type join(const Type& a, const Type& b, const std::function<std::string()>& fresh) {
   if (a == b) return a;
   if (a.kind != b.kind || (a.is_tensor() && a.dtype != b.dtype)) return a.kind == Type::Kind::kTensor ? b : a;
@@ -77,6 +70,12 @@ Type join(const Type& a, const Type& b, const std::function<std::string()>& fres
   }
   return Type::tensor(a.dtype, std::move(s));
 }
+
+namespace {
+
+constexpr int kMaxDepth = 64;
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

@@ -111,6 +111,9 @@ class Inference {
   std::int64_t next_fresh_ = 0;
 };
 
+// The type that covers both: extents that differ become unknown (fresh), ranks that differ leave the rank open.
+Type join(const Type& a, const Type& b, const std::function<std::string()>& fresh);
+
 // True for the name of a fresh symbol.
 bool is_fresh_symbol(std::string_view name);
 

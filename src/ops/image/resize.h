@@ -1,0 +1,34 @@
+// Resize one axis at a time: which input elements an output position reads, with what weights. All in double, as a
+// float coordinate would move the nearest neighbour.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ir/op.h"
+
+namespace mote {
+
+struct ResizeAxis {
+  std::int64_t in = 0, out = 0;
+  double scale = 1;           // as given; out / in where sizes were
+  double begin = 0, end = 1;  // the region of interest, tf_crop_and_resize only
+};
+
+// The axes of x under operands roi, scales and sizes; absent ones are empty, exactly one of scales and sizes is not.
+Result<std::vector<ResizeAxis>> resize_axes(const Op& op, const Attrs& attrs, std::span<const std::int64_t> x_shape,
+                                            std::span<const double> roi, std::span<const double> scales,
+                                            std::span<const std::int64_t> sizes);
+
+struct ResizeTaps {
+  std::int64_t width = 1;           // taps of every output position
+  std::vector<std::int64_t> index;  // [out, width], inside the axis
+  std::vector<double> weight;       // [out, width]
+  std::vector<bool> outside;        // [out]: gets extrapolation_value; empty: none does
+  bool identity = false;            // the axis stays as it is
+};
+
+ResizeTaps resize_taps(const Op& op, const Attrs& attrs, const ResizeAxis& axis);
+
+}  // namespace mote
