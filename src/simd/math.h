@@ -183,6 +183,15 @@ MOTE_INLINE F32 pow(F32 x, F32 y) {
   return select(y == set(2.0f), x * x, r);
 }
 
+// As C's fmodf, lane by lane: it is exact.
+MOTE_INLINE F32 remainder(F32 x, F32 y) {
+  float a[kLanes], b[kLanes];
+  store(a, x);
+  store(b, y);
+  for (int i = 0; i < kLanes; ++i) a[i] = __builtin_fmodf(a[i], b[i]);
+  return load(a);
+}
+
 // --- trigonometry
 
 // x - q*pi/2 and q mod 4.
