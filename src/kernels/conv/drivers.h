@@ -86,3 +86,18 @@ void run_direct(const Params& params, TileRange range, dot::BlockFn block) noexc
 void run_depthwise(const Params& params, TileRange range, DepthwiseFn block) noexcept;
 
 }  // namespace mote::kernels::conv
+
+// The ISA files of dot and conv.
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs)              \
+  namespace mote::kernels::dot {                                    \
+  void block_##ns(const Block& block) noexcept;                     \
+  }                                                                 \
+  namespace mote::kernels::conv {                                   \
+  void depthwise_##ns(const DepthwiseBlock& block) noexcept;        \
+  void winograd_input43_##ns(const WinogradInput& tile) noexcept;   \
+  void winograd_input23_##ns(const WinogradInput& tile) noexcept;   \
+  void winograd_output43_##ns(const WinogradOutput& tile) noexcept; \
+  void winograd_output23_##ns(const WinogradOutput& tile) noexcept; \
+  }
+#include "kernels/dot/kernels.inc"
+#undef MOTE_DOT_KERNEL

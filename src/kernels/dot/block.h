@@ -37,8 +37,9 @@ struct Block {
   const Epilogue*
       program;  // or a program, applied to each tile after its last block, and the row and column of c in it
   std::int64_t program_row, program_col;
-  bool first, last;  // first: start from the bias; last: apply residual and clamp
-  bool rows_outer;   // the loop over row tiles is outside of the loop over panels
+  std::int64_t program_row_step = 1;  // of the epilogue's rows from one row of the block to the next
+  bool first, last;                   // first: start from the bias; last: apply residual and clamp
+  bool rows_outer;                    // the loop over row tiles is outside of the loop over panels
 };
 
 using BlockFn = void (*)(const Block& block) noexcept;

@@ -249,8 +249,8 @@ void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, c
   micro_for(static_cast<int>(rows), regs, indirect)(s, t);
   if (s.program && s.last) {
     for (i64 r = 0; r < rows; ++r) {
-      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, t.c + r * s.c_row, s.program_row + r0 + r, s.program_col + col,
-                                        t.cols);
+      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, t.c + r * s.c_row, s.program_row + (r0 + r) * s.program_row_step,
+                                        s.program_col + col, t.cols);
     }
   }
 }
