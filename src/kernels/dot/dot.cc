@@ -102,7 +102,7 @@ void run(const Params& p, TileRange range) noexcept {
   run_with(p, range, kBlock);
 }
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #define MOTE_HAS_avx512 &run<block_avx512>
 #define MOTE_HAS_avx2 &run<block_avx2>
 #else
