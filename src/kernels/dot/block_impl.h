@@ -256,9 +256,7 @@ void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, c
 }
 
 void run_block(const Block& s) noexcept {
-  // Rows a multiple of 4 KiB apart share a set of L1: no more of them than it has ways.
-  const i64 most = s.a_row % 1024 == 0 && kMaxRows > 10 ? 10 : kMaxRows;
-  const RowTiles tiles{s, (s.m + most - 1) / most};
+  const RowTiles tiles{s, (s.m + kMaxRows - 1) / kMaxRows};
   const int max_rows = static_cast<int>((s.m + tiles.count - 1) / tiles.count);
   const i64 k = ((s.chunk_end - s.chunk_begin - 1) * s.chunk_len + s.last_len) * s.tap_count;
   const auto group = [&](i64 col) { return choose_regs(max_rows, (s.n - col + kLanes - 1) / kLanes); };

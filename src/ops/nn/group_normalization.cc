@@ -20,7 +20,7 @@ constexpr AttrSpec kInstanceAttrs[] = {kEpsilonAttr};
 Status infer(InferContext& ctx) {
   for (int i = 0; i < 3; ++i) {
     MOTE_TRY(check_dtype(ctx, i, kFloats));
-    MOTE_TRY(check_channels(ctx, i));
+    if (i > 0) MOTE_TRY(check_channels(ctx, i));
   }
   if (ctx.op().attr("num_groups")) {
     std::int64_t groups = ctx.attr_int("num_groups");

@@ -1,0 +1,51 @@
+// ONNX files, opset 1 to 28, read into a Module and written from one.
+//
+// Reading translates and nothing else: a row of ops.inc per operator, a function beside it for older or harder forms.
+// Model-local functions are inlined, subgraphs become functions with explicit captures, Scan and SequenceMap become
+// loops. Constants are ranges of the file or of its external data: the module keeps both sources, copies nothing large.
+// No file is opened here. Errors name the byte offset or the node; operators that Mote does not have are listed
+// together, with the nodes that use them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/onnx/proto.h"
+#include "ir/module.h"
+
+namespace mote::onnx {
+
+inline constexpr int kNewestOpset = 28;
+
+struct ImportOptions {
+  const OpLookup* ops = nullptr;  // required
+  // Gives the bytes of an external data file. `location` is relative, as in the file, and has passed check_location.
+  std::function<Result<std::shared_ptr<const Source>>(std::string_view location)> external_data;
+  // The op that stands for an operator outside ONNX's domains, or null. Its attributes are passed by their own names.
+  std::function<const Op*(std::string_view domain, std::string_view name)> custom_op;
+  ParseLimits limits;                    // of the file; max_nodes also bounds what inlining functions makes of it
+  std::size_t max_constants = 1u << 30;  // bytes of constants that have to be rewritten, sparse ones for example
+};
+
+// The module's `main` function has the graph's inputs (without those that have an initializer) and outputs, by name.
+// File-level facts are metadata: "onnx.opset", "onnx.opset.DOMAIN", "onnx.ir_version", "onnx.producer_name", ...
+Result<Module> import_onnx(std::shared_ptr<const Source> model, const ImportOptions& options);
+
+// Ok when `location` is a relative path that stays inside the folder of the model.
+Status check_location(std::string_view location);
+
+struct ExportOptions {
+  // Takes the bytes of large constants when they do not fit in the file (2 GB) or are wanted outside: appends them to
+  // one external file of this name and returns the offset. Without it, such a module is refused.
+  std::string external_name;
+  std::function<Result<std::uint64_t>(std::span<const std::byte> bytes)> write_external;
+  std::size_t external_above = std::size_t{1} << 10;  // smaller constants stay in the file
+};
+
+// The module as an ONNX file that gives the same answers. Fails, listing them, on ops that ONNX does not have.
+Result<std::vector<std::byte>> export_onnx(const Module& module, const ExportOptions& options = {});
+
+}  // namespace mote::onnx
