@@ -1,23 +1,119 @@
 #include "run_model.h"
 
+#include <algorithm>
+
+#include "backends/cpu/cpu.h"
+#include "backends/reference/reference.h"
+#include "bake.h"
 #include "ir/infer.h"
 #include "ops/ops.h"
+#include "prepare/prepare.h"
+#include "runtime/context.h"
 
 namespace mote::conformance {
+namespace {
 
-Result<Module> load_module(const std::shared_ptr<const Source>& file) {
+Result<Module> import_file(const std::shared_ptr<const Source>& file) {
   onnx::ImportOptions options;
   options.ops = &builtin_ops();
-  MOTE_ASSIGN(Module module, onnx::import_onnx(file, options));
+  return onnx::import_onnx(file, options);
+}
+
+TensorView view_of(const TestValue& v) {
+  static std::byte nothing[64];
+  std::byte* data = v.bytes.empty() ? nothing : const_cast<std::byte*>(v.bytes.data());  // NOLINT: only read
+  return TensorView::of(data, v.dtype, v.shape);
+}
+
+Status set_input(Context& context, int i, const TestValue& v) {
+  if (v.shape.size() > kMaxRank) return unsupported("rank " + std::to_string(v.shape.size()));
+  switch (v.kind) {
+    case TestValue::Kind::kNothing:
+      return context.set_input_absent(i);
+    case TestValue::Kind::kList: {
+      std::vector<TensorView> items;
+      for (const TestValue& item : v.items) {
+        if (item.kind != TestValue::Kind::kTensor) return unsupported("a sequence of sequences as an input");
+        items.push_back(view_of(item));
+      }
+      return context.set_input_list(i, items);
+    }
+    case TestValue::Kind::kTensor:
+      break;
+  }
+  // An optional that holds a tensor is passed as a list of one.
+  if (context.input_info(i).kind != Type::Kind::kTensor) {
+    TensorView one = view_of(v);
+    return context.set_input_list(i, std::span(&one, 1));
+  }
+  if (v.dtype == DType::string) return context.set_input_strings(i, v.shape, v.strings);
+  return context.set_input(i, view_of(v));
+}
+
+TestValue copy_of(const Context& context, const TensorView& view) {
+  TestValue v;
+  v.dtype = view.dtype;
+  v.shape.assign(view.shape().begin(), view.shape().end());
+  if (view.dtype == DType::string) {
+    for (std::int64_t k = 0; k < view.count(); ++k) v.strings.emplace_back(context.string(view.as<StringRef>()[k]));
+  } else {
+    v.bytes.assign(view.data, view.data + view.bytes());
+  }
+  return v;
+}
+
+TestValue output_of(const Context& context, int i) {
+  TestValue v;
+  if (!context.output_present(i)) {
+    v.kind = TestValue::Kind::kNothing;
+    return v;
+  }
+  const OwnedList* list = context.output_list(i);
+  if (!list) return copy_of(context, context.output(i));
+  v.kind = TestValue::Kind::kList;
+  for (const auto& item : *list) v.items.push_back(copy_of(context, item.view));
+  if (context.output_info(i).kind != Type::Kind::kOptional) return v;
+  if (!v.items.empty()) return std::move(v.items[0]);
+  v.kind = TestValue::Kind::kNothing;
+  return v;
+}
+
+}  // namespace
+
+Result<Module> load_module(const std::shared_ptr<const Source>& file) {
+  MOTE_ASSIGN(Module module, import_file(file));
   Inference inference(module);
   MOTE_TRY(inference.run());
   return module;
 }
 
-Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& file, const std::vector<NamedValue>&,
-                                         const std::string&) {
-  MOTE_ASSIGN(Module module, load_module(file));
-  return unsupported("no runtime");
+Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& file,
+                                         const std::vector<NamedValue>& inputs, const std::string& column) {
+  MOTE_ASSIGN(Module module, import_file(file));
+  std::vector<std::string> baked;
+  if (column == "baked") {
+    MOTE_ASSIGN(baked, bake(module, inputs));
+  }
+  PrepareOptions options;
+  options.targets = {&cpu_target(), &reference_target()};
+  options.optimise = column != "nopass";
+  MOTE_ASSIGN(Plan plan, prepare(std::move(module), options));
+  if (column == "saved") return unsupported("plans are not saved yet");
+  const KernelProvider* providers[] = {&cpu_target().kernels(), &reference_target().kernels()};
+  MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, link(std::move(plan), providers, builtin_ops()));
+  ContextOptions context_options;
+  context_options.threads = 1;
+  MOTE_ASSIGN(std::unique_ptr<Context> context, Context::create(linked, context_options));
+  for (const NamedValue& in : inputs) {
+    if (std::find(baked.begin(), baked.end(), in.name) != baked.end()) continue;
+    int i = context->find_input(in.name);
+    if (i == kNone) return invalid("the plan has no input '" + in.name + "'");
+    if (Status s = set_input(*context, i, in.value); !s.ok()) return std::move(s).at("input '" + in.name + "'");
+  }
+  MOTE_TRY(context->run());
+  std::vector<TestValue> outputs;
+  for (int i = 0; i < context->output_count(); ++i) outputs.push_back(output_of(*context, i));
+  return outputs;
 }
 
 }  // namespace mote::conformance
