@@ -19,6 +19,15 @@ double load_small_float(const TensorView& v, std::int64_t i) {
   return decode(raw_bits(v, i), *float_format_of(v.dtype));
 }
 
+// Rounds once: by way of float only where that is exact.
+std::uint16_t round_to_16(DType t, double x) {
+  float f = static_cast<float>(x);
+  if (static_cast<double>(f) != x && !std::isnan(x)) {
+    return static_cast<std::uint16_t>(encode(x, *float_format_of(t), false));
+  }
+  return t == DType::f16 ? f32_to_f16(f) : f32_to_bf16(f);
+}
+
 template <class T>
 T saturate(double x) {
   if (std::isnan(x)) return 0;
@@ -34,6 +43,7 @@ T saturate(double x) {
 
 std::int64_t load_i64(const TensorView& v, std::int64_t i) {
   if (bits_of(v.dtype) < 8) return load_packed(v.dtype, v.data, i);
+  if (v.dtype == DType::boolean) return NativeElement<bool>::load(v, i);
   std::int64_t out = 0;
   with_native(v.dtype, [&](auto t) { out = static_cast<std::int64_t>(v.as<decltype(t)>()[i]); });
   return out;
@@ -49,7 +59,7 @@ double load_f64(const TensorView& v, std::int64_t i) {
       break;
   }
   if (is_float(v.dtype) && bits_of(v.dtype) <= 8) return load_small_float(v, i);
-  if (bits_of(v.dtype) < 8) return static_cast<double>(load_i64(v, i));
+  if (bits_of(v.dtype) < 8 || v.dtype == DType::boolean) return static_cast<double>(load_i64(v, i));
   double out = 0;
   with_native(v.dtype, [&](auto t) { out = static_cast<double>(v.as<decltype(t)>()[i]); });
   return out;
@@ -69,10 +79,8 @@ void store_f64(const TensorView& v, std::int64_t i, double x) {
       v.as<double>()[i] = x;
       return;
     case DType::f16:
-      v.as<std::uint16_t>()[i] = f32_to_f16(static_cast<float>(x));
-      return;
     case DType::bf16:
-      v.as<std::uint16_t>()[i] = f32_to_bf16(static_cast<float>(x));
+      v.as<std::uint16_t>()[i] = round_to_16(v.dtype, x);
       return;
     case DType::boolean:
       v.as<bool>()[i] = x != 0;

@@ -69,6 +69,12 @@ struct NativeElement {
   static T load(const TensorView& v, std::int64_t i) { return v.as<const T>()[i]; }
   static void store(const TensorView& v, std::int64_t i, T x) { v.as<T>()[i] = x; }
 };
+template <>
+struct NativeElement<bool> {
+  using Value = bool;
+  static bool load(const TensorView& v, std::int64_t i) { return v.as<const std::uint8_t>()[i] != 0; }
+  static void store(const TensorView& v, std::int64_t i, bool x) { v.as<std::uint8_t>()[i] = x ? 1 : 0; }
+};
 struct F32Element {
   using Value = double;
   static double load(const TensorView& v, std::int64_t i) { return static_cast<double>(v.as<const float>()[i]); }
@@ -95,6 +101,37 @@ bool with_element(DType t, F&& f) {
   return with_native(t, [&](auto x) {
     if constexpr (!std::is_floating_point_v<decltype(x)>) f(NativeElement<decltype(x)>());
   });
+}
+
+// Calls f(copy) where copy(from, i, to, j) moves one element of dtype `t`, whatever it is.
+template <std::size_t width>
+struct CopyBytes {
+  void operator()(const TensorView& from, std::int64_t i, const TensorView& to, std::int64_t j) const {
+    std::memcpy(to.data + j * static_cast<std::int64_t>(width), from.data + i * static_cast<std::int64_t>(width),
+                width);
+  }
+};
+struct CopyPacked {
+  void operator()(const TensorView& from, std::int64_t i, const TensorView& to, std::int64_t j) const {
+    copy_elements(from, i, to, j, 1);
+  }
+};
+template <class F>
+void with_copy(DType t, F&& f) {
+  switch (bits_of(t)) {
+    case 8:
+      return f(CopyBytes<1>());
+    case 16:
+      return f(CopyBytes<2>());
+    case 32:
+      return f(CopyBytes<4>());
+    case 64:
+      return f(CopyBytes<8>());
+    case 128:
+      return f(CopyBytes<16>());
+    default:
+      return f(CopyPacked());
+  }
 }
 
 // Integer arithmetic that wraps.

@@ -28,13 +28,32 @@ bool fits(DType t, const Dim& d) {
   return v >= -(std::int64_t{1} << (bits - 1)) && v < (std::int64_t{1} << (bits - 1));
 }
 
-// The least value of d over symbols of at least `low`, when all its coefficients are positive over plain symbols.
+std::optional<std::int64_t> least(const Dim& d, std::int64_t low);
+
+std::optional<std::int64_t> least(const Dim::Atom& atom, std::int64_t low) {
+  if (atom.fn == Dim::Fn::kSymbol) return low;
+  std::optional<std::int64_t> a = least(atom.a, low), b = least(atom.b, low);
+  switch (atom.fn) {
+    case Dim::Fn::kMax:
+      return a && b ? std::max(*a, *b) : a ? a : b;
+    case Dim::Fn::kMin:
+      return a && b ? std::optional(std::min(*a, *b)) : std::nullopt;
+    case Dim::Fn::kMod:
+      return b && *b > 0 ? std::optional<std::int64_t>(0) : std::nullopt;
+    default:
+      return a && b && *a >= 0 && *b > 0 ? std::optional<std::int64_t>(0) : std::nullopt;
+  }
+}
+
+// A lower bound of d over all symbols of at least `low`, where one is plain to see.
 std::optional<std::int64_t> least(const Dim& d, std::int64_t low) {
   std::int64_t sum = d.constant_term();
   for (const Dim::Term& t : d.terms()) {
-    if (t.coef < 0) return std::nullopt;
     std::int64_t product = t.coef;
-    for (const auto& f : t.factors) product = f->fn == Dim::Fn::kSymbol ? product * low : 0;
+    for (const auto& f : t.factors) {
+      std::optional<std::int64_t> x = least(*f, low);
+      if (t.coef < 0 || !x || *x < 0 || __builtin_mul_overflow(product, *x, &product)) return std::nullopt;
+    }
     if (__builtin_add_overflow(sum, product, &sum)) return std::nullopt;
   }
   return sum;
@@ -135,6 +154,10 @@ void output_maybe(InferContext& ctx, int i, DType dtype, std::optional<Shape> sh
   ctx.output(i, Type::tensor(dtype, std::move(shape)));
 }
 
+void pass_known(InferContext& ctx) {
+  if (const KnownValue* v = ctx.value(0)) ctx.output_value(0, *v);
+}
+
 std::optional<KnownValue> known_broadcast(const InferContext& ctx, int i, const Shape& shape) {
   const KnownValue* v = ctx.value(i);
   std::int64_t n = known_count(shape);
@@ -188,6 +211,11 @@ void known_map(InferContext& ctx, const Shape& shape, KnownBinary f) {
     out.push_back(*std::move(z));
   }
   output_known(ctx, 0, ctx.out_types_[0].dtype, std::move(out));
+}
+
+Dim at_least_zero(const Dim& d) {
+  std::optional<std::int64_t> low = least(d, 0);
+  return low && *low >= 0 ? d : max(d, Dim(0));
 }
 
 bool never_negative(const Dim& d) {

@@ -65,10 +65,16 @@ std::optional<bool> known_equal(const Dim& x, const Dim& y);
 // Integer division that truncates, where floor division is the same or the operands are constants.
 std::optional<Dim> truncating_div(const Dim& x, const Dim& y);
 
+// max(d, 0), or d where that is the same for all symbols of at least 0.
+Dim at_least_zero(const Dim& d);
+
 // True when d cannot be negative, given symbols of at least 1.
 bool never_negative(const Dim& d);
 
-// Elements of a known value with constant extents `shape`, gathered: out[i] = value[index(i)].
+// Output 0's known value is input 0's.
+void pass_known(InferContext& ctx);
+
+// The number of elements of `shape` where it is constant and at most kMaxKnown, else -1.
 inline std::int64_t known_count(const Shape& shape) {
   std::int64_t n = 1;
   for (const Dim& d : shape) {
