@@ -175,6 +175,7 @@ void swap_bytes(std::vector<std::byte>& raw, std::size_t unit) {
 // Calls f(to, from) for every element: `to` counts in C order, `from` is where the element lies in Fortran order.
 template <class F>
 void for_each_transposed(std::span<const std::int64_t> shape, std::int64_t count, F f) {
+  if (count == 0) return;  // strides of an empty array may overflow
   std::array<std::int64_t, kMaxRank> index{}, stride{1};
   for (std::size_t d = 1; d < shape.size(); ++d) stride[d] = stride[d - 1] * shape[d - 1];
   std::int64_t from = 0;

@@ -78,6 +78,7 @@ TEST(Npy, TransposesFortranOrder) {
   auto empty = read_npy(npy(header("|u1", "(2, 0, 3)", true), ""));
   ASSERT_TRUE(empty.ok());
   EXPECT_TRUE(empty->data.empty());
+  EXPECT_TRUE(read_npy(npy(header("|u1", "(9999999999, 9999999999, 0)", true), "")).ok());
 }
 
 TEST(Npy, ReadsStrings) {
