@@ -29,7 +29,8 @@ ImageFormat recognise_image(std::span<const std::byte> file) {
   if (starts_with(file, "BM")) return ImageFormat::kBmp;
   if (file.size() >= 3 && starts_with(file, "P")) {
     const char kind = static_cast<char>(file[1]), next = static_cast<char>(file[2]);
-    if (kind >= '1' && kind <= '6' && std::memchr(" \t\n\v\f\r#", next, 7) != nullptr) return ImageFormat::kPnm;
+    if (kind >= '1' && kind <= '6' && std::string_view(" \t\n\v\f\r#").find(next) != std::string_view::npos)
+      return ImageFormat::kPnm;
   }
   return ImageFormat::kUnknown;
 }

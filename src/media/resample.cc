@@ -46,8 +46,9 @@ Weights make_weights(int in, int out, Filter filter) {
   std::vector<double> k(static_cast<std::size_t>(w.taps));
   for (std::size_t o = 0; o < n; ++o) {
     const double centre = (static_cast<double>(o) + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int count = std::min(in, static_cast<int>(centre + support + 0.5)) - first;
+    const double low = centre - support + 0.5, high = centre + support + 0.5;
+    const int first = std::max(0, static_cast<int>(low));
+    const int count = std::min(in, static_cast<int>(high)) - first;
     double sum = 0.0;
     for (int i = 0; i < count; ++i) {
       const double x = (i + first - centre + 0.5) * inverse;
