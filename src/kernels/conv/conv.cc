@@ -116,7 +116,7 @@ void run_winograd(const Params& p, TileRange range) noexcept {
 #define MOTE_ROW_dot(ns) &run_dot<dot::block_##ns>
 #define MOTE_ROW_direct(ns) &run_direct<dot::block_##ns>
 #define MOTE_ROW_depthwise(ns) &run_depthwise<depthwise_##ns>
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 MOTE_WINOGRAD(avx512)
 MOTE_WINOGRAD(avx2)
 #define MOTE_ROW_avx512(algorithm) MOTE_ROW_##algorithm(avx512)

@@ -12,7 +12,7 @@ using i64 = std::int64_t;
 
 struct Case {
   Shape s;
-  bool bias = true, residual = false, relu = false, ohwi = false;
+  bool bias = true, residual = false, relu = false, ohwi = false, program = false;
 };
 
 std::string describe(const Shape& s) {
@@ -32,7 +32,8 @@ std::string describe(const Shape& s) {
 }
 
 // The naive convolution in the canonical order of the numerics class.
-Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, const Data& residual) {
+Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, const Data& residual,
+               const Epilogue& epilogue) {
   const Shape& s = c.s;
   const i64 cg = s.channels / s.groups, ng = s.out_channels / s.groups, taps = s.taps();
   const i64 xp = s.x_pixel ? s.x_pixel : s.channels, yp = s.y_pixel ? s.y_pixel : s.out_channels;
@@ -62,6 +63,7 @@ Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, co
       if (c.relu) acc = std::max(0.0f, acc);
       y[p * yp + o] = acc;
     }
+    if (c.program) scalar::apply_epilogue(epilogue, y.get() + p * yp, p, 0, s.out_channels);
   }
   return y;
 }
@@ -89,7 +91,15 @@ void check(const Case& c) {
   Data residual(s.batch * s.out_pixels() * s.out_channels, 4);
   const Algorithm algorithm = choose(s);
   const bool chain = algorithm != Algorithm::kWinograd23 && algorithm != Algorithm::kWinograd43;
-  Data want = reference(c, x, w, bias, residual);
+  Epilogue epilogue;
+  epilogue.operands[0] = {residual.get(), s.out_channels, 1};
+  if (c.program) {
+    epilogue.ops[epilogue.count++] = unary(UnaryOp::hard_swish);
+    epilogue.ops[epilogue.count++] = binary(BinaryOp::mul, 0);
+  }
+  if (c.residual) epilogue.ops[epilogue.count++] = binary(BinaryOp::add, 0);
+  if (c.relu) epilogue.ops[epilogue.count++] = unary(UnaryOp::relu);
+  Data want = reference(c, x, w, bias, residual, epilogue);
   Data packed = Data::poisoned(packed_size(algorithm, s));
   const Weights oihw{w.get(), DType::f32, cg * s.taps(), s.taps(), 1}, ohwi{w.get(), DType::f32, s.taps() * cg, 1, cg};
   pack(algorithm, s, c.ohwi ? ohwi : oihw, packed.get());
@@ -98,11 +108,7 @@ void check(const Case& c) {
     if (kernel.algorithm != algorithm || !host_cpu().has(kernel.isa)) continue;
     SCOPED_TRACE(kernel.name);
     Params p;
-    if (c.residual) {
-      p.epilogue.ops[p.epilogue.count++] = binary(BinaryOp::add, 0);
-      p.epilogue.operands[0] = {residual.get(), s.out_channels, 1};
-    }
-    if (c.relu) p.epilogue.ops[p.epilogue.count++] = unary(UnaryOp::relu);
+    p.epilogue = epilogue;
     const Work work = setup(kernel, s, &p);
     p.x = x.get();
     p.w = packed.get();
@@ -269,8 +275,21 @@ TEST(Conv, Winograd) {
   s.pad_begin[1] = 0;
   s.pad_end[2] = 3;
   check({s, true, true, true, true});
-  check({square(128, 160, 28, 3)});
-  check({square(256, 256, 14, 3)});
+  check({square(70, 160, 28, 3)});
+  check({square(256, 70, 14, 3)});
+}
+
+TEST(Conv, EpiloguePrograms) {
+  const auto program = [](Shape s) {
+    s.y_pixel = s.out_channels + 3;
+    check({.s = s, .program = true});
+  };
+  program(square(8, 20, 9, 1));
+  program(square(8, 20, 9, 3));
+  program(square(40, 70, 30, 3, 2));
+  program(square(19, 19, 9, 3, 1, 19));
+  program(square(36, 40, 21, 3));
+  program(square(64, 40, 13, 3));
 }
 
 TEST(Conv, EmptyOutput) {

@@ -211,8 +211,7 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
   p->split_rows = p->merge != 1 && line_split(s, 1, p->row_step) < line_shared(s, 1, p->row_step);
   p->strip_rows = p->split_rows ? line_split(s, 1, p->row_step) : line_shared(s, 1, p->row_step);
   p->rows_outer = k * p->col_step <= kL2Floats / 2 + kL2Floats / 8;
-  const i64 chunks = p->merge ? 1 : ceil_div(channels, kChunk);
-  p->chunk_block = p->rows_outer ? chunks : std::max<i64>(320 / (kChunk * s.taps()), 1);
+  p->chunk_block = std::max<i64>(4096 / (kChunk * s.taps()), 1);
   std::size_t scratch = static_cast<std::size_t>(round_up(s.taps() * 8, 64));
   if (!p->in_place)
     scratch += static_cast<std::size_t>(s.kernel[0] * p->strip_rows * p->strip_cols * p->strip_pixel) * sizeof(float);

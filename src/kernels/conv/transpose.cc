@@ -180,7 +180,7 @@ void run(const Params& p, TileRange range) noexcept {
 }
 
 #define MOTE_ROW_scalar &run<dot::block_scalar>
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #define MOTE_ROW_avx512 &run<dot::block_avx512>
 #define MOTE_ROW_avx2 &run<dot::block_avx2>
 #else

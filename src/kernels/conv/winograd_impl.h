@@ -6,10 +6,6 @@
 #include "kernels/conv/drivers.h"
 #include "simd/vec.h"
 
-namespace mote::kernels::MOTE_SIMD_BASE_NS {
-__attribute__((weak)) void apply_epilogue(const Epilogue&, float*, std::int64_t, std::int64_t, std::int64_t) noexcept;
-}
-
 namespace mote::kernels::MOTE_SIMD_NS {
 namespace {
 

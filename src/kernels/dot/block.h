@@ -34,8 +34,7 @@ struct Block {
   const float* residual;
   std::int64_t residual_row;
   float lo, hi;
-  const Epilogue*
-      program;  // or a program, applied to each tile after its last block, and the row and column of c in it
+  const Epilogue* program;  // or a program, applied to finished rows, and the row and column of c in it
   std::int64_t program_row, program_col;
   std::int64_t program_row_step = 1;  // of the epilogue's rows from one row of the block to the next
   bool first, last;                   // first: start from the bias; last: apply residual and clamp

@@ -5,10 +5,6 @@
 #include "kernels/dot/block.h"
 #include "simd/vec.h"
 
-namespace mote::kernels::MOTE_SIMD_BASE_NS {
-__attribute__((weak)) void apply_epilogue(const Epilogue&, float*, std::int64_t, std::int64_t, std::int64_t) noexcept;
-}
-
 namespace mote::kernels::MOTE_SIMD_NS {
 namespace {
 
@@ -247,16 +243,20 @@ void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, c
   t.prefetch_step = prefetch_step;
   t.cols = static_cast<int>(least(s.n - col, regs * kLanes));
   micro_for(static_cast<int>(rows), regs, indirect)(s, t);
-  if (s.program && s.last) {
-    for (i64 r = 0; r < rows; ++r) {
-      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, t.c + r * s.c_row, s.program_row + (r0 + r) * s.program_row_step,
-                                        s.program_col + col, t.cols);
-    }
+}
+
+void apply_program(const Block& s, i64 begin, i64 end) {
+  if (!s.program || !s.last) return;
+  for (i64 r = begin; r < end; ++r) {
+    MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.c + r * s.c_row, s.program_row + r * s.program_row_step,
+                                      s.program_col, s.n);
   }
 }
 
 void run_block(const Block& s) noexcept {
-  const RowTiles tiles{s, (s.m + kMaxRows - 1) / kMaxRows};
+  // Rows a multiple of 4 KiB apart share a set of L1: no more of them than it has ways.
+  const i64 most = s.a_row % 1024 == 0 && kMaxRows > 10 ? 10 : kMaxRows;
+  const RowTiles tiles{s, (s.m + most - 1) / most};
   const int max_rows = static_cast<int>((s.m + tiles.count - 1) / tiles.count);
   const i64 k = ((s.chunk_end - s.chunk_begin - 1) * s.chunk_len + s.last_len) * s.tap_count;
   const auto group = [&](i64 col) { return choose_regs(max_rows, (s.n - col + kLanes - 1) / kLanes); };
@@ -270,6 +270,7 @@ void run_block(const Block& s) noexcept {
         run_tile(s, tiles, i, col, regs, reinterpret_cast<const char*>(next), warm ? 0 : 256);
         col += regs * kLanes;
       }
+      apply_program(s, tiles.begin(i), tiles.begin(i + 1));
     }
     return;
   }
@@ -285,6 +286,7 @@ void run_block(const Block& s) noexcept {
     }
     col += regs * kLanes;
   }
+  apply_program(s, 0, s.m);
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ void run(const Params& p, TileRange range) noexcept {
   run_with(p, range, kBlock);
 }
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #define MOTE_HAS_avx512 &run<block_avx512>
 #define MOTE_HAS_avx2 &run<block_avx2>
 #else
@@ -203,7 +203,7 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->col_tiles = ceil_div(n, cols);
   p->col_step = round_up(ceil_div(n, p->col_tiles), unit);
   p->col_tiles = ceil_div(n, p->col_step);
-  p->k_block = resident || m > 256 || k <= 384 ? k : 256;
+  p->k_block = k <= 4096 ? k : 2048;
   if (s.m == 0 || s.n == 0 || count == 0) return {0, 0};
   const std::size_t scratch = s.b_packed ? 0 : static_cast<std::size_t>(packed_size(s.k, p->col_step)) * sizeof(float);
   return {count * p->row_tiles * p->col_tiles, scratch};

@@ -14,7 +14,7 @@ using i64 = std::int64_t;
 struct Case {
   i64 m, n, k;
   i64 a_gap = 0, c_gap = 0;
-  bool bias = true, residual = false;
+  bool bias = true, residual = false, program = false;
   i64 batch = 1;
   bool packed = true, transposed = false;
   DType dtype = DType::f32;
@@ -50,6 +50,19 @@ void check(const Case& c) {
   for (i64 i = 0; i < c.batch * c.m; ++i) {
     for (i64 k = 0; k < c.k; ++k) a[i * a_row + k] = values[i * c.k + k];
   }
+  Epilogue epilogue;
+  epilogue.operands[0] = {residual.get(), c.n, 1};
+  epilogue.operands[1] = {values.get(), 1, 0};
+  if (c.residual) {
+    epilogue.count = 2;
+    epilogue.ops[0] = binary(BinaryOp::add, 0);
+    epilogue.ops[1] = unary(UnaryOp::relu);
+  } else if (c.program) {
+    epilogue.count = 3;
+    epilogue.ops[0] = unary(UnaryOp::gelu);
+    epilogue.ops[1] = binary(BinaryOp::mul, 1);
+    epilogue.ops[2] = binary(BinaryOp::sub, 0);
+  }
   const i64 k_stride = c.transposed ? 1 : c.n, n_stride = c.transposed ? c.k : 1;
   Data want = Data::poisoned(c.batch * c.m * c_row);
   for (i64 i = 0; i < c.batch * c.m; ++i) {
@@ -62,6 +75,7 @@ void check(const Case& c) {
       if (c.residual) acc = std::max(acc + residual[i * c.n + j], 0.0f);
       want[i * c_row + j] = acc;
     }
+    if (c.program) scalar::apply_epilogue(epilogue, want.get() + i * c_row, i, 0, c.n);
   }
   const std::vector<std::byte> raw = stored(c, b);
   Data packed = Data::poisoned(c.batch * packed_size(c.k, c.n));
@@ -74,12 +88,7 @@ void check(const Case& c) {
     if (!host_cpu().has(kernel.isa)) continue;
     SCOPED_TRACE(kernel.name);
     Params p;
-    if (c.residual) {
-      p.epilogue.count = 2;
-      p.epilogue.ops[0] = binary(BinaryOp::add, 0);
-      p.epilogue.ops[1] = unary(UnaryOp::relu);
-      p.epilogue.operands[0] = {residual.get(), c.n, 1};
-    }
+    p.epilogue = epilogue;
     Shape s{.m = c.m, .n = c.n, .k = c.k, .a_row = a_row, .c_row = c_row};
     s.batch[1] = c.batch;
     s.a_batch[1] = c.m * a_row;
@@ -131,6 +140,12 @@ TEST(Dot, UnpackedB) {
     }
   }
   check({.m = 130, .n = 130, .k = 64, .batch = 3, .packed = false, .transposed = true});
+}
+
+TEST(Dot, EpiloguePrograms) {
+  for (i64 n : {1, 15, 40, 300}) check({.m = 23, .n = n, .k = 12, .c_gap = 3, .program = true});
+  check({.m = 200, .n = 50, .k = 40, .program = true, .batch = 2});
+  check({.m = 9, .n = 50, .k = 5000, .program = true});
 }
 
 TEST(Dot, BroadcastMatrixOfABatch) {
