@@ -15,7 +15,8 @@ namespace {
 constexpr const char* kHelp =
     "usage: mote_conformance PATH... [options]\n"
     "  PATH              a case, a set of cases, or a folder of sets, in the layout of the onnx package's test data\n"
-    "  --column NAME     baked (default), runtime, nopass, saved, import, or all for the first four\n"
+    "  --column NAME     baked (default), runtime, nopass, saved, or all for these four;\n"
+    "                    import (types only), written (read, written, read again, run)\n"
     "  --filter TEXT     only cases whose SET/NAME contains TEXT\n"
     "  --known FILE      failures listed there are expected; one that passes is a failure\n"
     "  --write-known F   writes what failed to F, in that form\n"
@@ -60,7 +61,7 @@ bool parse(int argc, char** argv, Options& o) {
         o.columns =
             value == "all" ? std::vector<std::string>{"baked", "runtime", "nopass", "saved"} : std::vector{value};
         bool valid = value == "all" || value == "baked" || value == "runtime" || value == "nopass" ||
-                     value == "saved" || value == "import";
+                     value == "saved" || value == "import" || value == "written";
         if (!valid) return false;
       } else if (a == "--filter") {
         o.filter = value;

@@ -13,7 +13,7 @@ struct Outcome {
   std::string reason;
 };
 
-// Columns: import (read and infer types only), baked, runtime, nopass, saved.
+// Columns: import (read and infer types only), baked, runtime, nopass, saved, written (as ONNX, then baked).
 Outcome run_case(const Case& c, const std::string& column);
 
 }  // namespace mote::conformance

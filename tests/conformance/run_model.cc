@@ -90,8 +90,16 @@ Result<Module> load_module(const std::shared_ptr<const Source>& file) {
 Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& file,
                                          const std::vector<NamedValue>& inputs, const std::string& column) {
   MOTE_ASSIGN(Module module, import_file(file));
+  if (column == "written") {
+    Inference inference(module);
+    MOTE_TRY(inference.run());
+    MOTE_ASSIGN(std::string text, onnx::export_onnx(module));
+    auto bytes = std::as_bytes(std::span(text));
+    MOTE_ASSIGN(module,
+                import_file(std::make_shared<BufferSource>(std::vector<std::byte>(bytes.begin(), bytes.end()))));
+  }
   std::vector<std::string> baked;
-  if (column == "baked") {
+  if (column == "baked" || column == "written") {
     MOTE_ASSIGN(baked, bake(module, inputs));
   }
   PrepareOptions options;

@@ -155,7 +155,28 @@ Status Importer::main_graph() {
   }
   MOTE_TRY(import_nodes(scope, graph));
   MOTE_ASSIGN(fn(main).outputs, graph_outputs(scope, graph));
+  read_states(graph);
   return {};
+}
+
+// What the writer left of the module's states.
+void Importer::read_states(const GraphProto& graph) {
+  constexpr std::string_view kPrefix = "mote.state.";
+  const Function& main = fn(0);
+  auto position = [](const auto& list, std::string_view name) {
+    auto it = std::find_if(list.begin(), list.end(), [&](const auto& v) { return v == name; });
+    return it == list.end() ? kNone : static_cast<std::int32_t>(it - list.begin());
+  };
+  std::vector<std::string_view> inputs, outputs;
+  for (ValueId v : main.inputs) inputs.push_back(value(0, v).name);
+  for (const ValueInfoProto& o : graph.outputs) outputs.push_back(o.name);
+  for (const auto& [k, v] : model_.metadata) {
+    if (!k.starts_with(kPrefix)) continue;
+    std::int32_t input = position(inputs, k.substr(kPrefix.size())), output = position(outputs, v);
+    if (input == kNone || output == kNone) continue;
+    module_.signatures[0].states.push_back(State{std::string(k.substr(kPrefix.size())), input, output});
+    std::erase_if(module_.metadata, [&](const auto& m) { return m.first == k; });
+  }
 }
 
 Result<FunctionId> Importer::add_function(std::string name) {

@@ -86,6 +86,7 @@ class Importer {
   Status read_opsets();
   Status read_metadata();
   Status main_graph();
+  void read_states(const GraphProto& graph);
   Status initializers(Scope& scope, const GraphProto& graph);
   Result<Dim> input_dim(const DimProto& dim, std::string_view input, std::size_t axis);
   Result<std::vector<std::size_t>> order(const std::vector<NodeProto>& nodes, Scope& scope);

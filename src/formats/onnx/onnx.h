@@ -38,14 +38,17 @@ Result<Module> import_onnx(std::shared_ptr<const Source> model, const ImportOpti
 Status check_location(std::string_view location);
 
 struct ExportOptions {
-  // Takes the bytes of large constants when they do not fit in the file (2 GB) or are wanted outside: appends them to
-  // one external file of this name and returns the offset. Without it, such a module is refused.
+  // Where constants go that do not fit in the file (2 GB): an external data file of this name, next to the model.
+  // `write_external` appends the bytes to it and gives their offset. Without it such a module is refused.
   std::string external_name;
   std::function<Result<std::uint64_t>(std::span<const std::byte> bytes)> write_external;
-  std::size_t external_above = std::size_t{1} << 10;  // smaller constants stay in the file
+  std::size_t external_above = 1024;             // bytes; smaller constants stay in the file
+  std::size_t max_bytes = std::size_t{1} << 31;  // of the file
 };
 
-// The module as an ONNX file that gives the same answers. Fails, listing them, on ops that ONNX does not have.
-Result<std::vector<std::byte>> export_onnx(const Module& module, const ExportOptions& options = {});
+// The default signature of the module as an ONNX file that gives the same answers: opset 18 or what its operators need.
+// Names, metadata, symbolic dimensions and bodies are kept; states become metadata ("mote.state.INPUT"). Fails, listing
+// them, on ops that ONNX does not have.
+Result<std::string> export_onnx(const Module& module, const ExportOptions& options = {});
 
 }  // namespace mote::onnx

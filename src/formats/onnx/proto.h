@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -171,8 +172,8 @@ Status parse_optional(Bytes bytes, const ParseLimits& limits, SequenceProto& out
 // come from int32_data). `count` is the number of stored words wanted: more or fewer is an error.
 Status decode_typed(const TensorProto& tensor, std::vector<std::byte>& out, std::int64_t count);
 
-// Wire format of what write_model is given. The only inputs that fail are messages beyond 2 GB.
-Result<std::vector<std::byte>> serialize(const ModelProto& model);
-std::vector<std::byte> serialize(const TensorProto& tensor);
+// The messages in wire format. raw_data of tensors is copied once.
+Result<std::string> serialize(const ModelProto& model);
+Result<std::string> serialize(const TensorProto& tensor);
 
 }  // namespace mote::onnx
