@@ -96,6 +96,8 @@ class Target {
  public:
   virtual std::string_view name() const = 0;
   virtual std::optional<Claim> claim(const NodeView& node, const TargetOptions& options) const = 0;
+  // True for a target that runs what no other takes, slowly: a decomposition that others take whole is better.
+  virtual bool is_fallback() const { return false; }
   // The kernels that claims name.
   virtual const KernelProvider& kernels() const = 0;
 

@@ -67,55 +67,79 @@ Status bind_inputs(Module& m, const PrepareOptions& options) {
 
 bool structural(const Node& n) { return n.op->is(kControl) || n.op->is(kView) || n.op->name == "identity"; }
 
-bool claimed(const Module& m, const Function& f, const Node& n, const PrepareOptions& options) {
+enum class Taken { kNo, kFallback, kYes };
+
+Taken taken(const Module& m, const Function& f, const Node& n, const PrepareOptions& options) {
+  if (structural(n)) return Taken::kYes;
   NodeView view{m, f, n};
-  return std::any_of(options.targets.begin(), options.targets.end(),
-                     [&](const Target* t) { return t->claim(view, options.target).has_value(); });
+  Taken best = Taken::kNo;
+  for (const Target* t : options.targets) {
+    if (best == Taken::kYes || (best == Taken::kFallback && t->is_fallback())) continue;
+    if (t->claim(view, options.target)) best = t->is_fallback() ? Taken::kFallback : Taken::kYes;
+  }
+  return best;
 }
 
-// Decomposes what nobody claims, until everything is claimed; lists all that is left.
-Status decompose_unclaimed(Module& m, FunctionId id, const PrepareOptions& options, std::vector<std::string>& missing) {
+// The nodes that stand for `n`, where it is better to have them: nobody takes n, or only a fallback does while others take
+// every part. Empty result: n stays.
+struct Replacement {
+  std::vector<Node> nodes;
+  std::vector<ValueId> outputs;
+};
+
+Result<std::optional<Replacement>> decomposed(Module& m, FunctionId id, const Node& n, Taken now, const PrepareOptions& options) {
+  DecomposeFn decompose = find_decomposition(*n.op);
+  if (!decompose || now == Taken::kYes || (now == Taken::kFallback && !options.optimise)) return std::optional<Replacement>();
+  std::size_t values = m.functions[at(id)].values.size(), constants = m.constants.size();
+  Builder b(m, id, builtin_ops(), n.name + "/");
+  Result<std::vector<ValueId>> outputs = decompose(b, n);
+  if (now == Taken::kFallback) {
+    bool better = outputs.ok() && b.status().ok();
+    for (const Node& part : b.nodes()) {
+      better = better && (taken(m, m.functions[at(id)], part, options) == Taken::kYes || find_decomposition(*part.op) != nullptr);
+    }
+    if (!better) {
+      m.functions[at(id)].values.resize(values);
+      m.constants.resize(constants);
+      return std::optional<Replacement>();
+    }
+  }
+  if (!outputs.ok()) return std::move(outputs).status().at("node '" + n.name + "'");
+  if (!b.status().ok()) return Status(b.status()).at("decomposition of node '" + n.name + "'");
+  return std::optional(Replacement{std::move(b.nodes()), *std::move(outputs)});
+}
+
+// Decomposes until every node is taken; lists all that nobody takes.
+Status decompose_untaken(Module& m, FunctionId id, const PrepareOptions& options, std::vector<std::string>& missing) {
   for (int round = 0; round < 8; ++round) {
     bool changed = false;
     std::vector<Node> old = std::move(m.functions[at(id)].nodes);
     std::vector<Node> now;
-    std::vector<std::pair<ValueId, ValueId>> renamed;
+    std::map<ValueId, ValueId> renamed;
+    auto rename = [&](ValueId& v) {
+      if (auto it = renamed.find(v); it != renamed.end()) v = it->second;
+    };
     for (Node& n : old) {
-      for (ValueId& v : n.inputs) {
-        for (const auto& [from, to] : renamed) {
-          if (v == from) v = to;
-        }
-      }
-      if (structural(n) || claimed(m, m.functions[at(id)], n, options)) {
+      for (ValueId& v : n.inputs) rename(v);
+      Taken who = taken(m, m.functions[at(id)], n, options);
+      MOTE_ASSIGN(std::optional<Replacement> parts, decomposed(m, id, n, who, options));
+      if (!parts) {
+        if (who == Taken::kNo) missing.push_back(std::string(n.op->name) + " (node '" + n.name + "')");
         now.push_back(std::move(n));
         continue;
       }
-      DecomposeFn decompose = find_decomposition(*n.op);
-      if (!decompose) {
-        missing.push_back(std::string(n.op->name) + " (node '" + n.name + "')");
-        now.push_back(std::move(n));
-        continue;
-      }
-      Builder b(m, id, builtin_ops(), n.name + "/");
-      Result<std::vector<ValueId>> result = decompose(b, n);
-      if (!result.ok()) return std::move(result).status().at("node '" + n.name + "'");
-      if (!b.status().ok()) return Status(b.status()).at("decomposition of node '" + n.name + "'");
-      for (Node& made : b.nodes()) now.push_back(std::move(made));
+      for (Node& made : parts->nodes) now.push_back(std::move(made));
       Function& f = m.functions[at(id)];
-      for (std::size_t i = 0; i < n.outputs.size(); ++i) {
-        if (n.outputs[i] == kNone || i >= result->size() || (*result)[i] == kNone) continue;
-        f.values[at((*result)[i])].name = f.values[at(n.outputs[i])].name;
-        renamed.emplace_back(n.outputs[i], (*result)[i]);
+      for (std::size_t i = 0; i < n.outputs.size() && i < parts->outputs.size(); ++i) {
+        if (n.outputs[i] == kNone || parts->outputs[i] == kNone) continue;
+        f.values[at(parts->outputs[i])].name = f.values[at(n.outputs[i])].name;
+        renamed[n.outputs[i]] = parts->outputs[i];
       }
       changed = true;
     }
     Function& f = m.functions[at(id)];
     f.nodes = std::move(now);
-    for (ValueId& v : f.outputs) {
-      for (const auto& [from, to] : renamed) {
-        if (v == from) v = to;
-      }
-    }
+    for (ValueId& v : f.outputs) rename(v);
     f.reindex();
     if (!changed || !missing.empty()) return {};
   }
@@ -151,7 +175,7 @@ Result<Plan> prepare(Module module, const PrepareOptions& options) {
 
   std::vector<std::string> missing;
   for (std::size_t f = 0; f < module.functions.size(); ++f) {
-    MOTE_TRY(decompose_unclaimed(module, static_cast<FunctionId>(f), options, missing));
+    MOTE_TRY(decompose_untaken(module, static_cast<FunctionId>(f), options, missing));
   }
   if (!missing.empty()) {
     std::string list;

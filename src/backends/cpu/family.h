@@ -16,6 +16,8 @@ struct Family {
 
 // One per file; listed in families.cc.
 extern const Family copy_family;
+extern const Family conv_family;
+extern const Family dot_family;
 
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.
 template <class T>

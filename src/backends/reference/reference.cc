@@ -36,6 +36,7 @@ class Provider final : public KernelProvider {
 class ReferenceTarget final : public Target {
  public:
   std::string_view name() const override { return "reference"; }
+  bool is_fallback() const override { return true; }
   std::optional<Claim> claim(const NodeView& node, const TargetOptions&) const override {
     if (!find_reference(*node.node.op)) return std::nullopt;
     Claim c;

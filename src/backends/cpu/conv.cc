@@ -1,0 +1,177 @@
+// conv and its fused epilogue on the channels-last kernels of kernels/conv.
+#include "kernels/conv/conv.h"
+
+#include <algorithm>
+
+#include "backends/cpu/epilogue.h"
+#include "backends/cpu/family.h"
+
+namespace mote::cpu {
+namespace {
+
+namespace kc = kernels::conv;
+
+// What a step needs beyond its operands' shapes.
+struct ConvStep {
+  std::int64_t groups = 1;
+  std::int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};
+  std::int64_t pad_begin[3] = {}, pad_end[3] = {};
+  std::int32_t spatial = 2, algorithm = 0, isa = 0, has_bias = 0;
+  EpilogueProgram epilogue;
+};
+
+struct ConvState {
+  kc::Params params;
+  kernels::KernelFn<kc::Params> run;
+};
+
+void run_conv(const void* state, kernels::TileRange range) noexcept {
+  const ConvState& s = *static_cast<const ConvState*>(state);
+  s.run(s.params, range);
+}
+
+// Leading spatial dimensions that the tensor lacks are of extent 1.
+void fill_shape(const ConvStep& s, const std::int64_t* x_dims, std::int64_t out_channels, kc::Shape& shape) {
+  shape.batch = x_dims[0];
+  shape.channels = x_dims[1];
+  shape.out_channels = out_channels;
+  shape.groups = s.groups;
+  for (int d = 0; d < 3; ++d) {
+    int axis = d - (3 - s.spatial);
+    if (axis >= 0) shape.in[d] = x_dims[2 + axis];
+    shape.kernel[d] = s.kernel[d];
+    shape.stride[d] = s.stride[d];
+    shape.dilation[d] = s.dilation[d];
+    shape.pad_begin[d] = s.pad_begin[d];
+    shape.pad_end[d] = s.pad_end[d];
+  }
+}
+
+// Floats from pixel to pixel of a channels-last view.
+std::int64_t pixel_pitch(const TensorView& v) {
+  for (int axis = v.rank - 1; axis >= 2; --axis) {
+    if (v.dims[axis] != 1) return v.strides[axis];
+  }
+  return v.dims[0] != 1 ? v.strides[0] : v.dims[1];
+}
+
+// auto_pad with known extents becomes explicit padding.
+bool resolve_pads(const NodeView& n, const Shape& x, ConvStep& s) {
+  std::string mode = n.attr_string("auto_pad");
+  if (mode.empty() || mode == "NOTSET" || mode == "VALID") return true;
+  for (int i = 0; i < s.spatial; ++i) {
+    int d = 3 - s.spatial + i;
+    const Dim& extent = x[static_cast<std::size_t>(2 + i)];
+    if (!extent.is_const()) return false;
+    std::int64_t out = (extent.value() + s.stride[d] - 1) / s.stride[d];
+    std::int64_t total = std::max<std::int64_t>(0, (out - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1 - extent.value());
+    s.pad_begin[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
+    s.pad_end[d] = total - s.pad_begin[d];
+  }
+  return true;
+}
+
+std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
+  if (n.node.op->name != "conv" || n.attr_string("data_layout") != "NCX" || n.attr_string("weight_layout") != "OIX") return std::nullopt;
+  const Constant* w = n.constant(1);
+  if (!w || !n.type(0).has_rank() || n.type(0).dtype != DType::f32) return std::nullopt;
+  if (w->type.dtype != DType::f32 && w->type.dtype != DType::f16 && w->type.dtype != DType::bf16) return std::nullopt;
+  const Shape& x = *n.type(0).shape;
+  int spatial = static_cast<int>(x.size()) - 2;
+  if (spatial < 1 || spatial > 3 || !x[1].is_const()) return std::nullopt;
+  std::vector<std::int64_t> wd = *constant_extents(*w->type.shape);
+  ConvStep s;
+  s.spatial = spatial;
+  s.groups = n.attr_int("group");
+  std::vector<std::int64_t> strides = n.attr_ints("strides"), dilations = n.attr_ints("dilations"), pads = n.attr_ints("pads");
+  for (int i = 0; i < spatial; ++i) {
+    int d = 3 - spatial + i;
+    std::size_t k = static_cast<std::size_t>(i);
+    s.kernel[d] = wd[2 + k];
+    if (k < strides.size()) s.stride[d] = strides[k];
+    if (k < dilations.size()) s.dilation[d] = dilations[k];
+    if (pads.size() == 2 * static_cast<std::size_t>(spatial)) {
+      s.pad_begin[d] = pads[k];
+      s.pad_end[d] = pads[k + static_cast<std::size_t>(spatial)];
+    }
+  }
+  if (!resolve_pads(n, x, s)) return std::nullopt;
+  s.has_bias = n.has(2);
+  if (s.has_bias && n.type(2).dtype != DType::f32) return std::nullopt;
+  if (!claim_epilogue(n, RowOrder::kChannelsLast, s.epilogue)) return std::nullopt;
+  // The algorithm must hold for every shape that can come: unknown extents count as large.
+  kc::Shape shape;
+  std::int64_t dims[5];
+  for (std::size_t i = 0; i < x.size(); ++i) dims[i] = x[i].is_const() ? x[i].value() : 1024;
+  if (wd[0] <= 0 || s.groups <= 0 || x[1].value() <= 0 || x[1].value() % s.groups != 0 || wd[0] % s.groups != 0) return std::nullopt;
+  fill_shape(s, dims, wd[0], shape);
+  s.algorithm = static_cast<std::int32_t>(kc::choose(shape));
+  kc::Algorithm algorithm = kc::choose(shape);
+  const kc::Kernel& kernel = kc::select(algorithm, options.cpu);
+  s.isa = static_cast<std::int32_t>(kernel.isa);
+
+  Claim c;
+  c.kernel = "conv";
+  c.numerics = kernel.numerics;
+  c.params = to_params(s);
+  c.inputs = {{Layout::kChannelsLast, true}, {Layout::kPacked, false}, {Layout::kPlain, false}, {Layout::kChannelsLast, true}};
+  c.outputs = {{Layout::kChannelsLast, true}};
+  std::int64_t taps = s.kernel[0] * s.kernel[1] * s.kernel[2], in_group = wd[1];
+  Packing p;
+  p.operand = 1;
+  p.name = std::string("conv.") + std::string(kc::name_of(algorithm));
+  p.bytes = static_cast<std::size_t>(kc::packed_size(algorithm, shape)) * 4;
+  p.pack = [shape, algorithm, taps, in_group](const TensorView& plain, std::span<std::byte> out) {
+    kc::Weights weights{plain.data, plain.dtype, in_group * taps, taps, 1};
+    kc::pack(algorithm, shape, weights, reinterpret_cast<float*>(out.data()));
+  };
+  c.packings.push_back(std::move(p));
+  c.why = std::string(kernel.name) + ", " + std::string(kc::name_of(algorithm));
+  if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known()) c.macs = static_cast<double>(*out) * static_cast<double>(in_group * taps);
+  return c;
+}
+
+Status setup(const KernelCall& call, void* state, KernelWork& work) {
+  ConvStep s = from_params<ConvStep>(call.params);
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || !call.outputs[0]) return invalid("conv needs its operands");
+  const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
+  if (s.spatial < 1 || s.spatial > 3 || x.rank != s.spatial + 2 || y.rank != x.rank || x.dtype != DType::f32 || y.dtype != DType::f32) {
+    return invalid("conv got operands of the wrong kind");
+  }
+  auto* st = new (state) ConvState();
+  kc::Params& p = st->params;
+  kc::Shape shape;
+  fill_shape(s, x.dims, y.dims[1], shape);
+  bool positive = shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 && shape.out_channels % s.groups == 0;
+  for (int d = 0; d < 3; ++d) positive = positive && s.kernel[d] > 0 && s.stride[d] > 0 && s.dilation[d] > 0;
+  if (!positive || s.algorithm < 0 || s.algorithm > static_cast<std::int32_t>(kc::Algorithm::kDepthwise)) return invalid("conv has bad parameters");
+  shape.x_pixel = pixel_pitch(x);
+  shape.y_pixel = pixel_pitch(y);
+  kc::Algorithm algorithm = static_cast<kc::Algorithm>(s.algorithm);
+  if (call.inputs[1]->bytes() < kc::packed_size(algorithm, shape) * 4) return invalid("conv got too few packed weights");
+  for (int d = 0; d < s.spatial; ++d) {
+    if (y.dims[2 + d] != shape.out(3 - s.spatial + d)) return invalid("conv got an output of the wrong extent");
+  }
+  if (y.count() == 0) return {};
+  const kc::Kernel& kernel = kc::select(algorithm, capped(active_cpu(), static_cast<Isa>(s.isa)));
+  p.x = x.as<float>();
+  p.w = call.inputs[1]->as<float>();
+  p.bias = s.has_bias && call.inputs.size() > 2 && call.inputs[2] ? call.inputs[2]->as<float>() : nullptr;
+  if (p.bias && call.inputs[2]->count() != y.dims[1]) return invalid("conv got a bias of the wrong size");
+  p.y = y.as<float>();
+  MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kChannelsLast, p.epilogue));
+  kc::Work w = kc::setup(kernel, shape, &p);
+  work.thread_scratch = w.scratch_bytes;
+  if (w.tiles == 0) return {};
+  st->run = kernel.run;
+  work.add(run_conv, w.tiles);
+  return {};
+}
+
+constexpr Kernel kKernels[] = {{.name = "conv", .state_bytes = sizeof(ConvState), .setup = setup}};
+
+}  // namespace
+
+const Family conv_family = {claim, kKernels};
+
+}  // namespace mote::cpu

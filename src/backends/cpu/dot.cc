@@ -1,0 +1,229 @@
+// matmul and gemm on kernels/dot: weights packed once, activations as B packed per run by the kernel.
+#include "kernels/dot/dot.h"
+
+#include <algorithm>
+
+#include "backends/cpu/epilogue.h"
+#include "backends/cpu/family.h"
+
+namespace mote::cpu {
+namespace {
+
+namespace kd = kernels::dot;
+
+struct DotStep {
+  std::int64_t k = 0, n = 0;   // of packed weights
+  std::int64_t batch = 1;      // packed matrices
+  std::int32_t packed = 0, trans_b = 0, has_bias = 0, isa = 0;
+  EpilogueProgram epilogue;
+};
+
+struct DotState {
+  kd::Params params;
+  kernels::KernelFn<kd::Params> run;
+};
+
+void run_dot(const void* state, kernels::TileRange range) noexcept {
+  const DotState& s = *static_cast<const DotState*>(state);
+  s.run(s.params, range);
+}
+
+bool is_weight_type(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
+
+// Packs [batch, K, N] (or [batch, N, K]) matrix by matrix.
+Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
+  std::vector<std::int64_t> dims = *constant_extents(*w.type.shape);
+  if (dims.size() == 1) dims = trans ? std::vector<std::int64_t>{1, dims[0]} : std::vector<std::int64_t>{dims[0], 1};
+  std::size_t rank = dims.size();
+  s.k = dims[rank - (trans ? 1 : 2)];
+  s.n = dims[rank - (trans ? 2 : 1)];
+  for (std::size_t i = 0; i + 2 < rank; ++i) s.batch *= dims[i];
+  Packing p;
+  p.operand = 1;
+  p.name = trans ? "dot.nk" : "dot.kn";
+  std::int64_t k = s.k, n = s.n, batch = s.batch, each = kd::packed_size(k, n);
+  p.bytes = static_cast<std::size_t>(each * batch) * 4;
+  p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
+    for (std::int64_t b = 0; b < batch; ++b) {
+      const std::byte* from = plain.data + b * k * n * (bits_of(plain.dtype) / 8);
+      kd::PackSource source{from, plain.dtype, trans ? 1 : n, trans ? k : 1};
+      kd::pack(source, k, n, reinterpret_cast<float*>(out.data()) + b * each, k * kd::kPanel);
+    }
+  };
+  return p;
+}
+
+std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
+  bool gemm = n.node.op->name == "gemm";
+  if (n.node.op->name != "matmul" && !gemm) return std::nullopt;
+  std::string_view ta = gemm ? "transA" : "trans_a", tb = gemm ? "transB" : "trans_b";
+  if (n.attr_int(ta) != 0 || !n.type(0).has_rank() || !n.type(1).has_rank() || !n.out_type(0).has_rank()) return std::nullopt;
+  if (n.type(0).dtype != DType::f32 || n.type(0).rank() < 1 || n.type(1).rank() < 1) return std::nullopt;
+  DotStep s;
+  s.trans_b = n.attr_int(tb) != 0;
+  if (gemm && (n.attr_float("alpha") != 1 || n.attr_float("beta") != 1)) return std::nullopt;
+  s.has_bias = n.has(2);
+  if (s.has_bias) {
+    const Type& bias = n.type(2);
+    if (bias.dtype != DType::f32 || !bias.has_rank() || bias.rank() > 2) return std::nullopt;
+    // One value per column; a gemm's C may be [N] or [1, N].
+    Dim columns = n.out_type(0).rank() ? n.out_type(0).shape->back() : Dim(1);
+    if (bias.rank() == 0 || !(bias.shape->back() == columns) || (bias.rank() == 2 && !(*bias.shape)[0].is(1))) return std::nullopt;
+  }
+  Claim c;
+  const Constant* w = n.constant(1);
+  if (w && is_weight_type(w->type.dtype) && w->type.shape->size() >= 1) {
+    s.packed = 1;
+    if (volume(*w->type.shape).is(0)) return std::nullopt;
+    c.packings.push_back(pack_weights(*w, s.trans_b, s));
+  } else if (!is_weight_type(n.type(1).dtype)) {
+    return std::nullopt;
+  }
+  if (n.type(0).rank() - 2 > kd::kMaxBatchDims || n.type(1).rank() - 2 > kd::kMaxBatchDims) return std::nullopt;
+  if (!gemm && !claim_epilogue(n, RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
+  const kd::Kernel& kernel = kd::select(options.cpu);
+  s.isa = static_cast<std::int32_t>(kernel.isa);
+  c.kernel = "dot";
+  c.numerics = kernel.numerics;
+  c.params = to_params(s);
+  c.inputs = {{Layout::kRows, false}, {s.packed ? Layout::kPacked : Layout::kStrided, false}, {Layout::kPlain, false}, {Layout::kPlain, false}};
+  c.outputs = {{Layout::kRows, false}};
+  c.why = std::string(kernel.name) + (s.packed ? ", weights packed" : ", B packed per run");
+  Dim macs = volume(*n.out_type(0).shape) * n.type(0).shape->back();
+  if (std::optional<std::int64_t> m = macs.known()) c.macs = static_cast<double>(*m);
+  return c;
+}
+
+// One operand of the product: rows, columns and the axes before them, innermost batch axis last.
+struct Matrix {
+  std::int64_t rows = 1, cols = 1, row_stride = 0, col_stride = 0;
+  std::int64_t batch[kd::kMaxBatchDims] = {1, 1, 1, 1}, stride[kd::kMaxBatchDims] = {};
+};
+
+bool to_matrix(const TensorView& v, Matrix& m) {
+  int batch = v.rank - 2;
+  if (batch > kd::kMaxBatchDims) return false;
+  if (v.rank >= 2) {
+    m.rows = v.dims[v.rank - 2];
+    m.row_stride = v.strides[v.rank - 2];
+  }
+  m.cols = v.dims[v.rank - 1];
+  m.col_stride = v.strides[v.rank - 1];
+  for (int i = 0; i < batch; ++i) {
+    int to = kd::kMaxBatchDims - batch + i;
+    m.batch[to] = v.dims[i];
+    m.stride[to] = v.dims[i] == 1 ? 0 : v.strides[i];
+  }
+  return true;
+}
+
+Status setup(const KernelCall& call, void* state, KernelWork& work) {
+  DotStep s = from_params<DotStep>(call.params);
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0]) return invalid("dot needs its operands");
+  const TensorView &a = *call.inputs[0], &b = *call.inputs[1], &y = *call.outputs[0];
+  if (a.dtype != DType::f32 || y.dtype != DType::f32 || a.rank < 1) return invalid("dot got operands of the wrong kind");
+  auto* st = new (state) DotState();
+  kd::Params& p = st->params;
+  kd::Shape shape;
+  Matrix ma, mb, mc;
+  if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
+  bool vector_b = false;
+  if (s.packed) {
+    if (s.k < 0 || s.n < 0 || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4) return invalid("dot got too few packed weights");
+    mb.rows = s.k;
+    mb.cols = s.n;
+    vector_b = s.n == 1 && y.rank == std::max(a.rank, 2) - 1 && a.rank > 1;
+  } else {
+    if (b.rank < 1 || !to_matrix(b, mb)) return invalid("dot got operands of the wrong rank");
+    if (b.rank == 1) {
+      vector_b = true;
+      mb.rows = b.dims[0];
+      mb.row_stride = b.strides[0];
+      mb.cols = 1;
+      mb.col_stride = 0;
+    } else if (s.trans_b) {
+      std::swap(mb.rows, mb.cols);
+      std::swap(mb.row_stride, mb.col_stride);
+    }
+    shape.b_packed = false;
+    shape.b_dtype = b.dtype;
+    shape.b_k_stride = mb.row_stride;
+    shape.b_n_stride = mb.col_stride;
+  }
+  shape.m = ma.rows;
+  shape.k = ma.cols;
+  shape.n = mb.cols;
+  if (mb.rows != shape.k) return invalid("the inner extents are " + std::to_string(shape.k) + " and " + std::to_string(mb.rows));
+  if (ma.col_stride != 1 && ma.cols > 1) return invalid("dot got rows that are not contiguous");
+  shape.a_row = ma.rows > 1 ? ma.row_stride : shape.k;
+
+  // The result: [batch..., M, N] without the axes that a vector operand lacks.
+  int y_batch = y.rank - (a.rank > 1 ? 1 : 0) - (vector_b ? 0 : 1);
+  std::int64_t y_rows = a.rank > 1 ? y.dims[y_batch] : 1, y_cols = vector_b ? 1 : y.dims[y.rank - 1];
+  if (y_batch < 0 || y_batch > kd::kMaxBatchDims || y_rows != shape.m || y_cols != shape.n) return invalid("dot got a result of the wrong shape");
+  shape.c_row = a.rank > 1 ? y.strides[y_batch] : shape.n;
+  if (shape.m <= 1) shape.c_row = shape.n;
+  if (!vector_b && shape.n > 1 && y.strides[y.rank - 1] != 1) return invalid("dot got a result whose rows are not contiguous");
+  std::int64_t packed_stride[kd::kMaxBatchDims] = {}, packed_dims[kd::kMaxBatchDims] = {1, 1, 1, 1};
+  if (s.packed && s.batch > 1) {
+    // Packed matrices follow each other over the result's batch axes.
+    std::int64_t stride = kd::packed_size(s.k, s.n), left = s.batch;
+    for (int i = y_batch; i-- > 0 && left > 1;) {
+      int to = kd::kMaxBatchDims - y_batch + i;
+      packed_stride[to] = stride;
+      packed_dims[to] = y.dims[i];
+      if (y.dims[i] <= 0 || left % y.dims[i] != 0) return invalid("dot got weights of another batch");
+      left /= y.dims[i];
+      stride *= y.dims[i];
+    }
+    if (left != 1) return invalid("dot got weights of another batch");
+  }
+  for (int i = 0; i < kd::kMaxBatchDims; ++i) {
+    int axis = i - (kd::kMaxBatchDims - y_batch);
+    shape.batch[i] = axis >= 0 ? y.dims[axis] : 1;
+    shape.c_batch[i] = axis >= 0 ? y.strides[axis] : 0;
+    shape.a_batch[i] = ma.stride[i];
+    shape.b_batch[i] = s.packed ? packed_stride[i] : mb.stride[i];
+    if ((ma.batch[i] != 1 && ma.batch[i] != shape.batch[i]) || (!s.packed && mb.batch[i] != 1 && mb.batch[i] != shape.batch[i])) {
+      return invalid("batch extents do not broadcast");
+    }
+  }
+  // One matrix of weights for all: rows of all batches are rows of one product, where they follow each other evenly.
+  if (s.packed && s.batch == 1) {
+    for (int i = kd::kMaxBatchDims; i-- > 0;) {
+      if (shape.batch[i] == 1) continue;
+      bool even = shape.m == 1 || (shape.a_batch[i] == shape.m * shape.a_row && shape.c_batch[i] == shape.m * shape.c_row);
+      if (!even) break;
+      if (shape.m == 1) {
+        shape.a_row = shape.a_batch[i];
+        shape.c_row = shape.c_batch[i];
+      }
+      shape.m *= shape.batch[i];
+      shape.batch[i] = 1;
+      shape.a_batch[i] = shape.c_batch[i] = 0;
+    }
+  }
+  if (y.count() == 0) return {};
+  p.a = a.as<float>();
+  p.b = b.data;
+  p.c = y.as<float>();
+  if (s.has_bias && call.inputs.size() > 2 && call.inputs[2]) {
+    if (call.inputs[2]->count() != shape.n) return invalid("dot got a bias of the wrong size");
+    p.bias = call.inputs[2]->as<float>();
+  }
+  MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kLastAxis, p.epilogue));
+  const kd::Kernel& kernel = kd::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
+  kd::Work w = kd::setup(kernel, shape, &p);
+  work.thread_scratch = w.scratch_bytes;
+  st->run = kernel.run;
+  if (w.tiles > 0) work.add(run_dot, w.tiles);
+  return {};
+}
+
+constexpr Kernel kKernels[] = {{.name = "dot", .state_bytes = sizeof(DotState), .setup = setup}};
+
+}  // namespace
+
+const Family dot_family = {claim, kKernels};
+
+}  // namespace mote::cpu
