@@ -190,7 +190,7 @@ Status Context::set_output(int i, const TensorView& view) {
   return {};
 }
 
-Status Context::run(const RunOptions& options) {
+Status Context::run(const ContextRun& options) {
   ScopedDenormals mode(!core_.plan().reproducible);
   core_.stop = Stop{options.cancel, options.deadline_ns};
   core_.strings.reset();

@@ -19,7 +19,7 @@ struct ContextOptions {
   std::int32_t signature = 0;
 };
 
-struct RunOptions {
+struct ContextRun {
   std::int64_t deadline_ns = 0;  // steady clock; 0: none
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -86,7 +86,7 @@ class Context {
 
   // Fails when an input is missing or does not fit, on cancellation or deadline, beyond the memory budget, or when a
   // value of the model is illegal. Outputs are then undefined; states are unchanged.
-  Status run(const RunOptions& options = {});
+  Status run(const ContextRun& options = {});
 
   // Valid until the next run.
   const TensorView& output(int i) const;

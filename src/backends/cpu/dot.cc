@@ -164,14 +164,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   shape.c_row = a.rank > 1 ? y.strides[y_batch] : shape.n;
   if (shape.m <= 1) shape.c_row = shape.n;
   if (!vector_b && shape.n > 1 && y.strides[y.rank - 1] != 1) return invalid("dot got a result whose rows are not contiguous");
-  std::int64_t packed_stride[kd::kMaxBatchDims] = {}, packed_dims[kd::kMaxBatchDims] = {1, 1, 1, 1};
+  std::int64_t packed_stride[kd::kMaxBatchDims] = {};
   if (s.packed && s.batch > 1) {
     // Packed matrices follow each other over the result's batch axes.
     std::int64_t stride = kd::packed_size(s.k, s.n), left = s.batch;
     for (int i = y_batch; i-- > 0 && left > 1;) {
       int to = kd::kMaxBatchDims - y_batch + i;
       packed_stride[to] = stride;
-      packed_dims[to] = y.dims[i];
       if (y.dims[i] <= 0 || left % y.dims[i] != 0) return invalid("dot got weights of another batch");
       left /= y.dims[i];
       stride *= y.dims[i];

@@ -1,0 +1,31 @@
+// src/api: implements include/mote; the only place that names concrete backends and importers.
+//
+// Engine: from a file or bytes to a module, and from a module to a linked plan. What the public classes and our own tools share.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "mote/model.h"
+#include "prepare/prepare.h"
+#include "runtime/context.h"
+
+namespace mote::api {
+
+// The bytes of a mapped file, or of a caller.
+Result<std::shared_ptr<const Source>> map_file(const std::string& path);
+std::shared_ptr<const Source> borrow(std::span<const std::byte> bytes, std::string_view name);
+
+enum class Format { kUnknown, kOnnx, kIrText, kMote };
+Format recognise(std::span<const std::byte> bytes);
+
+// What a file holds: a module, or, in a `.mote` file, a plan as well.
+Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder);
+
+Result<PrepareOptions> prepare_options(const LoadOptions& options);
+Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
+
+PlanInfo describe(const LinkedPlan& linked);
+
+}  // namespace mote::api

@@ -1,0 +1,197 @@
+#include "mote/model.h"
+
+#include <algorithm>
+
+#include "api/engine.h"
+
+namespace mote {
+namespace {
+
+std::vector<Port> ports(const Plan& plan, const PlanSignature& signature, bool inputs) {
+  const PlanFunction& f = plan.functions[static_cast<std::size_t>(signature.function)];
+  std::vector<Port> out;
+  for (std::int32_t v : inputs ? f.inputs : f.outputs) {
+    const PlanValue& pv = f.values[static_cast<std::size_t>(v)];
+    Port p;
+    p.name = pv.name;
+    p.kind = static_cast<Port::Kind>(pv.kind);
+    p.dtype = pv.dtype;
+    p.known_rank = pv.rank >= 0;
+    for (Extent e : pv.dims) p.shape.push_back(to_text(f, e));
+    std::int32_t position = static_cast<std::int32_t>(out.size());
+    p.state = std::any_of(signature.states.begin(), signature.states.end(),
+                          [&](const PlanState& s) { return (inputs ? s.input : s.output) == position; });
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+double ms_since(std::int64_t start) { return static_cast<double>(Stop::now_ns() - start) / 1e6; }
+
+int find_port(const std::vector<Port>& ports, std::string_view name) {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace
+
+struct Model::Impl {
+  std::shared_ptr<const LinkedPlan> linked;
+  std::vector<Port> inputs, outputs;
+  LoadTimes times;
+};
+
+struct Session::Impl {
+  std::unique_ptr<Context> context;
+  std::vector<Port> inputs, outputs;
+  std::vector<StepTime> times;
+  bool profile = false;
+};
+
+namespace {
+
+Result<Model> make_model(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options) {
+  auto impl = std::make_shared<Model::Impl>();
+  std::int64_t start = Stop::now_ns();
+  std::string name = source->name;
+  MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder));
+  impl->times.load_ms = ms_since(start);
+  start = Stop::now_ns();
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(std::move(module), options);
+  if (!linked.ok()) return std::move(linked).status().at(name);
+  impl->linked = *std::move(linked);
+  impl->times.prepare_ms = ms_since(start);
+  const Plan& plan = impl->linked->plan;
+  impl->inputs = ports(plan, plan.signatures[0], true);
+  impl->outputs = ports(plan, plan.signatures[0], false);
+  return Model(std::move(impl));
+}
+
+}  // namespace
+
+Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
+  MOTE_ASSIGN(auto source, api::map_file(path));
+  std::size_t slash = path.rfind('/');
+  return make_model(std::move(source), slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash), options);
+}
+
+Result<Model> Model::load(std::span<const std::byte> bytes, std::string_view name, const LoadOptions& options) {
+  return make_model(api::borrow(bytes, name), "", options);
+}
+
+Result<Session> Model::session(const SessionOptions& options) const {
+  ContextOptions o;
+  o.threads = options.threads;
+  if (options.max_bytes > 0) o.max_bytes = options.max_bytes;
+  o.seed = options.seed;
+  const Plan& plan = impl_->linked->plan;
+  if (!options.signature.empty()) {
+    auto it = std::find_if(plan.signatures.begin(), plan.signatures.end(), [&](const PlanSignature& s) { return s.name == options.signature; });
+    if (it == plan.signatures.end()) return invalid("the model has no signature '" + options.signature + "'");
+    o.signature = static_cast<std::int32_t>(it - plan.signatures.begin());
+  }
+  auto impl = std::make_unique<Session::Impl>();
+  MOTE_ASSIGN(impl->context, Context::create(impl_->linked, o));
+  impl->inputs = ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], true);
+  impl->outputs = ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], false);
+  return Session(std::move(impl));
+}
+
+const std::vector<Port>& Model::inputs() const { return impl_->inputs; }
+const std::vector<Port>& Model::outputs() const { return impl_->outputs; }
+std::vector<std::string> Model::signatures() const {
+  std::vector<std::string> names;
+  for (const PlanSignature& s : impl_->linked->plan.signatures) names.push_back(s.name);
+  return names;
+}
+const std::vector<std::pair<std::string, std::string>>& Model::metadata() const { return impl_->linked->plan.metadata; }
+std::string Model::metadata(std::string_view key) const {
+  for (const auto& [k, v] : metadata()) {
+    if (k == key) return v;
+  }
+  return {};
+}
+PlanInfo Model::plan() const { return api::describe(*impl_->linked); }
+LoadTimes Model::times() const { return impl_->times; }
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+const std::vector<Port>& Session::inputs() const { return impl_->inputs; }
+const std::vector<Port>& Session::outputs() const { return impl_->outputs; }
+int Session::input_index(std::string_view name) const { return find_port(impl_->inputs, name); }
+int Session::output_index(std::string_view name) const { return find_port(impl_->outputs, name); }
+
+Status Session::set_input(int i, const TensorView& tensor) { return impl_->context->set_input(i, tensor); }
+Status Session::set_input(std::string_view name, const TensorView& tensor) {
+  int i = input_index(name);
+  if (i < 0) return invalid("the model has no input named '" + std::string(name) + "'");
+  return set_input(i, tensor);
+}
+Status Session::set_input_list(int i, std::span<const TensorView> items) { return impl_->context->set_input_list(i, items); }
+Status Session::set_input_absent(int i) { return impl_->context->set_input_absent(i); }
+Status Session::set_input_strings(int i, std::span<const std::int64_t> shape, std::span<const std::string> elements) {
+  return impl_->context->set_input_strings(i, shape, elements);
+}
+Status Session::set_output(int i, const TensorView& tensor) { return impl_->context->set_output(i, tensor); }
+
+Status Session::run(const RunOptions& options) {
+  impl_->times.clear();
+  ContextRun run;
+  run.cancel = options.cancel;
+  if (options.deadline_ns > 0) run.deadline_ns = Stop::now_ns() + options.deadline_ns;
+  return impl_->context->run(run);
+}
+
+const TensorView& Session::output(int i) const { return impl_->context->output(i); }
+bool Session::output_present(int i) const { return impl_->context->output_present(i); }
+
+std::vector<TensorView> Session::output_list(int i) const {
+  std::vector<TensorView> out;
+  if (const OwnedList* list = impl_->context->output_list(i)) {
+    for (const OwnedTensor& t : *list) out.push_back(t.view);
+  }
+  return out;
+}
+
+std::vector<std::string> Session::output_strings(const TensorView& v) const {
+  std::vector<std::string> out;
+  if (v.dtype != DType::string) return out;
+  for (std::int64_t i = 0; i < v.count(); ++i) out.emplace_back(impl_->context->string(v.as<StringRef>()[i]));
+  return out;
+}
+
+Status Session::reset_states() { return impl_->context->reset_states(); }
+std::int64_t Session::arena_bytes() const { return impl_->context->arena_bytes(); }
+
+void Session::enable_profile(bool on) {
+  impl_->profile = on;
+  impl_->context->set_profile(on ? &impl_->times : nullptr);
+}
+
+std::vector<StepTiming> Session::profile() const {
+  const Plan& plan = impl_->context->linked().plan;
+  std::vector<StepTiming> out;
+  for (const StepTime& t : impl_->times) {
+    std::string op = t.step->op == kNone ? "" : plan.ops[static_cast<std::size_t>(t.step->op)].name;
+    std::string kernel = t.step->kernel == kNone ? op : plan.kernels[static_cast<std::size_t>(t.step->kernel)].name;
+    out.push_back({t.step->name, std::move(op), std::move(kernel), t.start_ns, t.duration_ns, t.shape});
+  }
+  return out;
+}
+
+void Session::set_step_hook(std::function<Status(std::string_view, std::string_view, std::span<const TensorView>)> hook) {
+  if (!hook) return impl_->context->set_after_step(nullptr);
+  const Plan* plan = &impl_->context->linked().plan;
+  impl_->context->set_after_step([hook = std::move(hook), plan](const Step& step, std::span<Cell* const> outputs) {
+    std::vector<TensorView> views;
+    for (Cell* c : outputs) views.push_back(c && c->present && !c->list ? c->view : TensorView());
+    return hook(step.name, step.op == kNone ? "" : plan->ops[static_cast<std::size_t>(step.op)].name, views);
+  });
+}
+
+}  // namespace mote
