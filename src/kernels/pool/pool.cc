@@ -1,0 +1,54 @@
+#include "kernels/pool/pool.h"
+
+#include <algorithm>
+
+namespace mote::kernels::pool {
+
+#define MOTE_POOL_KERNEL(ns, isa)                \
+  namespace ns {                                 \
+  void run(const Params&, TileRange) noexcept;   \
+  }
+#include "kernels/pool/kernels.inc"
+#undef MOTE_POOL_KERNEL
+
+namespace {
+
+#if defined(__x86_64__)
+#define MOTE_HAS_avx512 &avx512::run
+#define MOTE_HAS_avx2 &avx2::run
+#else
+#define MOTE_HAS_avx512 nullptr
+#define MOTE_HAS_avx2 nullptr
+#endif
+#if defined(__aarch64__)
+#define MOTE_HAS_neon &neon::run
+#else
+#define MOTE_HAS_neon nullptr
+#endif
+#define MOTE_HAS_scalar &scalar::run
+
+constexpr Row kRows[] = {
+#define MOTE_POOL_KERNEL(ns, isa) {"pool_" #isa, Isa::isa, Numerics::kChain, MOTE_HAS_##ns},
+#include "kernels/pool/kernels.inc"
+#undef MOTE_POOL_KERNEL
+};
+
+constexpr std::int64_t kTileLoads = 1 << 18;
+
+}  // namespace
+
+std::span<const Row> kernels() { return kRows; }
+
+const Row& select(const CpuFeatures& cpu) {
+  return *std::find_if(std::begin(kRows), std::end(kRows) - 1, [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
+}
+
+std::int64_t setup(Params* p) {
+  std::int64_t rows = p->batch * p->out[0] * p->out[1];
+  std::int64_t loads = p->out[2] * p->channels * p->kernel[0] * p->kernel[1] * p->kernel[2];
+  if (rows == 0 || p->out[2] == 0 || p->channels == 0) return 0;
+  p->rows_per_tile = std::clamp<std::int64_t>(kTileLoads / std::max<std::int64_t>(loads, 1), 1, rows);
+  return (rows + p->rows_per_tile - 1) / p->rows_per_tile;
+}
+
+}  // namespace mote::kernels::pool
