@@ -5,6 +5,7 @@
 
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/family.h"
+#include "backends/cpu/spatial.h"
 
 namespace mote::cpu {
 namespace {
@@ -14,9 +15,8 @@ namespace kc = kernels::conv;
 // What a step needs beyond its operands' shapes.
 struct ConvStep {
   std::int64_t groups = 1;
-  std::int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};
-  std::int64_t pad_begin[3] = {}, pad_end[3] = {};
-  std::int32_t spatial = 2, algorithm = 0, isa = 0, has_bias = 0;
+  Spatial window;
+  std::int32_t algorithm = 0, isa = 0, has_bias = 0, reserved = 0;
   EpilogueProgram epilogue;
 };
 
@@ -37,38 +37,14 @@ void fill_shape(const ConvStep& s, const std::int64_t* x_dims, std::int64_t out_
   shape.out_channels = out_channels;
   shape.groups = s.groups;
   for (int d = 0; d < 3; ++d) {
-    int axis = d - (3 - s.spatial);
+    int axis = d - (3 - s.window.rank);
     if (axis >= 0) shape.in[d] = x_dims[2 + axis];
-    shape.kernel[d] = s.kernel[d];
-    shape.stride[d] = s.stride[d];
-    shape.dilation[d] = s.dilation[d];
-    shape.pad_begin[d] = s.pad_begin[d];
-    shape.pad_end[d] = s.pad_end[d];
+    shape.kernel[d] = s.window.kernel[d];
+    shape.stride[d] = s.window.stride[d];
+    shape.dilation[d] = s.window.dilation[d];
+    shape.pad_begin[d] = s.window.pad_begin[d];
+    shape.pad_end[d] = s.window.pad_end[d];
   }
-}
-
-// Floats from pixel to pixel of a channels-last view.
-std::int64_t pixel_pitch(const TensorView& v) {
-  for (int axis = v.rank - 1; axis >= 2; --axis) {
-    if (v.dims[axis] != 1) return v.strides[axis];
-  }
-  return v.dims[0] != 1 ? v.strides[0] : v.dims[1];
-}
-
-// auto_pad with known extents becomes explicit padding.
-bool resolve_pads(const NodeView& n, const Shape& x, ConvStep& s) {
-  std::string mode = n.attr_string("auto_pad");
-  if (mode.empty() || mode == "NOTSET" || mode == "VALID") return true;
-  for (int i = 0; i < s.spatial; ++i) {
-    int d = 3 - s.spatial + i;
-    const Dim& extent = x[static_cast<std::size_t>(2 + i)];
-    if (!extent.is_const()) return false;
-    std::int64_t out = (extent.value() + s.stride[d] - 1) / s.stride[d];
-    std::int64_t total = std::max<std::int64_t>(0, (out - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1 - extent.value());
-    s.pad_begin[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
-    s.pad_end[d] = total - s.pad_begin[d];
-  }
-  return true;
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
@@ -77,25 +53,11 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (!w || !n.type(0).has_rank() || n.type(0).dtype != DType::f32) return std::nullopt;
   if (w->type.dtype != DType::f32 && w->type.dtype != DType::f16 && w->type.dtype != DType::bf16) return std::nullopt;
   const Shape& x = *n.type(0).shape;
-  int spatial = static_cast<int>(x.size()) - 2;
-  if (spatial < 1 || spatial > 3 || !x[1].is_const()) return std::nullopt;
   std::vector<std::int64_t> wd = *constant_extents(*w->type.shape);
+  if (x.size() < 3 || x.size() > 5 || wd.size() != x.size() || !x[1].is_const()) return std::nullopt;
   ConvStep s;
-  s.spatial = spatial;
   s.groups = n.attr_int("group");
-  std::vector<std::int64_t> strides = n.attr_ints("strides"), dilations = n.attr_ints("dilations"), pads = n.attr_ints("pads");
-  for (int i = 0; i < spatial; ++i) {
-    int d = 3 - spatial + i;
-    std::size_t k = static_cast<std::size_t>(i);
-    s.kernel[d] = wd[2 + k];
-    if (k < strides.size()) s.stride[d] = strides[k];
-    if (k < dilations.size()) s.dilation[d] = dilations[k];
-    if (pads.size() == 2 * static_cast<std::size_t>(spatial)) {
-      s.pad_begin[d] = pads[k];
-      s.pad_end[d] = pads[k + static_cast<std::size_t>(spatial)];
-    }
-  }
-  if (!resolve_pads(n, x, s)) return std::nullopt;
+  if (!read_spatial(n, std::span(wd).subspan(2), s.window)) return std::nullopt;
   s.has_bias = n.has(2);
   if (s.has_bias && n.type(2).dtype != DType::f32) return std::nullopt;
   if (!claim_epilogue(n, RowOrder::kChannelsLast, s.epilogue)) return std::nullopt;
@@ -116,7 +78,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.params = to_params(s);
   c.inputs = {{Layout::kChannelsLast, true}, {Layout::kPacked, false}, {Layout::kPlain, false}, {Layout::kChannelsLast, true}};
   c.outputs = {{Layout::kChannelsLast, true}};
-  std::int64_t taps = s.kernel[0] * s.kernel[1] * s.kernel[2], in_group = wd[1];
+  std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2], in_group = wd[1];
   Packing p;
   p.operand = 1;
   p.name = std::string("conv.") + std::string(kc::name_of(algorithm));
@@ -135,7 +97,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ConvStep s = from_params<ConvStep>(call.params);
   if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || !call.outputs[0]) return invalid("conv needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
-  if (s.spatial < 1 || s.spatial > 3 || x.rank != s.spatial + 2 || y.rank != x.rank || x.dtype != DType::f32 || y.dtype != DType::f32) {
+  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 || y.dtype != DType::f32) {
     return invalid("conv got operands of the wrong kind");
   }
   auto* st = new (state) ConvState();
@@ -143,14 +105,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   kc::Shape shape;
   fill_shape(s, x.dims, y.dims[1], shape);
   bool positive = shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 && shape.out_channels % s.groups == 0;
-  for (int d = 0; d < 3; ++d) positive = positive && s.kernel[d] > 0 && s.stride[d] > 0 && s.dilation[d] > 0;
-  if (!positive || s.algorithm < 0 || s.algorithm > static_cast<std::int32_t>(kc::Algorithm::kDepthwise)) return invalid("conv has bad parameters");
+  if (!positive || s.algorithm < 0 || s.algorithm > static_cast<std::int32_t>(kc::Algorithm::kWinograd43)) return invalid("conv has bad parameters");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
   kc::Algorithm algorithm = static_cast<kc::Algorithm>(s.algorithm);
   if (call.inputs[1]->bytes() < kc::packed_size(algorithm, shape) * 4) return invalid("conv got too few packed weights");
-  for (int d = 0; d < s.spatial; ++d) {
-    if (y.dims[2 + d] != shape.out(3 - s.spatial + d)) return invalid("conv got an output of the wrong extent");
+  for (int d = 0; d < s.window.rank; ++d) {
+    if (y.dims[2 + d] != shape.out(3 - s.window.rank + d)) return invalid("conv got an output of the wrong extent");
   }
   if (y.count() == 0) return {};
   const kc::Kernel& kernel = kc::select(algorithm, capped(active_cpu(), static_cast<Isa>(s.isa)));

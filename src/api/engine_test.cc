@@ -1,0 +1,142 @@
+// From a module to results: the CPU target against the reference target, on graphs built here.
+#include "api/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "backends/cpu/cpu.h"
+#include "backends/reference/reference.h"
+#include "ir/builder.h"
+#include "ops/ops.h"
+
+namespace mote {
+namespace {
+
+class Graph {
+ public:
+  Graph() {
+    module.functions.push_back(Function{"main", {}, {}, {}, {}});
+    module.signatures.push_back({"main", 0, {}});
+  }
+  ValueId input(const std::string& name, Shape shape, DType dtype = DType::f32) {
+    return module.functions[0].add_input(name, Type::tensor(dtype, std::move(shape)));
+  }
+  ValueId weights(const std::string& name, std::vector<std::int64_t> shape) {
+    std::int64_t n = 1;
+    for (std::int64_t d : shape) n *= d;
+    std::vector<float> data(static_cast<std::size_t>(n));
+    std::normal_distribution<float> normal;
+    for (float& v : data) v = normal(random) * 0.25f;
+    return b.constant(name, DType::f32, std::move(shape), to_bytes(std::span<const float>(data)));
+  }
+  Module finish(std::vector<ValueId> outputs) {
+    EXPECT_TRUE(b.status().ok()) << b.status().to_string();
+    b.append();
+    module.functions[0].outputs = std::move(outputs);
+    return module;
+  }
+
+  Module module;
+  std::mt19937 random{42};
+  Builder b{module, 0, builtin_ops()};
+};
+
+using Arrays = std::vector<std::vector<float>>;
+
+// The first outputs' elements for the given inputs.
+Result<Arrays> run(const Module& module, const LoadOptions& options, const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs,
+                   int threads = 1) {
+  MOTE_ASSIGN(auto linked, api::build(module, options));
+  ContextOptions with;
+  with.threads = threads;
+  MOTE_ASSIGN(auto context, Context::create(linked, with));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    auto* data = reinterpret_cast<std::byte*>(const_cast<float*>(inputs[i].first.data()));
+    MOTE_TRY(context->set_input(static_cast<int>(i), TensorView::of(data, DType::f32, inputs[i].second)));
+  }
+  MOTE_TRY(context->run());
+  Arrays out;
+  for (int o = 0; o < context->output_count(); ++o) {
+    const TensorView& v = context->output(o);
+    out.emplace_back(v.as<float>(), v.as<float>() + v.count());
+  }
+  return out;
+}
+
+std::vector<float> noise(std::size_t n, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> v(n);
+  for (float& x : v) x = normal(random);
+  return v;
+}
+
+void expect_close(const Arrays& a, const Arrays& b, float tolerance = 1e-4f) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t o = 0; o < a.size(); ++o) {
+    ASSERT_EQ(a[o].size(), b[o].size()) << "output " << o;
+    for (std::size_t i = 0; i < a[o].size(); ++i) ASSERT_NEAR(a[o][i], b[o][i], tolerance) << "output " << o << " element " << i;
+  }
+}
+
+void compare_targets(const Module& module, const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs) {
+  LoadOptions reference, plain;
+  reference.target = "reference";
+  reference.optimise = false;
+  plain.optimise = false;
+  Result<Arrays> want = run(module, reference, inputs);
+  ASSERT_TRUE(want.ok()) << want.status().to_string();
+  Result<Arrays> fast = run(module, {}, inputs), unoptimised = run(module, plain, inputs), threaded = run(module, {}, inputs, 3);
+  ASSERT_TRUE(fast.ok()) << fast.status().to_string();
+  ASSERT_TRUE(unoptimised.ok()) << unoptimised.status().to_string();
+  ASSERT_TRUE(threaded.ok()) << threaded.status().to_string();
+  expect_close(*fast, *want);
+  expect_close(*unoptimised, *want);
+  EXPECT_EQ(*fast, *threaded);
+}
+
+TEST(Engine, RunsASmallConvolutionNetworkLikeTheReference) {
+  Graph g;
+  ValueId x = g.input("x", {2, 3, 17, 13});
+  ValueId y = g.b.add("conv", {x, g.weights("w1", {8, 3, 3, 3}), g.weights("b1", {8})}, {{"strides", std::vector<std::int64_t>{2, 2}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  y = g.b.add("relu", {y});
+  ValueId d = g.b.add("conv", {y, g.weights("w2", {8, 1, 3, 3})}, {{"group", std::int64_t{8}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  ValueId sum = g.b.add("add", {d, y});
+  ValueId pooled = g.b.add("max_pool", {sum}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}});
+  ValueId last = g.b.add("conv", {pooled, g.weights("w3", {20, 8, 1, 1})});
+  compare_targets(g.finish({last, sum}), {{noise(2 * 3 * 17 * 13, 1), {2, 3, 17, 13}}});
+}
+
+TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
+  Graph g;
+  ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});
+  ValueId y = g.b.add("conv", {x, g.weights("w", {6, 3, 3, 3})}, {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  y = g.b.add("relu", {y});
+  y = g.b.add("average_pool", {y}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
+  Module module = g.finish({y});
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(module, {});
+  ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+  Result<std::unique_ptr<Context>> context = Context::create(*linked);
+  ASSERT_TRUE(context.ok());
+  for (std::int64_t h : {9, 4, 30, 9}) {
+    std::vector<float> data = noise(static_cast<std::size_t>(2 * 3 * h * 12), 5);
+    std::vector<std::int64_t> shape{2, 3, h, 12};
+    ASSERT_TRUE((*context)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(data.data()), DType::f32, shape)).ok());
+    Status s = (*context)->run();
+    ASSERT_TRUE(s.ok()) << s.to_string();
+    const TensorView& out = (*context)->output(0);
+    EXPECT_EQ(out.dims[2], h - 1);
+    LoadOptions reference;
+    reference.target = "reference";
+    Result<Arrays> want = run(module, reference, {{data, shape}});
+    ASSERT_TRUE(want.ok()) << want.status().to_string();
+    expect_close({std::vector<float>(out.as<float>(), out.as<float>() + out.count())}, *want);
+  }
+  std::vector<float> wrong(3);
+  EXPECT_FALSE((*context)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(wrong.data()), DType::f32, std::vector<std::int64_t>{3})).ok());
+}
+
+}  // namespace
+}  // namespace mote
