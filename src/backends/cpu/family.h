@@ -20,6 +20,7 @@ extern const Family conv_family;
 extern const Family dot_family;
 extern const Family elementwise_family;
 extern const Family pool_family;
+extern const Family reduce_family;
 
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.
 template <class T>
