@@ -1,0 +1,127 @@
+#define MOTE_SIMD_SCALAR
+#include "kernels/reduce/generic.h"
+
+#include <limits>
+#include <type_traits>
+
+#include "kernels/elementwise/int_ops.h"
+#include "simd/f64.h"
+
+namespace mote::kernels::reduce::scalar {
+namespace {
+
+using elementwise::scalar::apply_int;
+
+// The folds of f64 and integers. f64 follows lanes16, with the order of lanes16.h.
+template <class T>
+T identity(Op op) {
+  using L = std::numeric_limits<T>;
+  switch (op) {
+    case Op::prod:
+      return 1;
+    case Op::min:
+      return L::has_infinity ? L::infinity() : L::max();
+    case Op::max:
+      return L::has_infinity ? -L::infinity() : L::lowest();
+    default:
+      return 0;
+  }
+}
+
+template <class T>
+T join(Op op, T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (op == Op::prod) return a * b;
+    if (op == Op::min) return min_nan(F64{a}, F64{b}).v;
+    if (op == Op::max) return max_nan(F64{a}, F64{b}).v;
+    return a + b;
+  } else {
+    if (op == Op::prod) return apply_int<BinaryOp::mul>(a, b);
+    if (op == Op::min) return a < b ? a : b;
+    if (op == Op::max) return a > b ? a : b;
+    return apply_int<BinaryOp::add>(a, b);
+  }
+}
+
+template <class T>
+T step(Op op, T acc, T x, T shift) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (op == Op::l1) return acc + std::fabs(x);
+    if (op == Op::l2 || op == Op::sum_square) return std::fma(x, x, acc);
+    if (op == Op::log_sum_exp) return acc + math64::exp(x - shift);
+  } else {
+    if (op == Op::l1) return apply_int<BinaryOp::add>(acc, apply_int<UnaryOp::abs>(x, x, x));
+    if (op == Op::l2 || op == Op::sum_square) return apply_int<BinaryOp::add>(acc, apply_int<BinaryOp::mul>(x, x));
+  }
+  return join(op, acc, x);
+}
+
+template <class T>
+T fold_sequence(const Params& p, Op op, std::int64_t at, T shift) {
+  T total = identity<T>(op);
+  for (std::int64_t begin = 0; begin < p.length; begin += kChunk) {
+    std::int64_t n = p.length - begin < kChunk ? p.length - begin : kChunk;
+    T lanes[16];
+    for (T& l : lanes) l = identity<T>(op);
+    each_run(p.reduced, begin, n, [&](std::int64_t offset, std::int64_t done, std::int64_t count) {
+      const T* x = static_cast<const T*>(p.in) + at + offset;
+      const std::int64_t stride = p.reduced.rank > 0 ? p.reduced.in[p.reduced.rank - 1] : 1;
+      for (std::int64_t i = 0; i < count; ++i) {
+        T& lane = lanes[(done + i) & 15];
+        lane = step(op, lane, x[i * stride], shift);
+      }
+    });
+    for (int half = 8; half > 0; half /= 2) {
+      for (int l = 0; l < half; ++l) lanes[l] = join(op, lanes[l], lanes[l + half]);
+    }
+    total = begin == 0 ? lanes[0] : join(op, total, lanes[0]);
+  }
+  return total;
+}
+
+template <class T>
+T finish(Op op, T y, T shift, std::int64_t length) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (op == Op::mean) return y / static_cast<T>(length);
+    if (op == Op::l2) return std::sqrt(y);
+    if (op == Op::log_sum) return math64::log(y);
+    if (op == Op::log_sum_exp) return shift + math64::log(y);
+  } else {
+    if (op == Op::mean) return length > 0 ? static_cast<T>(static_cast<std::int64_t>(y) / length) : T{0};
+    if (op == Op::l2) return y > 0 ? static_cast<T>(std::sqrt(static_cast<double>(y))) : T{0};
+  }
+  return y;
+}
+
+template <class T>
+void run_type(const Params& p, TileRange range) {
+  std::int64_t end = range.end * p.step < p.outputs ? range.end * p.step : p.outputs;
+  for (std::int64_t o = range.begin * p.step; o < end; ++o) {
+    std::int64_t at = offset_of(p.kept, p.kept.in, o);
+    T shift = 0;
+    if constexpr (std::is_floating_point_v<T>) {
+      if (p.op == Op::log_sum_exp) shift = fold_sequence<T>(p, Op::max, at, 0);
+      if (!(std::fabs(shift) < std::numeric_limits<T>::infinity())) shift = 0;
+    }
+    T y = finish(p.op, fold_sequence(p, p.op, at, shift), shift, p.length);
+    if (p.dtype == DType::boolean && p.length == 0) y = p.op == Op::min;
+    static_cast<T*>(p.out)[offset_of(p.kept, p.kept.out, o)] = y;
+  }
+}
+
+}  // namespace
+
+#define MOTE_TYPE(type, T) \
+  void run_##type(const Params& p, TileRange range) noexcept { run_type<T>(p, range); }
+MOTE_TYPE(f64, double)
+MOTE_TYPE(i8, std::int8_t)
+MOTE_TYPE(i16, std::int16_t)
+MOTE_TYPE(i32, std::int32_t)
+MOTE_TYPE(i64, std::int64_t)
+MOTE_TYPE(u8, std::uint8_t)
+MOTE_TYPE(u16, std::uint16_t)
+MOTE_TYPE(u32, std::uint32_t)
+MOTE_TYPE(u64, std::uint64_t)
+#undef MOTE_TYPE
+
+}  // namespace mote::kernels::reduce::scalar

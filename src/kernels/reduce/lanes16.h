@@ -1,0 +1,151 @@
+// The numerics class `lanes16`: how a sequence x[0], x[1], ... of f32 is folded into one number, for every ISA, layout
+// and number of threads the same way. The sequence is cut into chunks of kChunk. In a chunk element i goes to virtual
+// lane i mod 16, each lane takes its elements in order, and the lanes are folded 8-4-2-1 (lane i with lane i+8, then
+// i+4, ...). The results of the chunks are combined in order. ISA-neutral.
+//
+// A fold F has: identity(), step(acc, x), join(a, b), all on F32. It may carry state (the shift of sum_exp).
+#pragma once
+
+#include "kernels/reduce/chunk.h"
+#include "simd/math.h"
+
+namespace mote::kernels::reduce::MOTE_SIMD_NS {
+
+using namespace simd::MOTE_SIMD_NS;  // NOLINT(google-build-using-namespace)
+
+struct Sum {
+  MOTE_INLINE F32 identity() const { return zero(); }
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc + x; }
+  MOTE_INLINE F32 join(F32 a, F32 b) const { return a + b; }
+};
+struct SumAbs : Sum {
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc + abs(x); }
+};
+struct SumSquares : Sum {
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return fma(x, x, acc); }
+};
+// Of (x - mean)^2.
+struct SumDeviations : Sum {
+  F32 mean;
+  explicit MOTE_INLINE SumDeviations(F32 m) : mean(m) {}
+  MOTE_INLINE F32 step(F32 acc, F32 x) const {
+    F32 d = x - mean;
+    return fma(d, d, acc);
+  }
+};
+// Of e^(x - shift).
+struct SumExp : Sum {
+  F32 shift;
+  explicit MOTE_INLINE SumExp(F32 s) : shift(s) {}
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc + exp(x - shift); }
+};
+struct Product {
+  MOTE_INLINE F32 identity() const { return set(1.0f); }
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc * x; }
+  MOTE_INLINE F32 join(F32 a, F32 b) const { return a * b; }
+};
+struct Max {
+  MOTE_INLINE F32 identity() const { return neg(infinity()); }
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return max_nan(acc, x); }
+  MOTE_INLINE F32 join(F32 a, F32 b) const { return max_nan(a, b); }
+};
+struct Min {
+  MOTE_INLINE F32 identity() const { return infinity(); }
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return min_nan(acc, x); }
+  MOTE_INLINE F32 join(F32 a, F32 b) const { return min_nan(a, b); }
+};
+
+// Scalars through the fold's own join.
+template <class F>
+MOTE_INLINE float join1(const F& f, float a, float b) {
+  return first(f.join(set(a), set(b)));
+}
+
+// Folds R sequences of n <= kChunk elements at once (R chains hide each other's latency).
+template <int R, class F>
+MOTE_INLINE void fold_chunks(const F* f, const float* const* x, std::int64_t n, float* out) {
+  V16 acc[R];
+  for (int r = 0; r < R; ++r) {
+    for (int k = 0; k < kRegs16; ++k) acc[r].r[k] = f[r].identity();
+  }
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (int r = 0; r < R; ++r) {
+      for (int k = 0; k < kRegs16; ++k) acc[r].r[k] = f[r].step(acc[r].r[k], load(x[r] + i + k * kLanes));
+    }
+  }
+  for (int k = 0; i < n && k < kRegs16; ++k, i += kLanes) {
+    int m = static_cast<int>(n - i < kLanes ? n - i : kLanes);
+    for (int r = 0; r < R; ++r) {
+      F32 next = f[r].step(acc[r].r[k], load_n(x[r] + i, m));
+      acc[r].r[k] = select(first_lanes(m), next, acc[r].r[k]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    out[r] = fold16(acc[r], [&](F32 a, F32 b) { return f[r].join(a, b); });
+  }
+}
+
+// Folds one contiguous sequence of any length, four chunks at a time.
+template <class F>
+float fold_all(const F& f, const float* x, std::int64_t n) {
+  if (n <= kChunk) {
+    float y;
+    fold_chunks<1>(&f, &x, n, &y);
+    return y;
+  }
+  float total = 0;
+  bool first_chunk = true;
+  auto add = [&](float y) {
+    total = first_chunk ? y : join1(f, total, y);
+    first_chunk = false;
+  };
+  std::int64_t i = 0;
+  for (; i + 4 * kChunk <= n; i += 4 * kChunk) {
+    const F fs[4] = {f, f, f, f};
+    const float* xs[4] = {x + i, x + i + kChunk, x + i + 2 * kChunk, x + i + 3 * kChunk};
+    float y[4];
+    fold_chunks<4>(fs, xs, kChunk, y);
+    for (float v : y) add(v);
+  }
+  for (; i < n; i += kChunk) {
+    const float* p = x + i;
+    float y;
+    fold_chunks<1>(&f, &p, n - i < kChunk ? n - i : kChunk, &y);
+    add(y);
+  }
+  return total;
+}
+
+// The same fold for `width` <= kStrip neighbouring sequences whose elements i lie in rows: row(i) gives the address of
+// element i of the first sequence. `lanes` holds 16 * kStrip floats. shift/mean of column c are taken by make(c).
+template <class Make, class Row>
+void fold_columns(Make make, Row row, std::int64_t length, std::int64_t width, float* lanes, float* out) {
+  for (std::int64_t begin = 0; begin < length; begin += kChunk) {
+    std::int64_t n = length - begin < kChunk ? length - begin : kChunk;
+    std::int64_t used = n < 16 ? n : 16;  // lanes that hold more than the identity
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float* x = row(begin + i);
+      float* acc = lanes + (i & 15) * kStrip;
+      for (std::int64_t c = 0; c < width; c += kLanes) {
+        auto f = make(c);
+        int m = static_cast<int>(width - c < kLanes ? width - c : kLanes);
+        F32 v = m == kLanes ? load(x + c) : load_n(x + c, m);
+        store(acc + c, f.step(i < 16 ? f.identity() : load(acc + c), v));
+      }
+    }
+    for (std::int64_t c = 0; c < width; c += kLanes) {
+      auto f = make(c);
+      F32 v[16];
+      for (int l = 0; l < 16; ++l) v[l] = l < used ? load(lanes + l * kStrip + c) : f.identity();
+      for (int half = 8; half > 0; half /= 2) {
+        for (int l = 0; l < half; ++l) v[l] = f.join(v[l], v[l + half]);
+      }
+      int m = static_cast<int>(width - c < kLanes ? width - c : kLanes);
+      F32 total = begin == 0 ? v[0] : f.join(load_n(out + c, m), v[0]);
+      store_n(out + c, total, m);
+    }
+  }
+}
+
+}  // namespace mote::kernels::reduce::MOTE_SIMD_NS
