@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <iterator>
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #include <cpuid.h>
 #define MOTE_CPU_X86 1
 #elif defined(__aarch64__) && defined(__linux__)
