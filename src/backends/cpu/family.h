@@ -19,6 +19,7 @@ extern const Family copy_family;
 extern const Family conv_family;
 extern const Family dot_family;
 extern const Family elementwise_family;
+extern const Family norm_family;
 extern const Family pool_family;
 extern const Family reduce_family;
 
