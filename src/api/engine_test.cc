@@ -101,7 +101,7 @@ TEST(Engine, RunsASmallConvolutionNetworkLikeTheReference) {
   Graph g;
   ValueId x = g.input("x", {2, 3, 17, 13});
   ValueId y = g.b.add("conv", {x, g.weights("w1", {8, 3, 3, 3}), g.weights("b1", {8})}, {{"strides", std::vector<std::int64_t>{2, 2}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
-  y = g.b.add("abs", {y});
+  y = g.b.add("relu", {y});
   ValueId d = g.b.add("conv", {y, g.weights("w2", {8, 1, 3, 3})}, {{"group", std::int64_t{8}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
   ValueId sum = g.b.add("add", {d, y});
   ValueId pooled = g.b.add("max_pool", {sum}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}});
@@ -113,7 +113,7 @@ TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});
   ValueId y = g.b.add("conv", {x, g.weights("w", {6, 3, 3, 3})}, {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
-  y = g.b.add("abs", {y});
+  y = g.b.add("relu", {y});
   y = g.b.add("average_pool", {y}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
   Module module = g.finish({y});
   Result<std::shared_ptr<const LinkedPlan>> linked = api::build(module, {});
