@@ -78,6 +78,8 @@ Result<Module> read_module(std::shared_ptr<const Source> source, const std::stri
 
 Result<PrepareOptions> prepare_options(const LoadOptions& o) {
   PrepareOptions p;
+  // Copies and views of a plan for the reference target are kernels of the CPU.
+  p.kernels = {&cpu_target().kernels(), &reference_target().kernels()};
   if (o.target == "reference") {
     p.targets = {&reference_target()};
   } else {
@@ -103,9 +105,7 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
   prepare_with.budget = &budget;
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
-  // Copies and views of a plan for the reference target are kernels of the CPU.
-  const KernelProvider* providers[] = {&cpu_target().kernels(), &reference_target().kernels()};
-  return link(std::move(plan), providers, builtin_ops());
+  return link(std::move(plan), prepare_with.kernels, builtin_ops());
 }
 
 PlanInfo describe(const LinkedPlan& linked) {

@@ -109,6 +109,35 @@ TEST(Engine, RunsASmallConvolutionNetworkLikeTheReference) {
   compare_targets(g.finish({last, sum}), {{noise(2 * 3 * 17 * 13, 1), {2, 3, 17, 13}}});
 }
 
+TEST(Engine, ConcatenatesSlicesAndSplitsAsViews) {
+  Graph g;
+  ValueId x = g.input("x", {2, 6, 5, 4}), z = g.input("z", {2, 3, 5, 4});
+  std::vector<ValueId> parts = g.b.add_multi("split", {x, g.b.ints({2, 4})}, 2, {{"axis", std::int64_t{1}}});
+  ValueId a = g.b.add("relu", {parts[0]}), c = g.b.add("sigmoid", {parts[1]});
+  ValueId joined = g.b.add("concat", {a, z, c, parts[0]}, {{"axis", std::int64_t{1}}});
+  ValueId slice = g.b.add("slice", {joined, g.b.ints({1, 1}), g.b.ints({10, 5}), g.b.ints({1, 2}), g.b.ints({3, 2})});
+  ValueId turned = g.b.add("transpose", {slice}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
+  ValueId flat = g.b.add("reshape", {turned, g.b.ints({2, -1})});
+  compare_targets(g.finish({joined, flat, z, g.b.add("concat", {z, z}, {{"axis", std::int64_t{0}}})}),
+                  {{noise(2 * 6 * 5 * 4, 1), {2, 6, 5, 4}}, {noise(2 * 3 * 5 * 4, 2), {2, 3, 5, 4}}});
+}
+
+TEST(Engine, KeepsChannelsLastThroughABranchedNetwork) {
+  Graph g;
+  ValueId x = g.input("x", {1, 16, 9, 9});
+  ValueId s = g.b.add("relu", {g.b.add("conv", {x, g.weights("w1", {8, 16, 1, 1})})});
+  ValueId a = g.b.add("relu", {g.b.add("conv", {s, g.weights("w2", {12, 8, 1, 1})})});
+  ValueId b = g.b.add("relu", {g.b.add("conv", {s, g.weights("w3", {20, 8, 3, 3})}, {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}})});
+  ValueId joined = g.b.add("concat", {a, b}, {{"axis", std::int64_t{1}}});
+  ValueId pooled = g.b.add("max_pool", {joined}, {{"kernel_shape", std::vector<std::int64_t>{3, 3}}, {"strides", std::vector<std::int64_t>{2, 2}}});
+  ValueId scale = g.b.add("sigmoid", {g.b.add("global_average_pool", {pooled})});
+  ValueId scaled = g.b.add("mul", {pooled, scale});
+  ValueId shuffled = g.b.add("reshape", {scaled, g.b.ints({1, 2, 16, 4, 4})});
+  shuffled = g.b.add("reshape", {g.b.add("transpose", {shuffled}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3, 4}}}), g.b.ints({1, 32, 4, 4})});
+  ValueId last = g.b.add("conv", {shuffled, g.weights("w4", {5, 32, 3, 3})});
+  compare_targets(g.finish({last}), {{noise(16 * 81, 3), {1, 16, 9, 9}}});
+}
+
 TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});

@@ -168,11 +168,10 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   PrepareOptions inner;
   inner.targets = options.targets;
   inner.target = options.target;
+  inner.kernels = options.kernels;
   inner.optimise = false;
   MOTE_ASSIGN(Plan plan, prepare(std::move(part), inner));
-  std::vector<const KernelProvider*> providers;
-  for (const Target* t : options.targets) providers.push_back(&t->kernels());
-  MOTE_ASSIGN(auto linked, link(std::move(plan), providers, builtin_ops()));
+  MOTE_ASSIGN(auto linked, link(std::move(plan), options.kernels, builtin_ops()));
   ContextOptions context_options;
   if (options.budget) context_options.max_bytes = options.budget->left();
   MOTE_ASSIGN(auto context, Context::create(linked, context_options));

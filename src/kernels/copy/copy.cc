@@ -56,7 +56,7 @@ void run(const CopyParams& p, TileRange range) {
     std::byte* t = p.to + to * p.width;
     std::int64_t step = 1;
     // Only the axis just outside the last one can be walked in blocks without leaving the row order.
-    if (p.transpose_axis == last - 1 && p.to_strides[last] == 1) {
+    if (p.transpose_axis >= 0 && p.transpose_axis == last - 1 && p.to_strides[last] == 1) {
       step = std::min({kRows, p.dims[last - 1] - index[last - 1], end - row});
       transpose_block<T>(f, t, step, p.dims[last], p.from_strides[last], p.to_strides[last - 1]);
     } else {
@@ -113,7 +113,7 @@ std::int64_t make_copy(const TensorView& from, const TensorView& to, CopyParams&
   // About 64 KiB a tile; a multiple of 16 rows where rows are moved in blocks.
   std::int64_t bytes = length * p.width;
   p.rows_per_tile = std::max<std::int64_t>(1, (64 << 10) / std::max<std::int64_t>(bytes, 1));
-  if (p.transpose_axis == n - 2) p.rows_per_tile = (p.rows_per_tile + 15) / 16 * 16;
+  if (p.transpose_axis >= 0 && p.transpose_axis == n - 2) p.rows_per_tile = (p.rows_per_tile + 15) / 16 * 16;
   return (p.rows + p.rows_per_tile - 1) / p.rows_per_tile;
 }
 
