@@ -18,6 +18,7 @@ constexpr AttrSpec kGroupAttrs[] = {
 constexpr AttrSpec kInstanceAttrs[] = {kEpsilonAttr};
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_rank(ctx, 0, 2, kMaxRank));
   for (int i = 0; i < 3; ++i) {
     MOTE_TRY(check_dtype(ctx, i, kFloats));
     if (i > 0) MOTE_TRY(check_channels(ctx, i));
