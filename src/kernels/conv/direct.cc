@@ -103,6 +103,32 @@ View place_taps(const Params& p, i64 rows, i64* taps) {
   return v;
 }
 
+constexpr i64 kL2Floats = (i64{1} << 20) / 4;
+constexpr i64 kResident = kL2Floats / 8 * 5;  // weights that stay in L2 while rows pass
+
+struct TileSize {
+  i64 rows, cols;
+};
+
+// Weights that stay in L2 are passed whole over few rows; larger ones are streamed over as many rows as keep their
+// strip in L2.
+TileSize choose_tile(const dot::Kernel& kernel, const Params& p, i64 n, i64 k) {
+  const Shape& s = p.shape;
+  const i64 oh = p.out[1], ow = p.out[2], unit = 2 * dot::kPanel, most = kernel.tile_macs * 4;
+  const i64 total = s.batch * s.groups * p.out[0] * oh * ow * n * k;
+  const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 2);
+  const bool resident = k * n <= kResident;
+  i64 rows = resident ? std::max(macs / (ow * k * n), ceil_div(std::max(2 * kernel.max_rows, 24), ow))
+                      : ceil_div(8 * kernel.max_rows, ow);
+  rows = std::clamp<i64>(rows, 1, oh);
+  const auto strip = [&] { return line_shared(s, 1, rows) * s.kernel[0] * p.strip_cols * p.strip_pixel; };
+  while (rows > 1 && (strip() > kL2Floats / 2 || rows * ow * k * unit > most)) --rows;
+  rows = ceil_div(oh, ceil_div(oh, rows));
+  i64 cols = resident ? n : std::max<i64>(macs / (rows * ow * k), 1);
+  if (rows * ow * k * cols > most) cols = std::max<i64>(most / (rows * ow * k), 1);
+  return {rows, std::min(std::max<i64>(cols / unit, 1) * unit, n)};
+}
+
 }  // namespace
 
 void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
@@ -167,7 +193,6 @@ void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
 }
 
 Work setup_direct(const dot::Kernel& kernel, Params* p) {
-  constexpr i64 kL2Floats = (i64{1} << 20) / 4;
   const Shape& s = p->shape;
   const i64 channels = s.channels / s.groups, n = round_up(s.out_channels / s.groups, dot::kPanel);
   const i64 oh = p->out[1], ow = p->out[2], k = channels * s.taps();
@@ -187,30 +212,16 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
     if (p->strip_pixel % 256 == 0) p->strip_pixel += 16;
   }
   p->strip_cols = p->split_cols ? line_split(s, 2, ow) : line_shared(s, 2, ow);
-  const i64 total = s.batch * s.groups * p->out[0] * oh * ow * n * k;
-  const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 2), most = kernel.tile_macs * 4;
-  i64 rows, cols;
-  if (oh * ow <= 256) {
-    rows = oh;
-    cols = std::max<i64>(macs / (rows * ow * k), 1);
-  } else {
-    cols = n;
-    rows = std::clamp<i64>(macs / (ow * k * n), 1, oh);
-    while (rows > 1 && line_shared(s, 1, rows) * s.kernel[0] * p->strip_cols * p->strip_pixel > kL2Floats / 2) --rows;
-    if (rows * ow * k * n > most) cols = std::max<i64>(most / (rows * ow * k), 1);
-  }
-  const i64 unit = 2 * dot::kPanel;
-  while (rows > 1 && rows * ow * k * unit > most) --rows;
-  cols = std::min(std::max<i64>(cols / unit, 1) * unit, n);
+  const auto [rows, cols] = choose_tile(kernel, *p, n, k);
   p->row_tiles = ceil_div(oh, rows);
   p->row_step = ceil_div(oh, p->row_tiles);
   p->row_tiles = ceil_div(oh, p->row_step);
   p->col_tiles = ceil_div(n, cols);
-  p->col_step = round_up(ceil_div(n, p->col_tiles), unit);
+  p->col_step = round_up(ceil_div(n, p->col_tiles), 2 * dot::kPanel);
   p->col_tiles = ceil_div(n, p->col_step);
   p->split_rows = p->merge != 1 && line_split(s, 1, p->row_step) < line_shared(s, 1, p->row_step);
   p->strip_rows = p->split_rows ? line_split(s, 1, p->row_step) : line_shared(s, 1, p->row_step);
-  p->rows_outer = k * p->col_step <= kL2Floats / 2 + kL2Floats / 8;
+  p->rows_outer = k * p->col_step <= kResident;
   p->chunk_block = std::max<i64>(4096 / (kChunk * s.taps()), 1);
   std::size_t scratch = static_cast<std::size_t>(round_up(s.taps() * 8, 64));
   if (!p->in_place)

@@ -175,13 +175,14 @@ Work setup_winograd(const dot::Kernel& kernel, Algorithm algorithm, Params* p) {
   const Sizes z = sizes_of(algorithm);
   const i64 tiles = ceil_div(p->out[1], z.tile) * ceil_div(p->out[2], z.tile),
             n = round_up(s.out_channels, dot::kPanel);
-  // A block: V takes half of L2, in whole microkernel tiles.
-  const i64 fit = kL2Floats / 2 / (z.positions * v_row(s));
+  // A block: V takes at most half of L2; about eight blocks where they are not too small.
+  const i64 tile_macs = z.positions * s.channels * n, most = kernel.tile_macs * 4, unit = 2 * dot::kPanel;
+  const i64 macs = std::max(s.batch * tiles * tile_macs / 8, kernel.tile_macs / 2);
+  const i64 fit = std::min(kL2Floats / 2 / (z.positions * v_row(s)), macs / tile_macs);
   i64 block = std::clamp<i64>(fit, kernel.max_rows, 4 * kernel.max_rows);
-  block = std::min(round_up(ceil_div(tiles, ceil_div(tiles, block)), 1), tiles);
+  block = ceil_div(tiles, ceil_div(tiles, block));
   p->tile_block = block;
   p->row_tiles = ceil_div(tiles, block);
-  const i64 most = kernel.tile_macs * 4, unit = 2 * dot::kPanel;
   const i64 cols = std::max<i64>(most / (block * z.positions * s.channels) / unit, 1) * unit;
   p->col_tiles = ceil_div(n, std::min(cols, n));
   p->col_step = round_up(ceil_div(n, p->col_tiles), unit);

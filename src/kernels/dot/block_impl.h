@@ -26,11 +26,15 @@ MOTE_INLINE constexpr int lanes_valid(int cols, int reg) {
 }
 
 inline constexpr int kPerPanel = kPanel / kLanes;  // registers in a panel
+#if defined(__aarch64__)
+inline constexpr int kMaxRows = 5;
+#else
 inline constexpr int kMaxRows = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
+#endif
 // The most rows of a tile that is R registers wide: what the registers of the ISA hold.
 MOTE_INLINE constexpr int rows_for(int r) {
   if (r == 8) return 1;
-  if (r == 4) return kLanes == 16 ? 6 : kLanes == 8 ? 3 : 4;
+  if (r == 4) return kLanes == 16 ? 6 : kLanes == 8 ? 3 : kMaxRows;
   return kMaxRows;
 }
 
@@ -53,12 +57,17 @@ MOTE_INLINE void prefetch_far(const char* p) {
 #endif
 }
 
-// acc = x * w + acc. Spelled out for the large tiles on x86, because GCC otherwise rotates and spills the accumulators.
+// acc = x * w + acc. Spelled out for large tiles, because GCC otherwise rotates and spills the accumulators.
 template <bool kLarge>
 MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__FMA__) && !defined(MOTE_SIMD_SCALAR)
   if constexpr (kLarge) {
     asm("vfmadd231ps %2, %1, %0" : "+v"(acc.v) : "v"(x.v), "v"(w.v));
+    return;
+  }
+#elif defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
+  if constexpr (kLarge) {
+    asm("fmla %0.4s, %1.4s, %2.4s" : "+w"(acc.v) : "w"(x.v), "w"(w.v));
     return;
   }
 #endif
