@@ -14,12 +14,14 @@ constexpr AttrSpec kLeakyRelu[] = {{"alpha", AttrKind::kFloat, "0.01", "the slop
 constexpr AttrSpec kElu[] = {{"alpha", AttrKind::kFloat, "1.0", "minus the limit towards minus infinity"}};
 constexpr AttrSpec kSelu[] = {{"alpha", AttrKind::kFloat, "1.6732632423543772", "minus the limit, before gamma"},
                               {"gamma", AttrKind::kFloat, "1.0507009873554805", "the factor on the result"}};
-constexpr AttrSpec kHardSigmoid[] = {{"alpha", AttrKind::kFloat, "0.2", "the slope"}, {"beta", AttrKind::kFloat, "0.5", "the value at 0"}};
+constexpr AttrSpec kHardSigmoid[] = {{"alpha", AttrKind::kFloat, "0.2", "the slope"},
+                                     {"beta", AttrKind::kFloat, "0.5", "the value at 0"}};
 constexpr AttrSpec kSwish[] = {{"alpha", AttrKind::kFloat, "1.0", "the factor inside of the sigmoid"}};
 constexpr AttrSpec kThreshold[] = {{"alpha", AttrKind::kFloat, "1.0", "values up to it become 0"}};
 constexpr AttrSpec kShrink[] = {{"lambd", AttrKind::kFloat, "0.5", "values of at most this size become 0"},
                                 {"bias", AttrKind::kFloat, "0.0", "what is taken off the others"}};
-constexpr AttrSpec kGelu[] = {{"approximate", AttrKind::kString, "\"none\"", "\"none\": by erf; \"tanh\": the tanh form"}};
+constexpr AttrSpec kGelu[] = {
+    {"approximate", AttrKind::kString, "\"none\"", "\"none\": by erf; \"tanh\": the tanh form"}};
 
 template <std::uint32_t classes>
 Status infer(InferContext& ctx) {
@@ -43,11 +45,14 @@ Status apply(ReferenceContext& ctx, UnaryOp op, double a, double b) {
 template <UnaryOp op>
 Status run(ReferenceContext& ctx) {
   double immediates[2] = {};
-  for (std::size_t i = 0; i < ctx.op().attrs.size() && i < 2; ++i) immediates[i] = ctx.attr_float(ctx.op().attrs[i].name);
+  for (std::size_t i = 0; i < ctx.op().attrs.size() && i < 2; ++i)
+    immediates[i] = ctx.attr_float(ctx.op().attrs[i].name);
   return apply(ctx, op, immediates[0], immediates[1]);
 }
 
-Status run_gelu(ReferenceContext& ctx) { return apply(ctx, ctx.attr_string("approximate") == "tanh" ? UnaryOp::gelu_tanh : UnaryOp::gelu, 0, 0); }
+Status run_gelu(ReferenceContext& ctx) {
+  return apply(ctx, ctx.attr_string("approximate") == "tanh" ? UnaryOp::gelu_tanh : UnaryOp::gelu, 0, 0);
+}
 
 constexpr Slot kPreluInputs[] = {{"x", "any shape"}, {"slope", "broadcasts to x, same dtype"}};
 
@@ -89,14 +94,14 @@ Status run_prelu(ReferenceContext& ctx) {
 
 }  // namespace
 
-#define MOTE_ACTIVATION(name_, opcode, classes, attributes, doc_text)                                                   \
-  constinit const Op op_##name_ = {.name = #name_,                                                                     \
-                                   .doc = doc_text,                                                                    \
-                                   .inputs = kInputs,                                                                  \
-                                   .outputs = kOutputs,                                                                \
-                                   .attrs = attributes,                                                                \
-                                   .infer = infer<classes>,                                                            \
-                                   .flags = kElementwise};                                                             \
+#define MOTE_ACTIVATION(name_, opcode, classes, attributes, doc_text) \
+  constinit const Op op_##name_ = {.name = #name_,                    \
+                                   .doc = doc_text,                   \
+                                   .inputs = kInputs,                 \
+                                   .outputs = kOutputs,               \
+                                   .attrs = attributes,               \
+                                   .infer = infer<classes>,           \
+                                   .flags = kElementwise};            \
   constinit const ReferenceFn reference_##name_ = run<UnaryOp::opcode>;
 
 MOTE_ACTIVATION(celu, celu, kFloats, kElu, "max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).")
