@@ -1,0 +1,259 @@
+// The reductions: one value from all elements along some axes.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/decompose.h"
+#include "ops/element.h"
+#include "ops/infer_util.h"
+#include "ops/loops.h"
+#include "ops/ops.h"
+#include "ops/run_util.h"
+
+namespace mote {
+namespace {
+
+enum class Kind { kL1, kL2, kLogSum, kLogSumExp, kMax, kMean, kMin, kProd, kSum, kSumSquare };
+
+constexpr Slot kInputs[] = {
+    {"data", "any shape"},
+    {"axes", "integers, the axes to reduce; absent or empty: all, or none with noop_with_empty_axes",
+     Arity::kOptional}};
+constexpr Slot kOutputs[] = {{"reduced", "dtype of data"}};
+constexpr AttrSpec kAttrs[] = {
+    {"keepdims", AttrKind::kInt, "1", "1: reduced axes stay, with extent 1; 0: they go"},
+    {"noop_with_empty_axes", AttrKind::kInt, "0", "1: without axes nothing is reduced"},
+};
+
+constexpr std::uint32_t classes_of(Kind k) {
+  if (k == Kind::kLogSum || k == Kind::kLogSumExp) return kFloats;
+  return k == Kind::kMax || k == Kind::kMin ? kNumbers | kBool : kNumbers;
+}
+
+// Which axes of a tensor of `rank` the given ones mean.
+std::vector<int> reduced_axes(const std::vector<int>& given, int rank, bool noop) {
+  if (!given.empty() || noop) return given;
+  std::vector<int> all;
+  for (int i = 0; i < rank; ++i) all.push_back(i);
+  return all;
+}
+
+bool contains(const std::vector<int>& axes, int axis) {
+  return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
+std::optional<Dim> known(Kind kind, const KnownValue& v) {
+  if (v.empty() && kind != Kind::kSum && kind != Kind::kProd) return std::nullopt;
+  Dim r = v.empty() ? Dim(kind == Kind::kProd ? 1 : 0) : v[0];
+  for (std::size_t i = 1; i < v.size(); ++i) {
+    switch (kind) {
+      case Kind::kSum:
+        r = r + v[i];
+        break;
+      case Kind::kProd:
+        r = r * v[i];
+        break;
+      case Kind::kMax:
+        r = max(r, v[i]);
+        break;
+      case Kind::kMin:
+        r = min(r, v[i]);
+        break;
+      default:
+        return std::nullopt;
+    }
+  }
+  return kind == Kind::kSum || kind == Kind::kProd || kind == Kind::kMax || kind == Kind::kMin ? std::optional(r)
+                                                                                               : std::nullopt;
+}
+
+template <Kind kind>
+Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, classes_of(kind)));
+  MOTE_TRY(check_dtype(ctx, 1, kInts));
+  bool keep = ctx.attr_int("keepdims") != 0, noop = ctx.attr_int("noop_with_empty_axes") != 0;
+  std::optional<std::vector<std::int64_t>> given = std::vector<std::int64_t>();
+  if (ctx.has(1)) given = ctx.const_value(1);
+  if (!ctx.has_rank(0)) {
+    bool scalar = given && given->empty() && !noop && !keep;
+    output_maybe(ctx, 0, ctx.dtype(0), scalar ? std::optional(Shape()) : std::nullopt);
+    return {};
+  }
+  int rank = ctx.rank(0);
+  if (!given) {
+    std::int64_t n = ctx.has_rank(1) ? known_count(ctx.shape(1)) : -1;
+    bool ranked = keep || (n > 0 && n <= rank);
+    output_maybe(ctx, 0, ctx.dtype(0),
+                 ranked ? std::optional(ctx.fresh_shape(keep ? rank : rank - static_cast<int>(n))) : std::nullopt);
+    return {};
+  }
+  MOTE_ASSIGN(std::vector<int> axes, normal_axes(ctx, *given, rank));
+  axes = reduced_axes(axes, rank, noop);
+  Shape out;
+  for (int i = 0; i < rank; ++i) {
+    if (!contains(axes, i)) {
+      out.push_back(ctx.shape(0)[static_cast<std::size_t>(i)]);
+    } else if (keep) {
+      out.emplace_back(1);
+    }
+  }
+  ctx.output(0, ctx.dtype(0), std::move(out));
+  if (const KnownValue* v = ctx.value(0); v && rank <= 1) {
+    if (axes.empty() && kind != Kind::kSumSquare) {
+      pass_known(ctx);
+    } else if (std::optional<Dim> r = known(kind, *v); r && !axes.empty()) {
+      output_known(ctx, 0, ctx.dtype(0), {*r});
+    }
+  }
+  return {};
+}
+
+// Extents and strides of some axes of a dense tensor.
+struct Space {
+  std::vector<std::int64_t> extents;
+  Strides strides{};
+  void add(std::int64_t extent, std::int64_t stride) {
+    strides[extents.size()] = stride;
+    extents.push_back(extent);
+  }
+};
+
+template <Kind kind, class V, class Each>
+V reduce(std::int64_t count, const Each& each) {
+  constexpr bool floats = std::is_floating_point_v<V>;
+  if constexpr (kind == Kind::kMax || kind == Kind::kMin) {
+    using Limits = std::numeric_limits<V>;
+    V r = kind == Kind::kMax ? (floats ? -Limits::infinity() : Limits::lowest())
+                             : (floats ? Limits::infinity() : Limits::max());
+    each([&](V x) {
+      if (kind == Kind::kMax ? x > r : x < r) r = x;
+      if (x != x) r = x;
+    });
+    return r;
+  } else if constexpr (kind == Kind::kLogSumExp) {
+    double top = -INFINITY, sum = 0;
+    each([&](V x) { top = std::isnan(x) ? x : std::fmax(top, static_cast<double>(x)); });
+    if (std::isinf(top)) return static_cast<V>(top);
+    each([&](V x) { sum += std::exp(static_cast<double>(x) - top); });
+    return static_cast<V>(top + std::log(sum));
+  } else if constexpr (floats) {
+    double r = kind == Kind::kProd ? 1 : 0;
+    each([&](V x) {
+      if (kind == Kind::kProd) {
+        r *= x;
+      } else if (kind == Kind::kL2 || kind == Kind::kSumSquare) {
+        r += x * x;
+      } else {
+        r += kind == Kind::kL1 ? std::fabs(x) : x;
+      }
+    });
+    return kind == Kind::kMean     ? r / static_cast<double>(count)
+           : kind == Kind::kL2     ? std::sqrt(r)
+           : kind == Kind::kLogSum ? std::log(r)
+                                   : r;
+  } else {
+    std::int64_t r = kind == Kind::kProd ? 1 : 0;
+    each([&](V v) {
+      auto x = static_cast<std::int64_t>(v);
+      if (kind == Kind::kProd) {
+        r = wrap_mul(r, x);
+      } else if (kind == Kind::kL2 || kind == Kind::kSumSquare) {
+        r = wrap_add(r, wrap_mul(x, x));
+      } else {
+        r = wrap_add(r, kind == Kind::kL1 && x < 0 ? wrap_sub(std::int64_t{0}, x) : x);
+      }
+    });
+    if (kind == Kind::kMean) r = count > 0 ? r / count : 0;
+    if (kind == Kind::kL2) r = static_cast<std::int64_t>(std::sqrt(static_cast<double>(r)));
+    return static_cast<V>(r);
+  }
+}
+
+template <Kind kind>
+Status run(ReferenceContext& ctx) {
+  const TensorView& x = ctx.in(0);
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  std::vector<int> given;
+  if (ctx.has(1)) {
+    for (std::int64_t a : read_ints(ctx.in(1))) given.push_back(normal_axis(a, x.rank));
+  }
+  std::vector<int> axes = reduced_axes(given, x.rank, ctx.attr_int("noop_with_empty_axes") != 0);
+  Space kept, reduced;
+  for (int i = 0; i < x.rank; ++i) (contains(axes, i) ? reduced : kept).add(x.dims[i], x.strides[i]);
+  std::int64_t at = 0, count = count_of(reduced.extents);
+  with_element(x.dtype, [&](auto element) {
+    using E = decltype(element);
+    using V = typename E::Value;
+    walk<1>(kept.extents, {kept.strides}, [&](const auto& base) {
+      E::store(y, at++, reduce<kind, V>(count, [&](auto use) {
+                 walk<1>(reduced.extents, {reduced.strides}, [&](const auto& k) { use(E::load(x, base[0] + k[0])); });
+               }));
+    });
+  });
+  return {};
+}
+
+ValueId reduce_with(Builder& b, const Node& node, std::string_view op, ValueId x, bool keep) {
+  std::vector<ValueId> inputs = {x};
+  if (node.inputs.size() > 1) inputs.push_back(node.inputs[1]);
+  return b.add(op, inputs,
+               {{"keepdims", std::int64_t{keep}},
+                {"noop_with_empty_axes", attr_int(*node.op, node.attrs, "noop_with_empty_axes")}});
+}
+
+template <Kind kind>
+Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+  ValueId x = node.inputs[0];
+  bool keep = attr_int(*node.op, node.attrs, "keepdims") != 0;
+  if (!is_float(b.dtype(x)) && kind == Kind::kL2) return unsupported("reduce_l2 of integers has no decomposition");
+  switch (kind) {
+    case Kind::kL1:
+      return std::vector{reduce_with(b, node, "reduce_sum", b.add("abs", {x}), keep)};
+    case Kind::kL2:
+      return std::vector{b.add("sqrt", {reduce_with(b, node, "reduce_sum", b.add("mul", {x, x}), keep)})};
+    case Kind::kLogSum:
+      return std::vector{b.add("log", {reduce_with(b, node, "reduce_sum", x, keep)})};
+    case Kind::kSumSquare:
+      return std::vector{reduce_with(b, node, "reduce_sum", b.add("mul", {x, x}), keep)};
+    default:
+      break;
+  }
+  // log(sum(exp(x))) = top + log(sum(exp(x - top))), with 0 for an infinite top.
+  auto finite = [&](ValueId top) { return b.add("where", {b.add("is_inf", {top}), b.scalar(0, b.dtype(x)), top}); };
+  ValueId top = finite(reduce_with(b, node, "reduce_max", x, true));
+  ValueId sum = reduce_with(b, node, "reduce_sum", b.add("exp", {b.add("sub", {x, top})}), keep);
+  if (!keep) top = finite(reduce_with(b, node, "reduce_max", x, false));
+  return std::vector{b.add("add", {top, b.add("log", {sum})})};
+}
+
+}  // namespace
+
+#define MOTE_REDUCE(name_, kind, doc_text) \
+  constinit const Op op_reduce_##name_ = { \
+      .name = "reduce_" #name_,            \
+      .doc = doc_text,                     \
+      .inputs = kInputs,                   \
+      .outputs = kOutputs,                 \
+      .attrs = kAttrs,                     \
+      .infer = infer<Kind::kind>,          \
+      .shape_operands = 1u << 1,           \
+  };                                       \
+  constinit const ReferenceFn reference_reduce_##name_ = run<Kind::kind>;
+#define MOTE_REDUCE_COMPOSED(name_, kind, doc_text) \
+  MOTE_REDUCE(name_, kind, doc_text)                \
+  constinit const DecomposeFn decompose_reduce_##name_ = decompose<Kind::kind>;
+
+MOTE_REDUCE_COMPOSED(l1, kL1, "The sum of the absolute values; of nothing: 0.")
+MOTE_REDUCE_COMPOSED(l2, kL2, "The square root of the sum of the squares; of nothing: 0.")
+MOTE_REDUCE_COMPOSED(log_sum, kLogSum, "The logarithm of the sum; of nothing: minus infinity.")
+MOTE_REDUCE_COMPOSED(log_sum_exp, kLogSumExp, "log(sum(exp(x))), safe for large x; of nothing: minus infinity.")
+MOTE_REDUCE(max, kMax, "The largest element, NaN if there is one; of nothing: the least value of the dtype.")
+MOTE_REDUCE(mean, kMean, "The mean; integers truncate; of nothing: NaN, or 0 for integers.")
+MOTE_REDUCE(min, kMin, "The smallest element, NaN if there is one; of nothing: the largest value of the dtype.")
+MOTE_REDUCE(prod, kProd, "The product; of nothing: 1.")
+MOTE_REDUCE(sum, kSum, "The sum; of nothing: 0.")
+MOTE_REDUCE_COMPOSED(sum_square, kSumSquare, "The sum of the squares; of nothing: 0.")
+#undef MOTE_REDUCE_COMPOSED
+#undef MOTE_REDUCE
+
+}  // namespace mote
