@@ -5,6 +5,7 @@
 #include "ops/decompose.h"
 #include "ops/ops.h"
 #include "prepare/fold.h"
+#include "plan/verify.h"
 #include "prepare/lower.h"
 
 namespace mote {
@@ -197,6 +198,7 @@ Result<Plan> prepare(Module module, const PrepareOptions& options) {
     for (const State& st : s.states) signature.states.push_back({st.name, st.input, st.output, false});
     plan.signatures.push_back(std::move(signature));
   }
+  MOTE_TRY(verify(plan));
   return plan;
 }
 

@@ -135,6 +135,23 @@ Status Frame::place_value(std::size_t v) {
   return {};
 }
 
+// Every byte that the view can reach lies inside of `capacity` bytes behind its place.
+Status Frame::check_extent(const PlanValue& pv, const TensorView& view, std::int64_t offset, std::int64_t capacity) const {
+  if (offset < 0 || offset % std::max(1, std::min(8, bits_of(view.dtype) / 8)) != 0) return internal_error("value '" + pv.name + "' is misplaced");
+  Checked last = 0;
+  bool empty = false;
+  for (int d = 0; d < view.rank; ++d) {
+    if (view.dims[d] < 0 || view.strides[d] < 0) return internal_error("value '" + pv.name + "' is misplaced");
+    empty = empty || view.dims[d] == 0;
+    last += Checked(view.dims[d] - 1) * view.strides[d];
+  }
+  if (empty) return {};
+  std::int64_t bits = bits_of(view.dtype);
+  Checked end = Checked(offset) + (bits >= 8 ? (last + 1) * (bits / 8) : Checked(bytes_of(view.dtype, view.count())));
+  if (!end.ok() || end.value() > capacity) return internal_error("value '" + pv.name + "' lies outside of its memory");
+  return {};
+}
+
 Status Frame::place_values() {
   for (std::size_t v = 0; v < f_.values.size(); ++v) {
     // A state grows in place: its memory must hold the output before anything points there.
@@ -181,21 +198,30 @@ Status Frame::enter(std::span<Cell* const> inputs, std::span<const TensorView> o
     const PlanValue& pv = f_.values[v];
     if (pv.late || pv.kind != Type::Kind::kTensor) continue;
     std::byte* base = nullptr;
+    std::int64_t capacity = 0;
     if (pv.place == Place::kOutput) {
       std::size_t o = at(pv.index);
-      base = o < outputs.size() && outputs[o].data ? outputs[o].data : nullptr;
+      const TensorView& whole = slots_[at(f_.outputs[o])].view;
+      std::int64_t bytes = whole.bytes();
+      base = o < outputs.size() ? outputs[o].data : nullptr;
+      if (base && outputs[o].bytes() < bytes) {
+        return invalid("the caller's memory of " + std::to_string(outputs[o].bytes()) + " bytes is too small for " + std::to_string(bytes)).at("output '" + pv.name + "'");
+      }
+      capacity = bytes;
       if (!base) {
-        std::int64_t bytes = slots_[at(f_.outputs[o])].view.bytes();
         MOTE_TRY(outputs_[o].reserve(core_.budget, bytes, "output '" + pv.name + "'"));
         base = outputs_[o].data();
       }
     } else if (pv.place == Place::kState) {
       base = core_.states[at(pv.index)].memory.data();
+      capacity = core_.states[at(pv.index)].memory.capacity();
     } else if (pv.place == Place::kInput && f_.inputs[at(pv.index)] != static_cast<std::int32_t>(v)) {
       base = slots_[at(f_.inputs[at(pv.index)])].view.data;
+      capacity = slots_[at(f_.inputs[at(pv.index)])].view.bytes();
     } else {
       continue;
     }
+    if (fresh) MOTE_TRY(check_extent(pv, slots_[v].view, eval(pv.offset), capacity));
     std::byte* data = base + eval(pv.offset);
     if (slots_[v].view.data != data) {
       slots_[v].view.data = data;

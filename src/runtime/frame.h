@@ -50,6 +50,7 @@ class Frame {
   Status bind(std::span<Cell* const> inputs);
   Status place_values();
   Status place_value(std::size_t v);
+  Status check_extent(const PlanValue& pv, const TensorView& view, std::int64_t offset, std::int64_t capacity) const;
   Status setup(std::size_t step);
   Status run_step(std::size_t step);
   Status run_kernel(std::size_t step);
