@@ -148,6 +148,8 @@ class Model {
   static Result<Model> load(std::span<const std::byte> bytes, std::string_view name, const LoadOptions& options = {});
 
   Result<Session> session(const SessionOptions& options = {}) const;
+  // The prepared plan as a `.mote` file, which loads without preparing again. Nothing is left of it on failure.
+  Status save(const std::string& path) const;
 
   const std::vector<Port>& inputs() const;
   const std::vector<Port>& outputs() const;

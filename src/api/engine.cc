@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "formats/onnx/onnx.h"
 #include "ops/ops.h"
+#include "plan/file.h"
 
 namespace mote::api {
 namespace {
@@ -106,6 +107,32 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   prepare_with.budget = &budget;
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
   return link(std::move(plan), prepare_with.kernels, builtin_ops());
+}
+
+Result<std::shared_ptr<const LinkedPlan>> open_plan(std::shared_ptr<const Source> source) {
+  std::string name = source->name;
+  Result<PlanFile> file = read_plans(std::move(source));
+  if (!file.ok()) return std::move(file).status().at(name);
+  Plan* best = nullptr;
+  std::string targets;
+  for (Plan& plan : file->plans) {
+    targets += (targets.empty() ? "" : ", ") + plan.target;
+    std::optional<Isa> isa = isa_of(plan.target);
+    if (!isa || !active_cpu().has(*isa)) continue;
+    if (!best || *isa_of(best->target) < *isa) best = &plan;
+  }
+  if (!best) {
+    return unsupported("the file holds plans for " + targets + ", this CPU is " + std::string(name_of(active_cpu().best()))).at(name).hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
+  }
+  const KernelProvider* providers[] = {&cpu_target().kernels(), &reference_target().kernels()};
+  return link(std::move(*best), providers, builtin_ops());
+}
+
+Status save_plan(const LinkedPlan& linked, const std::string& path) {
+  MOTE_ASSIGN(FileWriter out, FileWriter::create(path));
+  const Plan* plans[] = {&linked.plan};
+  MOTE_TRY(write_plans(plans, [&](std::span<const std::byte> bytes) { return out.write(bytes); }));
+  return out.commit();
 }
 
 PlanInfo describe(const LinkedPlan& linked) {

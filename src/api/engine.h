@@ -20,11 +20,15 @@ std::shared_ptr<const Source> borrow(std::span<const std::byte> bytes, std::stri
 enum class Format { kUnknown, kOnnx, kIrText, kMote };
 Format recognise(std::span<const std::byte> bytes);
 
-// What a file holds: a module, or, in a `.mote` file, a plan as well.
+// The module that a file holds.
 Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder);
 
 Result<PrepareOptions> prepare_options(const LoadOptions& options);
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
+
+// The plan of a `.mote` file that suits this CPU best.
+Result<std::shared_ptr<const LinkedPlan>> open_plan(std::shared_ptr<const Source> source);
+Status save_plan(const LinkedPlan& linked, const std::string& path);
 
 PlanInfo describe(const LinkedPlan& linked);
 

@@ -10,6 +10,7 @@
 #include "backends/reference/reference.h"
 #include "ir/builder.h"
 #include "ops/ops.h"
+#include "plan/file.h"
 
 namespace mote {
 namespace {
@@ -45,10 +46,26 @@ class Graph {
 
 using Arrays = std::vector<std::vector<float>>;
 
+// The module's plan written to memory and read back.
+Result<std::shared_ptr<const LinkedPlan>> through_file(const LinkedPlan& linked, std::vector<std::byte>& bytes) {
+  bytes.clear();
+  const Plan* plans[] = {&linked.plan};
+  MOTE_TRY(write_plans(plans, [&](std::span<const std::byte> more) {
+    bytes.insert(bytes.end(), more.begin(), more.end());
+    return Status();
+  }));
+  MOTE_TRY(verify_data(bytes));
+  return api::open_plan(api::borrow(bytes, "memory"));
+}
+
 // The first outputs' elements for the given inputs.
 Result<Arrays> run(const Module& module, const LoadOptions& options, const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs,
-                   int threads = 1) {
+                   int threads = 1, bool saved = false) {
   MOTE_ASSIGN(auto linked, api::build(module, options));
+  std::vector<std::byte> bytes;
+  if (saved) {
+    MOTE_ASSIGN(linked, through_file(*linked, bytes));
+  }
   ContextOptions with;
   with.threads = threads;
   MOTE_ASSIGN(auto context, Context::create(linked, with));
@@ -95,6 +112,9 @@ void compare_targets(const Module& module, const std::vector<std::pair<std::vect
   expect_close(*fast, *want);
   expect_close(*unoptimised, *want);
   EXPECT_EQ(*fast, *threaded);
+  Result<Arrays> saved = run(module, {}, inputs, 1, true);
+  ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+  EXPECT_EQ(*fast, *saved);
 }
 
 TEST(Engine, RunsASmallConvolutionNetworkLikeTheReference) {
@@ -165,6 +185,27 @@ TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   }
   std::vector<float> wrong(3);
   EXPECT_FALSE((*context)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(wrong.data()), DType::f32, std::vector<std::int64_t>{3})).ok());
+}
+
+TEST(Engine, RefusesDamagedPlanFiles) {
+  Graph g;
+  ValueId x = g.input("x", {1, 4, 6, 6});
+  ValueId y = g.b.add("relu", {g.b.add("conv", {x, g.weights("w", {4, 4, 3, 3})})});
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(g.finish({y}), {});
+  ASSERT_TRUE(linked.ok());
+  std::vector<std::byte> bytes;
+  ASSERT_TRUE(through_file(**linked, bytes).ok());
+  for (std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{31}, std::size_t{90}, bytes.size() / 2, bytes.size() - 1}) {
+    EXPECT_FALSE(api::open_plan(api::borrow(std::span(bytes).first(cut), "cut")).ok()) << cut;
+  }
+  // Any damaged byte of the header, the table or the plan is noticed.
+  for (std::size_t at = 0; at < bytes.size(); at += at < 200 ? 1 : 97) {
+    std::vector<std::byte> damaged = bytes;
+    damaged[at] ^= std::byte{0x10};
+    if (at < 96) {
+      EXPECT_FALSE(api::open_plan(api::borrow(damaged, "damaged")).ok()) << at;
+    }
+  }
 }
 
 }  // namespace

@@ -56,13 +56,18 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
   auto impl = std::make_shared<Model::Impl>();
   std::int64_t start = Stop::now_ns();
   std::string name = source->name;
-  MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder));
-  impl->times.load_ms = ms_since(start);
-  start = Stop::now_ns();
-  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(std::move(module), options);
-  if (!linked.ok()) return std::move(linked).status().at(name);
-  impl->linked = *std::move(linked);
-  impl->times.prepare_ms = ms_since(start);
+  if (api::recognise(source->bytes()) == api::Format::kMote) {
+    MOTE_ASSIGN(impl->linked, api::open_plan(std::move(source)));
+    impl->times.load_ms = ms_since(start);
+  } else {
+    MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder));
+    impl->times.load_ms = ms_since(start);
+    start = Stop::now_ns();
+    Result<std::shared_ptr<const LinkedPlan>> linked = api::build(std::move(module), options);
+    if (!linked.ok()) return std::move(linked).status().at(name);
+    impl->linked = *std::move(linked);
+    impl->times.prepare_ms = ms_since(start);
+  }
   const Plan& plan = impl->linked->plan;
   impl->inputs = ports(plan, plan.signatures[0], true);
   impl->outputs = ports(plan, plan.signatures[0], false);
@@ -98,6 +103,8 @@ Result<Session> Model::session(const SessionOptions& options) const {
   impl->outputs = ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], false);
   return Session(std::move(impl));
 }
+
+Status Model::save(const std::string& path) const { return api::save_plan(*impl_->linked, path); }
 
 const std::vector<Port>& Model::inputs() const { return impl_->inputs; }
 const std::vector<Port>& Model::outputs() const { return impl_->outputs; }
