@@ -305,6 +305,7 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
     home_[n.outputs[i]] = v;
     step.outputs.push_back(v);
   }
+  if (is_entry_) shared_.plan_.macs += static_cast<std::uint64_t>(claim.macs);
   add_step(std::move(step), claim.in_place);
   return {};
 }

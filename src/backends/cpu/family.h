@@ -17,8 +17,10 @@ struct Family {
 // One per file; listed in families.cc.
 extern const Family copy_family;
 extern const Family conv_family;
+extern const Family conv_transpose_family;
 extern const Family dot_family;
 extern const Family elementwise_family;
+extern const Family gather_family;
 extern const Family norm_family;
 extern const Family pool_family;
 extern const Family reduce_family;
