@@ -92,7 +92,8 @@ Taps taps_at(const Axis& axis, double x, std::string_view mode) {
     t.weight[0] = 1;
     return t;
   }
-  x = axis.inside(x);
+  // The cubic filter reads beyond the border where its centre lies beyond.
+  if (mode != "cubic") x = axis.inside(x);
   double base = std::floor(x), first = mode == "cubic" ? -1 : 0;
   t.count = mode == "cubic" ? 4 : 2;
   for (std::int64_t k = 0; k < t.count; ++k) {

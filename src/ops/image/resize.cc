@@ -126,17 +126,17 @@ Status infer(InferContext& ctx) {
 
 // The input coordinate of output position `o`.
 double source(std::string_view mode, const ResizeAxis& a, double o) {
-  double in = static_cast<double>(a.in), out = static_cast<double>(a.out), width = a.scale * in;
-  if (std::fabs(width - out) < 1e-9 * out) width = out;  // the scale is out / in
+  double in = static_cast<double>(a.in), out = static_cast<double>(a.out), width = a.by_size ? out : a.scale * in;
+  auto shrunk = [&](double x) { return a.by_size ? x * in / out : x / a.scale; };
   if (mode == "align_corners") return width == 1 ? 0 : o * (in - 1) / (width - 1);
-  if (mode == "asymmetric") return o / a.scale;
-  if (mode == "tf_half_pixel_for_nn") return (o + 0.5) / a.scale;
+  if (mode == "asymmetric") return shrunk(o);
+  if (mode == "tf_half_pixel_for_nn") return shrunk(o + 0.5);
   if (mode == "tf_crop_and_resize") {
     double x = width == 1 ? (a.end - a.begin) * (in - 1) / 2 : o * (a.end - a.begin) * (in - 1) / (width - 1);
     return x + a.begin * (in - 1);
   }
-  if (mode == "pytorch_half_pixel" && width == 1) return -0.5;
-  double x = (o + 0.5) / a.scale - 0.5;
+  if (mode == "pytorch_half_pixel" && width == 1) return 0;
+  double x = shrunk(o + 0.5) - 0.5;
   if (mode == "half_pixel_symmetric") x += in / 2 * (1 - out / width);
   return x;
 }
@@ -248,6 +248,7 @@ Result<std::vector<ResizeAxis>> resize_axes(const Op& op, const Attrs& attrs, st
     }
     if (a.in == 0 && out > 0) return invalid("an axis of extent 0 has nothing to resize");
     a.out = static_cast<std::int64_t>(out);
+    a.by_size = scales.empty() && policy == "stretch";
     a.scale = !scales.empty() ? scales[i] : in > 0 ? out / in : 1;
     common = policy == "not_larger" ? std::fmin(common, a.scale) : std::fmax(common, a.scale);
   }

@@ -13,6 +13,7 @@ namespace mote {
 struct ResizeAxis {
   std::int64_t in = 0, out = 0;
   double scale = 1;           // as given; out / in where sizes were
+  bool by_size = false;       // the scale is out / in: coordinates are exact fractions
   double begin = 0, end = 1;  // the region of interest, tf_crop_and_resize only
 };
 

@@ -81,13 +81,15 @@ Result<std::vector<Activation>> activations_of(const Op& op, const Attrs& attrs,
   std::vector<double> alphas = attr_floats(op, attrs, "activation_alpha"),
                       betas = attr_floats(op, attrs, "activation_beta");
   std::size_t next_alpha = 0, next_beta = 0;
-  double clip = attrs.has("clip") ? attr_float(op, attrs, "clip") : INFINITY;
+  double limit = attrs.has("clip") ? attr_float(op, attrs, "clip") : INFINITY;
   std::vector<Activation> out;
   for (std::size_t i = 0; i < count; ++i) {
     const NamedActivation* named = find_activation(names[i]);
     if (!named) return invalid("activations: '" + names[i] + "' is not known");
     double a = named->alpha ? take(alphas, count, i, next_alpha, named->a) : 0;
     double b = named->beta ? take(betas, count, i, next_beta, named->b) : 0;
+    // The third activation of an LSTM takes the cell, which is not a sum of inputs.
+    double clip = i % defaults.size() < 2 ? limit : INFINITY;
     out.emplace_back([f = named->f, a, b, clip](double x) { return f(x > clip ? clip : x < -clip ? -clip : x, a, b); });
   }
   return out;

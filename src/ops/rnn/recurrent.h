@@ -28,7 +28,8 @@ inline constexpr AttrSpec kBetaAttr = {"activation_beta", AttrKind::kFloats, "fl
                                        "for the activations that take one, in their order"};
 inline constexpr AttrSpec kActivationsAttr = {"activations", AttrKind::kStrings, "strings:[]",
                                               "names for every direction, see recurrent.cc; empty: the usual ones"};
-inline constexpr AttrSpec kClipAttr = {"clip", AttrKind::kFloat, "", "inputs of activations are kept in [-clip, clip]"};
+inline constexpr AttrSpec kClipAttr = {"clip", AttrKind::kFloat, "",
+                                       "sums that go into activations are kept in [-clip, clip]"};
 inline constexpr AttrSpec kDirectionAttr = {"direction", AttrKind::kString, "\"forward\"",
                                             "forward, reverse or bidirectional"};
 inline constexpr AttrSpec kHiddenAttr = {"hidden_size", AttrKind::kInt, "", "as the weights say"};
