@@ -1,13 +1,14 @@
 #include "run_model.h"
 
-#include <algorithm>
+#include <unistd.h>
 
-#include "backends/cpu/cpu.h"
-#include "backends/reference/reference.h"
+#include <algorithm>
+#include <cstdlib>
+
+#include "api/engine.h"
 #include "bake.h"
 #include "ir/infer.h"
 #include "ops/ops.h"
-#include "prepare/prepare.h"
 #include "runtime/context.h"
 
 namespace mote::conformance {
@@ -87,6 +88,20 @@ Result<Module> load_module(const std::shared_ptr<const Source>& file) {
   return module;
 }
 
+// The plan as another process finds it: written to a file, mapped and verified.
+Result<std::shared_ptr<const LinkedPlan>> through_file(const LinkedPlan& linked) {
+  char path[] = "/tmp/mote_conformance_XXXXXX";
+  int fd = mkstemp(path);
+  if (fd < 0) return Status(Code::kIo, "no temporary file could be made");
+  close(fd);
+  Status saved = api::save_plan(linked, path);
+  Result<std::shared_ptr<const Source>> mapped = api::map_file(path);
+  unlink(path);
+  MOTE_TRY(std::move(saved));
+  if (!mapped.ok()) return std::move(mapped).status();
+  return api::open_plan(*std::move(mapped));
+}
+
 Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& file,
                                          const std::vector<NamedValue>& inputs, const std::string& column) {
   MOTE_ASSIGN(Module module, import_file(file));
@@ -102,13 +117,12 @@ Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& fi
   if (column == "baked" || column == "written") {
     MOTE_ASSIGN(baked, bake(module, inputs));
   }
-  PrepareOptions options;
-  options.targets = {&cpu_target(), &reference_target()};
+  LoadOptions options;
   options.optimise = column != "nopass";
-  MOTE_ASSIGN(Plan plan, prepare(std::move(module), options));
-  if (column == "saved") return unsupported("plans are not saved yet");
-  const KernelProvider* providers[] = {&cpu_target().kernels(), &reference_target().kernels()};
-  MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, link(std::move(plan), providers, builtin_ops()));
+  MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, api::build(std::move(module), options));
+  if (column == "saved") {
+    MOTE_ASSIGN(linked, through_file(*linked));
+  }
   ContextOptions context_options;
   context_options.threads = 1;
   MOTE_ASSIGN(std::unique_ptr<Context> context, Context::create(linked, context_options));
