@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench [WHAT] ...: kernels (each kernel against the peak of this machine), peers (whole networks, beside other engines),
-# latency (deadlines). Further arguments go to the program.
+# latency (how soon a deadline stops a run). Further arguments go to the program.
 set -euo pipefail
 . tools/dev/lib.sh
 what=${1:-kernels}

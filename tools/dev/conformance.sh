@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # ./dev conformance [PATH...] [options of mote_conformance]: runs ONNX conformance cases. A PATH is a folder of cases, a folder of
 # such folders, or a .tar.zst of one, which is unpacked once below build/. Without a PATH: the archive in MOTE_TEST_DATA.
-#   --test   what ./dev test runs: all four columns against the list of known failures; exit code 77 where there is no data
+#   --test   what ./dev test runs: the regression cases and, where there is data, the ONNX suite, all four columns, against the
+#            list of known failures
 #   --generate   makes the whole suite with the generator of the onnx package, then runs it
 set -euo pipefail
 program=build/native/bin/mote_conformance
@@ -49,16 +50,17 @@ if [ ! -x $program ]; then
   echo "mote_conformance is not part of this build"
   exit 77
 fi
-if [ ${#paths[@]} -eq 0 ]; then
-  if [ -z "$archive" ] || [ ! -e "$archive" ]; then
-    echo "no conformance data: give a PATH, --generate, or set MOTE_TEST_DATA to the folder of onnx-conformance.tar.zst"
-    [ $is_test = 1 ] && exit 77
-    exit 2
-  fi
-  paths=("$(unpacked "$archive")")
-fi
 if [ $is_test = 1 ]; then
+  paths=("$(unpacked tests/models/cases.tar.zst)")
   options+=(--column all)
   [ ! -e $known ] || options+=(--known "$known")
+fi
+if [ -n "$archive" ] && [ -e "$archive" ]; then
+  if [ ${#paths[@]} -eq 0 ] || [ $is_test = 1 ]; then paths+=("$(unpacked "$archive")"); fi
+elif [ $is_test = 1 ]; then
+  echo "skipped the ONNX suite: MOTE_TEST_DATA has no onnx-conformance.tar.zst"
+elif [ ${#paths[@]} -eq 0 ]; then
+  echo "no conformance data: give a PATH, --generate, or set MOTE_TEST_DATA to the folder of onnx-conformance.tar.zst"
+  exit 2
 fi
 exec $program "${paths[@]}" "${options[@]}"

@@ -11,7 +11,7 @@ import sys
 ROWS = "src/ops/ops.inc"
 FILES = {  # template: what it becomes
     "op.cc.in": "src/ops/{folder}/{name}.cc",
-    "op_test.cc.in": "src/ops/{folder}/{name}_test.cc",
+    "op.case.in": "tests/ops/{name}.case",
 }
 
 
@@ -58,7 +58,7 @@ def main():
         made.append(path)
     add_row(name, folder)
     if shutil.which("clang-format-16"):
-        subprocess.run(["clang-format-16", "-i", *made], check=True)
+        subprocess.run(["clang-format-16", "-i", *(path for path in made if path.endswith(".cc"))], check=True)
     print(f"made {' and '.join(made)}, and a row in {ROWS}")
     print(f"next: write what the op is, then ./dev test ops; a row in src/formats/onnx/ops.inc imports it; ./dev where {name}")
 
