@@ -37,6 +37,19 @@ void tensor(pbf_writer& w, const TensorProto& t) {
   if (t.is_external) w.add_enum(14, 1);
 }
 
+void sparse(pbf_writer& parent, const SparseTensorProto& t) {
+  pbf_writer w(parent, 15);
+  {
+    pbf_writer values(w, 1);
+    tensor(values, t.values);
+  }
+  {
+    pbf_writer indices(w, 2);
+    tensor(indices, t.indices);
+  }
+  w.add_packed_int64(3, t.dims.begin(), t.dims.end());
+}
+
 void type(pbf_writer& w, const TypeProto& t) {
   switch (t.kind) {
     case TypeProto::Kind::kTensor: {
@@ -76,10 +89,14 @@ void value_info(pbf_writer& parent, std::uint32_t tag, const ValueInfoProto& v) 
 
 void graph(pbf_writer& w, const GraphProto& g);
 
-void attribute(pbf_writer& parent, const AttributeProto& a) {
-  pbf_writer w(parent, 5);
+void attribute(pbf_writer& parent, std::uint32_t tag, const AttributeProto& a) {
+  pbf_writer w(parent, tag);
   w.add_string(1, view(a.name));
   w.add_enum(20, static_cast<std::int32_t>(a.type));
+  if (!a.ref_attr_name.empty()) {
+    w.add_string(21, view(a.ref_attr_name));
+    return;
+  }
   switch (a.type) {
     case AttributeType::kFloat:
       w.add_float(2, a.f);
@@ -119,27 +136,42 @@ void attribute(pbf_writer& parent, const AttributeProto& a) {
   }
 }
 
-void node(pbf_writer& parent, const NodeProto& n) {
-  pbf_writer w(parent, 1);
+void node(pbf_writer& parent, std::uint32_t tag, const NodeProto& n) {
+  pbf_writer w(parent, tag);
   for (std::string_view s : n.inputs) w.add_string(1, view(s));
   for (std::string_view s : n.outputs) w.add_string(2, view(s));
   text(w, 3, n.name);
   w.add_string(4, view(n.op_type));
-  for (const AttributeProto& a : n.attributes) attribute(w, a);
+  for (const AttributeProto& a : n.attributes) attribute(w, 5, a);
   text(w, 7, n.domain);
+  text(w, 8, n.overload);
 }
 
 void graph(pbf_writer& w, const GraphProto& g) {
-  for (const NodeProto& n : g.nodes) node(w, n);
+  for (const NodeProto& n : g.nodes) node(w, 1, n);
   w.add_string(2, view(g.name));
   for (const TensorProto& t : g.initializers) {
     pbf_writer inner(w, 5);
     tensor(inner, t);
   }
   text(w, 10, g.doc);
+  for (const SparseTensorProto& t : g.sparse_initializers) sparse(w, t);
   for (const ValueInfoProto& v : g.inputs) value_info(w, 11, v);
   for (const ValueInfoProto& v : g.outputs) value_info(w, 12, v);
   for (const ValueInfoProto& v : g.value_infos) value_info(w, 13, v);
+}
+
+void function(pbf_writer& parent, const FunctionProto& f) {
+  pbf_writer w(parent, 25);
+  w.add_string(1, view(f.name));
+  for (std::string_view s : f.inputs) w.add_string(4, view(s));
+  for (std::string_view s : f.outputs) w.add_string(5, view(s));
+  for (std::string_view s : f.attributes) w.add_string(6, view(s));
+  for (const NodeProto& n : f.nodes) node(w, 7, n);
+  for (const OpsetProto& o : f.opsets) opset(w, 9, o);
+  text(w, 10, f.domain);
+  for (const AttributeProto& a : f.attribute_defaults) attribute(w, 11, a);
+  text(w, 13, f.overload);
 }
 
 void model(pbf_writer& w, const ModelProto& m) {
@@ -155,6 +187,7 @@ void model(pbf_writer& w, const ModelProto& m) {
   }
   for (const OpsetProto& o : m.opsets) opset(w, 8, o);
   for (const StringPair& p : m.metadata) pair(w, 14, p);
+  for (const FunctionProto& f : m.functions) function(w, f);
 }
 
 template <class Write>
