@@ -101,6 +101,27 @@ Status import_if(NodeImport& n) {
   return {};
 }
 
+namespace {
+
+// Whether nothing but the trip count ends the loop: its condition is true at first, and the body passes it on.
+bool is_counted(NodeImport& n, const Function& body) {
+  auto is_true = [](const std::optional<std::vector<std::int64_t>>& v) { return v && v->size() == 1 && (*v)[0] != 0; };
+  if (!n.has(0) || (n.has(1) && !is_true(n.ints_of(n.in(1))))) return false;
+  ValueId v = body.outputs[0];
+  for (;;) {
+    const Value& value = body.values[static_cast<std::size_t>(v)];
+    if (value.constant != kNone) {
+      return is_true(small_ints(n.importer().module().constants[static_cast<std::size_t>(value.constant)]));
+    }
+    if (value.producer == kNone) return v == body.inputs[1];
+    const Node& node = body.nodes[static_cast<std::size_t>(value.producer)];
+    if (node.op->name != "identity") return false;
+    v = node.inputs[0];
+  }
+}
+
+}  // namespace
+
 Status import_loop(NodeImport& n) {
   Importer& importer = n.importer();
   const GraphProto* graph = graph_of(n, "body");
@@ -131,7 +152,9 @@ Status import_loop(NodeImport& n) {
   inputs.resize(carried + 2, kNone);
   for (ValueId v : captured(body->scope)) inputs.push_back(v);
   int outputs = static_cast<int>(graph->outputs.size()) - 1;
-  give(n, n.emit_multi("loop", std::move(inputs), outputs, {{"carried", static_cast<std::int64_t>(carried)}}, {f}));
+  std::int64_t counted = is_counted(n, importer.fn(f)) ? 1 : 0;
+  give(n, n.emit_multi("loop", std::move(inputs), outputs,
+                       {{"carried", static_cast<std::int64_t>(carried)}, {"counted", counted}}, {f}));
   return {};
 }
 
@@ -187,7 +210,7 @@ Result<std::vector<ValueId>> scan_loop(NodeImport& n, NodeImport& at, const Grap
   inputs.insert(inputs.end(), states.begin(), states.end());
   for (ValueId v : captured(body->scope)) inputs.push_back(v);
   return at.emit_multi("loop", std::move(inputs), static_cast<int>(graph.outputs.size()),
-                       {{"carried", static_cast<std::int64_t>(states.size())}}, {f});
+                       {{"carried", static_cast<std::int64_t>(states.size())}, {"counted", std::int64_t{1}}}, {f});
 }
 
 std::int64_t at_or_zero(const std::vector<std::int64_t>& v, std::size_t i) { return i < v.size() ? v[i] : 0; }
@@ -292,8 +315,8 @@ Status import_scan_batched(NodeImport& n) {
   ValueId batch = n.emit("gather", {n.emit("shape", {scans[0].value}), n.scalar_int(0)}, {{"axis", std::int64_t{0}}});
   std::vector<ValueId> inputs = {batch, kNone};
   for (ValueId v : captured(body->scope)) inputs.push_back(v);
-  give(n,
-       n.emit_multi("loop", std::move(inputs), static_cast<int>(outs.size()) - 1, {{"carried", std::int64_t{0}}}, {f}));
+  give(n, n.emit_multi("loop", std::move(inputs), static_cast<int>(outs.size()) - 1,
+                       {{"carried", std::int64_t{0}}, {"counted", std::int64_t{1}}}, {f}));
   return {};
 }
 
@@ -336,7 +359,7 @@ Status import_sequence_map(NodeImport& n) {
   importer.fn(f).outputs = outs;
   for (ValueId v : captured(body->scope)) inputs.push_back(v);
   give(n, n.emit_multi("loop", std::move(inputs), static_cast<int>(items.size()),
-                       {{"carried", static_cast<std::int64_t>(items.size())}}, {f}));
+                       {{"carried", static_cast<std::int64_t>(items.size())}, {"counted", std::int64_t{1}}}, {f}));
   return {};
 }
 

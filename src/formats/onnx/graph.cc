@@ -42,6 +42,38 @@ Status cycle(const std::vector<NodeProto>& nodes, const std::vector<std::size_t>
   return invalid("nodes depend on each other in a cycle: " + names);
 }
 
+// Required operands and attributes are there, and no more operands than the op has. Ops that declare none take any.
+Status check_operands(const Node& node, int outputs) {
+  const Op& op = *node.op;
+  auto count = [](std::size_t n, const char* what) { return std::to_string(n) + what; };
+  bool variadic = !op.inputs.empty() && op.inputs.back().arity == Arity::kVariadic;
+  if (!op.inputs.empty() && !variadic && node.inputs.size() > op.inputs.size() && node.bodies.empty()) {
+    return invalid("has " + count(node.inputs.size(), " inputs, but takes ") + count(op.inputs.size(), ""));
+  }
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) {
+    bool absent = i >= node.inputs.size() || node.inputs[i] == kNone;
+    if (absent && op.inputs[i].arity == Arity::kOne) {
+      return invalid("input " + count(i, " '") + std::string(op.inputs[i].name) + "' is missing");
+    }
+  }
+  for (std::size_t i = op.inputs.size(); variadic && i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNone && node.bodies.empty()) return invalid("input " + count(i, " is missing"));
+  }
+  if (variadic && node.bodies.empty() && node.inputs.size() >= op.inputs.size() &&
+      node.inputs[op.inputs.size() - 1] == kNone) {
+    return invalid("input " + count(op.inputs.size() - 1, " is missing"));
+  }
+  bool many_outputs = !op.outputs.empty() && op.outputs.back().arity == Arity::kVariadic;
+  if (!op.outputs.empty() && !many_outputs && static_cast<std::size_t>(outputs) > op.outputs.size()) {
+    return invalid("has " + count(static_cast<std::size_t>(outputs), " outputs, but gives ") +
+                   count(op.outputs.size(), ""));
+  }
+  for (const AttrSpec& a : op.attrs) {
+    if (a.required && !node.attrs.has(a.name)) return invalid("attribute '" + std::string(a.name) + "' is missing");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<std::size_t>> Importer::order(const std::vector<NodeProto>& nodes, Scope& scope) {
@@ -231,7 +263,8 @@ Result<std::vector<ValueId>> Importer::emit(FunctionId f, const Op* op, std::str
       ctx.floats_.push_back(c == kNone ? std::nullopt
                                        : small_floats(module_.constants[static_cast<std::size_t>(c)], kMaxKnown));
     }
-    Status s = fill_bodies(node, f, ctx);
+    Status s = check_operands(node, outputs);
+    if (s.ok()) s = fill_bodies(node, f, ctx);
     if (s.ok() && op->infer) s = op->infer(ctx);
     if (s.ok()) {
       ctx.out_types_.resize(types.size());

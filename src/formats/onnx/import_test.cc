@@ -176,6 +176,7 @@ TEST(OnnxImport, CapturesAreExplicitAndConstantsAreNot) {
   ASSERT_TRUE(r.ok()) << r.status().to_string();
   ASSERT_EQ(r->functions.size(), 4u);
   EXPECT_EQ(listing(*r, r->functions[0]), "loop(n, _, x, x, u) -> y, all @main/y/body\n");
+  EXPECT_EQ(std::get<std::int64_t>(*r->functions[0].nodes[0].attrs.find("counted")), 1);
   EXPECT_EQ(listing(*r, r->functions[1]),
             "if(c, x, u) -> r @main/y/body/r/then @main/y/body/r/else\nadd(s, r) -> s2\nidentity(c) -> c_2\n");
   EXPECT_EQ(listing(*r, r->functions[2]), "add(x, w) -> t\n");
@@ -185,6 +186,7 @@ TEST(OnnxImport, CapturesAreExplicitAndConstantsAreNot) {
   Status s = inference.run();
   ASSERT_TRUE(s.ok()) << s.to_string();
   EXPECT_EQ(value_named(r->functions[0], "y").type.to_string(), "f32[2]");
+  EXPECT_EQ(value_named(r->functions[0], "all").type.to_string().substr(0, 4), "f32[");
 }
 
 TEST(OnnxImport, ScanIsALoop) {

@@ -56,8 +56,14 @@ void type(pbf_writer& w, const TypeProto& t) {
       pbf_writer inner(w, 1);
       inner.add_int32(1, t.elem_type);
       if (!t.shape) return;
+      // protozero leaves out empty messages, which mean something here: a scalar, an extent nobody knows.
+      if (t.shape->empty()) return inner.add_message(2, data_view("", 0));
       pbf_writer shape(inner, 2);
       for (const DimProto& d : *t.shape) {
+        if (!d.value && d.param.empty()) {
+          shape.add_message(1, data_view("", 0));
+          continue;
+        }
         pbf_writer dim(shape, 1);
         if (d.value) {
           dim.add_int64(1, *d.value);
