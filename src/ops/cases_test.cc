@@ -225,7 +225,7 @@ std::string show(const Tensor& t, const StringHeap& strings) {
   return s.str();
 }
 
-bool same(const Tensor& a, const Tensor& b, double rtol, double atol, const StringHeap& strings) {
+bool same(const Tensor& a, const Tensor& b, double rtol, double atol, double looseness, const StringHeap& strings) {
   if (a.dtype != b.dtype || a.shape != b.shape) return false;
   TensorView x = a.view(), y = b.view();
   for (std::int64_t i = 0; i < x.count(); ++i) {
@@ -237,7 +237,7 @@ bool same(const Tensor& a, const Tensor& b, double rtol, double atol, const Stri
       if (x.as<std::int64_t>()[i] != y.as<std::int64_t>()[i]) return false;
     } else {
       double p = load_f64(x, i), q = load_f64(y, i);
-      double loose = a.dtype == DType::f16 ? 1e-3 : a.dtype == DType::bf16 ? 8e-3 : 0;
+      double loose = looseness * (a.dtype == DType::f16 ? 1e-3 : a.dtype == DType::bf16 ? 8e-3 : 0);
       if (p == q || (std::isnan(p) && std::isnan(q))) continue;
       if (!(std::fabs(p - q) <= atol + std::fmax(rtol, loose) * std::fabs(q))) return false;
     }
@@ -245,12 +245,13 @@ bool same(const Tensor& a, const Tensor& b, double rtol, double atol, const Stri
   return true;
 }
 
-void expect_same(const Item& got, const Item& want, const Case& c, const StringHeap& strings, const std::string& what) {
+void expect_same(const Item& got, const Item& want, const Case& c, const StringHeap& strings, const std::string& what,
+                 double looseness = 1) {
   ASSERT_EQ(got.present, want.present) << what;
   ASSERT_EQ(got.is_list, want.is_list) << what;
   ASSERT_EQ(got.tensors.size(), want.tensors.size()) << what;
   for (std::size_t i = 0; i < got.tensors.size(); ++i) {
-    EXPECT_TRUE(same(got.tensors[i], want.tensors[i], c.rtol, c.atol, strings))
+    EXPECT_TRUE(same(got.tensors[i], want.tensors[i], c.rtol, c.atol, looseness, strings))
         << what << "\n  got  " << show(got.tensors[i], strings) << "\n  want " << show(want.tensors[i], strings);
   }
 }
@@ -370,7 +371,7 @@ void run_case(const Case& c, StringHeap& strings) {
     if (!parts.ok() && parts.status().code() == Code::kUnsupported) continue;
     ASSERT_TRUE(parts.ok()) << parts.status().to_string();
     for (std::size_t i = 0; i < c.outputs.size(); ++i) {
-      if (c.outputs[i].present) expect_same((*parts)[i], (*got)[i], c, strings, "decomposed output");
+      if (c.outputs[i].present) expect_same((*parts)[i], (*got)[i], c, strings, "decomposed output", 4);
     }
   }
 }
