@@ -1,5 +1,5 @@
 # One OBJECT library per folder of src/. A file's name says how it is built:
-#   *_test.cc          unit test, linked into test_<folder> (GoogleTest)
+#   *_test.cc          unit test, linked into test_<folder> (GoogleTest); x86_<isa>_test.cc, ...: built for that ISA
 #   *_bench.cc         kernel benchmark (Google Benchmark), built with MOTE_BENCH
 #   *_adapter.cc       the only files built with exceptions: they wrap a library that throws
 #   x86_<isa>.cc, arm_<isa>.cc, ...   built for that ISA alone, skipped on other architectures
@@ -33,6 +33,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(_arch x86)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(_arch arm)
+  add_compile_options(-Wno-psabi)  # GCC's note on a change of the C++17 calling convention
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "riscv")
   set(_arch riscv)
 else()
@@ -67,6 +68,7 @@ function(mote_folder name)
   foreach(_other x86 arm riscv wasm)
     if(NOT _other STREQUAL _arch)
       list(FILTER _sources EXCLUDE REGEX "/${_other}_[a-z0-9]+\\.cc$")
+      list(FILTER _tests EXCLUDE REGEX "/${_other}_[a-z0-9]+_test\\.cc$")
     endif()
   endforeach()
   if(NOT MOTE_ONNX)
@@ -77,6 +79,13 @@ function(mote_folder name)
   if(EXISTS ${_dir}/deps.cmake)
     include(${_dir}/deps.cmake)
   endif()
+  foreach(_file ${_tests})
+    get_filename_component(_base ${_file} NAME_WE)
+    string(REPLACE "_test" "" _base ${_base})
+    if(DEFINED MOTE_ISA_${_base})
+      set_property(SOURCE ${_file} APPEND PROPERTY COMPILE_OPTIONS ${MOTE_ISA_${_base}} -O2)
+    endif()
+  endforeach()
   set_property(GLOBAL PROPERTY MOTE_TESTS_${name} "${_tests}")
   if(NOT _sources)
     return()

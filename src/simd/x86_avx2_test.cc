@@ -1,0 +1,1 @@
+#include "simd/vec_cases_impl.h"
