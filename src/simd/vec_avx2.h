@@ -34,6 +34,7 @@ MOTE_INLINE I32 load(const std::int32_t* p) { return {_mm256_loadu_si256(reinter
 MOTE_INLINE I32 load_n(const std::int32_t* p, int n) { return {_mm256_maskload_epi32(p, lane_mask(n))}; }
 MOTE_INLINE void store(std::int32_t* p, I32 a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
 MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) { _mm256_maskstore_epi32(p, lane_mask(n), a.v); }
+MOTE_INLINE F32 permute(F32 a, I32 i) { return {_mm256_permutevar8x32_ps(a.v, i.v)}; }  // lane l: a[i[l]]
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {_mm256_i32gather_ps(p, i.v, 4)}; }
 
 MOTE_INLINE F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.v, b.v)}; }

@@ -32,6 +32,7 @@ MOTE_INLINE I32 load(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
 MOTE_INLINE I32 load_n(const std::int32_t* p, int n) { return {_mm512_maskz_loadu_epi32(lane_mask(n), p)}; }
 MOTE_INLINE void store(std::int32_t* p, I32 a) { _mm512_storeu_si512(p, a.v); }
 MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) { _mm512_mask_storeu_epi32(p, lane_mask(n), a.v); }
+MOTE_INLINE F32 permute(F32 a, I32 i) { return {_mm512_permutexvar_ps(i.v, a.v)}; }  // lane l: a[i[l]]
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {_mm512_i32gather_ps(i.v, p, 4)}; }
 
 MOTE_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }

@@ -54,6 +54,10 @@ MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) {
   store(t, a);
   copy_n(p, t, n);
 }
+MOTE_INLINE F32 permute(F32 a, I32 i) {  // lane l: a[i[l]]
+  int32x4_t bytes = vmlaq_n_s32(vdupq_n_s32(0x03020100), i.v, 0x04040404);
+  return {vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(a.v), vreinterpretq_u8_s32(bytes)))};
+}
 MOTE_INLINE F32 gather(const float* p, I32 i) {
   float t[4] = {p[vgetq_lane_s32(i.v, 0)], p[vgetq_lane_s32(i.v, 1)], p[vgetq_lane_s32(i.v, 2)],
                 p[vgetq_lane_s32(i.v, 3)]};

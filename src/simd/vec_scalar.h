@@ -54,6 +54,7 @@ MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) {
   for (int i = 0; i < n; ++i) p[i] = a.v[i];
 }
 MOTE_INLINE void store(std::int32_t* p, I32 a) { store_n(p, a, 4); }
+MOTE_INLINE F32 permute(F32 a, I32 i) { return {{a.v[i.v[0]], a.v[i.v[1]], a.v[i.v[2]], a.v[i.v[3]]}}; }
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {{p[i.v[0]], p[i.v[1]], p[i.v[2]], p[i.v[3]]}}; }
 
 #define MOTE_LANES(R, expr) return lanes<R>([&](int i) MOTE_LANE_INLINE { return expr; })

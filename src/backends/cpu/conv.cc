@@ -105,7 +105,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   kc::Shape shape;
   fill_shape(s, x.dims, y.dims[1], shape);
   bool positive = shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 && shape.out_channels % s.groups == 0;
-  if (!positive || s.algorithm < 0 || s.algorithm > static_cast<std::int32_t>(kc::Algorithm::kWinograd43)) return invalid("conv has bad parameters");
+  if (!positive || s.algorithm < 0 || s.algorithm > 255) return invalid("conv has bad parameters");
+  if (!kc::supports(static_cast<kc::Algorithm>(s.algorithm), shape)) return invalid("conv names an algorithm that cannot do its shape");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
   kc::Algorithm algorithm = static_cast<kc::Algorithm>(s.algorithm);

@@ -24,28 +24,68 @@ std::string_view name_of(Algorithm algorithm) {
       return "winograd23";
     case Algorithm::kWinograd43:
       return "winograd43";
+    case Algorithm::kGrouped:
+      return "grouped";
   }
   return "";
 }
 
-Algorithm choose(const Shape& s) {
-  bool pointwise = s.groups == 1;
+namespace {
+
+bool pointwise(const Shape& s) {
+  bool r = s.groups == 1;
   for (int d = 0; d < kMaxSpatial; ++d) {
-    pointwise = pointwise && s.kernel[d] == 1 && s.stride[d] == 1 && s.pad_begin[d] == 0 && s.pad_end[d] == 0;
+    r = r && s.kernel[d] == 1 && s.stride[d] == 1 && s.pad_begin[d] == 0 && s.pad_end[d] == 0;
   }
-  if (pointwise) return Algorithm::kDot;
+  return r;
+}
+
+bool three_by_three(const Shape& s) {
+  bool r = s.groups == 1 && s.in[0] == 1 && s.kernel[0] == 1 && s.out(0) == 1;
+  for (int d : {1, 2}) r = r && s.kernel[d] == 3 && s.stride[d] == 1 && s.dilation[d] == 1;
+  return r;
+}
+
+bool small_groups(const Shape& s) {
+  const i64 group = s.channels / s.groups;
+  return s.groups > 1 && s.channels == s.out_channels && (group == 2 || group == 4 || group == 8) && s.kernel[2] == 3 &&
+         s.stride[2] <= 2 && s.dilation[2] == 1;
+}
+
+}  // namespace
+
+bool supports(Algorithm algorithm, const Shape& s) {
+  switch (algorithm) {
+    case Algorithm::kDot:
+      return pointwise(s);
+    case Algorithm::kDirect:
+      return true;
+    case Algorithm::kDepthwise:
+      return s.groups == s.channels;
+    case Algorithm::kWinograd23:
+    case Algorithm::kWinograd43:
+      return three_by_three(s);
+    case Algorithm::kGrouped:
+      return small_groups(s);
+  }
+  return false;
+}
+
+Algorithm choose(const Shape& s) {
+  if (pointwise(s)) return Algorithm::kDot;
   if (s.groups > 1 && s.groups == s.channels) return Algorithm::kDepthwise;
-  bool winograd =
-      s.groups == 1 && s.in[0] == 1 && s.kernel[0] == 1 && s.out(0) == 1 && s.channels >= 32 && s.out_channels >= 32;
-  for (int d : {1, 2}) winograd = winograd && s.kernel[d] == 3 && s.stride[d] == 1 && s.dilation[d] == 1;
-  const i64 side = std::min(s.out(1), s.out(2));
-  if (winograd && side >= 20) return Algorithm::kWinograd43;
-  if (winograd && side >= 12 && s.channels >= 64) return Algorithm::kWinograd23;
+  if (small_groups(s)) return Algorithm::kGrouped;
+  if (three_by_three(s) && s.channels >= 32 && s.out_channels >= 32) {
+    const i64 side = std::min(s.out(1), s.out(2));
+    if (side >= 20) return Algorithm::kWinograd43;
+    if (side >= 12 && s.channels >= 64) return Algorithm::kWinograd23;
+  }
   return Algorithm::kDirect;
 }
 
 i64 packed_size(Algorithm algorithm, const Shape& s) {
   if (algorithm == Algorithm::kDepthwise) return dot::packed_size(s.taps(), s.out_channels);
+  if (algorithm == Algorithm::kGrouped) return dot::packed_size(s.taps() * (s.channels / s.groups), s.out_channels);
   if (algorithm == Algorithm::kWinograd43) return 36 * dot::packed_size(s.channels, s.out_channels);
   if (algorithm == Algorithm::kWinograd23) return 16 * dot::packed_size(s.channels, s.out_channels);
   return s.groups * dot::packed_size(s.channels / s.groups * s.taps(), s.out_channels / s.groups);
@@ -54,6 +94,15 @@ i64 packed_size(Algorithm algorithm, const Shape& s) {
 void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
   if (algorithm == Algorithm::kDepthwise) {
     dot::pack({w.data, w.dtype, w.tap_stride, w.out_stride}, s.taps(), s.out_channels, dst, s.taps() * dot::kPanel);
+    return;
+  }
+  if (algorithm == Algorithm::kGrouped) {
+    const i64 group = s.channels / s.groups, piece = group * dot::kPanel;
+    for (i64 tap = 0; tap < s.taps(); ++tap) {
+      const auto* data = static_cast<const std::byte*>(w.data) + tap * w.tap_stride * (bits_of(w.dtype) / 8);
+      dot::pack({data, w.dtype, w.channel_stride, w.out_stride}, group, s.out_channels, dst + tap * piece,
+                s.taps() * piece);
+    }
     return;
   }
   if (algorithm == Algorithm::kWinograd23 || algorithm == Algorithm::kWinograd43) {
@@ -116,6 +165,7 @@ void run_winograd(const Params& p, TileRange range) noexcept {
 #define MOTE_ROW_dot(ns) &run_dot<dot::block_##ns>
 #define MOTE_ROW_direct(ns) &run_direct<dot::block_##ns>
 #define MOTE_ROW_depthwise(ns) &run_depthwise<depthwise_##ns>
+#define MOTE_ROW_grouped(ns) &run_depthwise<depthwise_##ns>
 #if defined(__x86_64__)
 MOTE_WINOGRAD(avx512)
 MOTE_WINOGRAD(avx2)
@@ -192,6 +242,8 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
     case Algorithm::kDirect:
       return setup_direct(dot_kernel, p);
     case Algorithm::kDepthwise:
+    case Algorithm::kGrouped:
+      p->group = s.channels / s.groups;
       return setup_depthwise(dot_kernel, p);
     case Algorithm::kWinograd23:
     case Algorithm::kWinograd43:

@@ -39,9 +39,11 @@ struct Shape {
   std::int64_t out_pixels() const { return out(0) * out(1) * out(2); }
 };
 
-enum class Algorithm : std::uint8_t { kDot, kDirect, kDepthwise, kWinograd23, kWinograd43 };
+enum class Algorithm : std::uint8_t { kDot, kDirect, kDepthwise, kWinograd23, kWinograd43, kGrouped };
 std::string_view name_of(Algorithm algorithm);
 
+// Can the algorithm do the shape? kDirect does every one.
+bool supports(Algorithm algorithm, const Shape& shape);
 // By shape only; the same on every machine.
 Algorithm choose(const Shape& shape);
 
@@ -66,7 +68,8 @@ struct Params {
   // Set by setup.
   Shape shape;
   dot::Fused fused;
-  dot::Params dot;  // of kDot
+  dot::Params dot;     // of kDot
+  std::int64_t group;  // of kDepthwise and kGrouped: channels of a group
   // kDirect: a tile is `row_step` output rows by `col_step` output channels of one group. Rows read either the input in
   // place or a padded copy of the input rows they need, the strip.
   std::int64_t out[kMaxSpatial];

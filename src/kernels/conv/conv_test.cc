@@ -144,7 +144,8 @@ TEST(Conv, ChoosesByShape) {
   EXPECT_EQ(choose(square(8, 16, 10, 1, 2)), Algorithm::kDirect);
   EXPECT_EQ(choose(square(8, 8, 10, 3, 1, 8)), Algorithm::kDepthwise);
   EXPECT_EQ(choose(square(8, 16, 10, 3, 1, 8)), Algorithm::kDepthwise);
-  EXPECT_EQ(choose(square(8, 8, 10, 3, 1, 4)), Algorithm::kDirect);
+  EXPECT_EQ(choose(square(8, 8, 10, 3, 1, 4)), Algorithm::kGrouped);
+  EXPECT_EQ(choose(square(8, 16, 10, 3, 1, 4)), Algorithm::kDirect);
   EXPECT_EQ(choose(square(64, 64, 56, 3)), Algorithm::kWinograd43);
   EXPECT_EQ(choose(square(64, 64, 14, 3)), Algorithm::kWinograd23);
   EXPECT_EQ(choose(square(64, 64, 7, 3)), Algorithm::kDirect);
@@ -248,6 +249,22 @@ TEST(Conv, Groups) {
   check({square(6, 40, 8, 5, 1, 2), true, false, true, true});
 }
 
+TEST(Conv, GroupsOfFewChannels) {
+  for (i64 group : {2, 4, 8}) {
+    for (i64 groups : {2, 3, 5, 8}) {
+      for (i64 stride : {1, 2})
+        check({square(group * groups, group * groups, 9, 3, stride, groups), true, true, true, stride == 2});
+    }
+  }
+  for (i64 size = 1; size < 17; ++size) check({square(24, 24, size, 3, 1, 6)});
+  Shape s = square(40, 40, 10, 3, 1, 5);
+  s.kernel[1] = 2;
+  s.batch = 2;
+  s.x_pixel = 47;
+  s.y_pixel = 41;
+  check({.s = s, .residual = true});
+}
+
 TEST(Conv, Depthwise) {
   for (i64 kernel : {2, 3, 4, 5, 7}) {
     for (i64 stride : {1, 2, 3}) {
@@ -290,6 +307,16 @@ TEST(Conv, EpiloguePrograms) {
   program(square(19, 19, 9, 3, 1, 19));
   program(square(36, 40, 21, 3));
   program(square(64, 40, 13, 3));
+}
+
+TEST(Conv, SupportsWhatItCanDo) {
+  const Shape s = square(64, 64, 30, 3);
+  EXPECT_TRUE(supports(Algorithm::kDirect, s));
+  EXPECT_TRUE(supports(Algorithm::kWinograd43, s));
+  EXPECT_FALSE(supports(Algorithm::kDot, s));
+  EXPECT_FALSE(supports(Algorithm::kDepthwise, s));
+  EXPECT_FALSE(supports(Algorithm::kWinograd43, square(64, 64, 30, 5)));
+  EXPECT_FALSE(supports(static_cast<Algorithm>(99), s));
 }
 
 TEST(Conv, EmptyOutput) {

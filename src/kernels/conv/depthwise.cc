@@ -1,5 +1,5 @@
-// Depthwise convolution: tiles are output rows. A channel multiplier m is served by first widening the input rows of a
-// tile, every channel m times, into scratch.
+// Depthwise convolution, and groups of two to eight channels: tiles are output rows. A channel multiplier m is served
+// by first widening the input rows of a tile, every channel m times, into scratch.
 #include <algorithm>
 
 #include "kernels/conv/drivers.h"
@@ -9,6 +9,7 @@ namespace {
 
 i64 multiplier(const Shape& s) { return s.out_channels / s.channels; }
 
+bool widened(const Params& p) { return p.group == 1 && p.shape.out_channels != p.shape.channels; }
 i64 zeros_bytes(const Shape& s) { return round_up(s.out_channels * 4, 64); }
 i64 pointer_bytes(const Shape& s) { return round_up(s.taps() * 7 * 8, 64); }
 
@@ -44,6 +45,7 @@ void run_depthwise(const Params& p, TileRange range, DepthwiseFn block) noexcept
   b.shape = &s;
   std::copy_n(p.out, kMaxSpatial, b.out);
   b.channels = s.out_channels;
+  b.group = p.group;
   b.w = p.w;
   b.bias = p.bias;
   b.y_pixel = s.y_pixel;
@@ -60,7 +62,7 @@ void run_depthwise(const Params& p, TileRange range, DepthwiseFn block) noexcept
     b.row_end = std::min(b.row_begin + p.row_step, all_rows);
     b.x = p.x + image * s.in_pixels() * s.x_pixel;
     b.x_pixel = s.x_pixel;
-    if (s.out_channels != s.channels) {
+    if (widened(p)) {
       const i64 line = s.in[2] * s.out_channels;
       float* wide = reinterpret_cast<float*>(range.scratch + zeros_bytes(s) + pointer_bytes(s));
       const bool flat = p.out[0] == 1;
@@ -81,12 +83,12 @@ void run_depthwise(const Params& p, TileRange range, DepthwiseFn block) noexcept
 
 Work setup_depthwise(const dot::Kernel& kernel, Params* p) {
   const Shape& s = p->shape;
-  const i64 rows = p->out[0] * p->out[1], row_macs = p->out[2] * s.out_channels * s.taps();
+  const i64 rows = p->out[0] * p->out[1], row_macs = p->out[2] * s.out_channels * s.taps() * p->group;
   const i64 macs = std::clamp(s.batch * rows * row_macs / 32, kernel.tile_macs / 16, kernel.tile_macs / 2);
   p->row_step = std::clamp<i64>(macs / std::max<i64>(row_macs, 1), 1, rows);
   p->row_tiles = ceil_div(rows, p->row_step);
   i64 scratch = zeros_bytes(s) + pointer_bytes(s);
-  if (s.out_channels != s.channels) scratch += s.in_pixels() * s.out_channels * 4;
+  if (widened(*p)) scratch += s.in_pixels() * s.out_channels * 4;
   return {s.batch * p->row_tiles, static_cast<std::size_t>(scratch)};
 }
 

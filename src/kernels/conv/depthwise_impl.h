@@ -41,28 +41,49 @@ MOTE_INLINE void put(const DepthwiseBlock& s, const Step& t, int i, i64 c, int n
   }
 }
 
-// P pixels by one register of channels. Every input column is loaded once per line and goes to the outputs that it
-// reaches, which keeps the taps of an output in ascending order.
-template <int KW, int S, int P, bool kTable, bool kFull>
+template <bool kLoad>
+MOTE_INLINE F32 load_if(const float* p) {
+  if constexpr (kLoad) return load(p);
+  return zero();
+}
+// Per lane, channel e of the lane's group; v is loaded from p, which points at channel c.
+template <int G>
+MOTE_INLINE F32 of_group(F32 v, const float* p, i64 c, int e) {
+  if constexpr (G == 1) return v;
+  if constexpr (G > kLanes) return set((p - c % G)[e]);
+  return permute(v, (iota_i32() & set_i32(~(G - 1))) + set_i32(e));
+}
+
+// P pixels by one register of channels, in groups of G channels. Every input column is loaded once per line and goes to
+// the outputs that it reaches, which keeps the taps of an output, and the channels of a tap, in ascending order.
+template <int G, int KW, int S, int P, bool kTable, bool kFull>
 MOTE_INLINE void channels(const DepthwiseBlock& s, const Step& t, const float* w, i64 c, int n, F32 lo, F32 hi) {
   constexpr int kColumns = (P - 1) * S + KW;
   F32 acc[P];
   const F32 start = s.bias ? (kFull ? load(s.bias + c) : load_n(s.bias + c, n)) : zero();
 #pragma GCC unroll 8
   for (int i = 0; i < P; ++i) acc[i] = start;
-  for (i64 line = 0; line < t.lines; ++line, w += KW * 16) {
+  for (i64 line = 0; line < t.lines; ++line, w += KW * G * 16) {
     F32 f[KW];
+    if constexpr (G == 1) {
 #pragma GCC unroll 8
-    for (int k = 0; k < KW; ++k) f[k] = load(w + k * 16);
+      for (int k = 0; k < KW; ++k) f[k] = load(w + k * 16);
+    }
     const float* const* x = t.x + line * (kTable ? kColumns : 1);
     const float* first = x[0] + c;
 #pragma GCC unroll 32
     for (int col = 0; col < kColumns; ++col) {
       const float* p = kTable ? x[col] + c : first + col * t.x_pixel;
-      const F32 v = kFull ? load(p) : load_n(p, n);
+      const F32 v = kFull || G > kLanes ? load_if<(G <= kLanes)>(p) : load_n(p, n);
 #pragma GCC unroll 8
-      for (int k = 0; k < KW; ++k) {
-        if ((col - k) % S == 0 && col >= k && (col - k) / S < P) acc[(col - k) / S] = fma(v, f[k], acc[(col - k) / S]);
+      for (int e = 0; e < G; ++e) {
+        const F32 a = of_group<G>(v, p, c, e);
+#pragma GCC unroll 8
+        for (int k = 0; k < KW; ++k) {
+          if ((col - k) % S != 0 || col < k || (col - k) / S >= P) continue;
+          F32& sum = acc[(col - k) / S];
+          sum = fma(a, G == 1 ? f[k] : load(w + (k * G + e) * 16), sum);
+        }
       }
     }
   }
@@ -70,15 +91,17 @@ MOTE_INLINE void channels(const DepthwiseBlock& s, const Step& t, const float* w
   for (int i = 0; i < P; ++i) put(s, t, i, c, kFull ? kLanes : n, lo, hi, acc[i]);
 }
 
-template <int KW, int S, int P, bool kTable>
+template <int G, int KW, int S, int P, bool kTable>
 MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& t) noexcept {
   const F32 lo = set(s.lo), hi = set(s.hi);
-  const i64 panel = s.shape->taps() * 16;
+  const i64 panel = s.shape->taps() * G * 16;
   i64 c = 0;
   for (; c + kLanes <= s.channels; c += kLanes) {
-    channels<KW, S, P, kTable, true>(s, t, s.w + c / 16 * panel + c % 16, c, kLanes, lo, hi);
+    channels<G, KW, S, P, kTable, true>(s, t, s.w + c / 16 * panel + c % 16, c, kLanes, lo, hi);
   }
-  if (c < s.channels) channels<KW, S, P, kTable, false>(s, t, s.w + c / 16 * panel + c % 16, c, lanes_at(s, c), lo, hi);
+  if (c < s.channels) {
+    channels<G, KW, S, P, kTable, false>(s, t, s.w + c / 16 * panel + c % 16, c, lanes_at(s, c), lo, hi);
+  }
 }
 
 // Any kernel: one pixel, a pointer per tap.
@@ -96,32 +119,43 @@ MOTE_NOINLINE void any_step(const DepthwiseBlock& s, const Step& t) noexcept {
 
 using StepFn = void (*)(const DepthwiseBlock&, const Step&) noexcept;
 
-template <int KW, int S>
+template <int G, int KW, int S>
 StepFn step_for(int pixels, bool table) {
-  if (!table && pixels == kPixels) return &step<KW, S, kPixels, false>;
+  if constexpr (G == 1) {
+    if (!table && pixels == kPixels) return &step<G, KW, S, kPixels, false>;
+  }
   switch (pixels) {
     case 1:
-      return &step<KW, S, 1, true>;
+      return &step<G, KW, S, 1, true>;
     case 2:
-      return &step<KW, S, 2, true>;
+      return &step<G, KW, S, 2, true>;
     case 3:
-      return &step<KW, S, 3, true>;
+      return &step<G, KW, S, 3, true>;
     case 4:
-      return &step<KW, S, 4, true>;
+      return &step<G, KW, S, 4, true>;
     case 5:
-      return &step<KW, S, 5, true>;
+      return &step<G, KW, S, 5, true>;
     case 6:
-      return &step<KW, S, 6, true>;
+      return &step<G, KW, S, 6, true>;
     default:
-      return &step<KW, S, kPixels, true>;
+      return &step<G, KW, S, kPixels, true>;
   }
 }
 
-StepFn choose_step(const conv::Shape& k, int pixels, bool table) {
+template <int G>
+StepFn step_of_group(const conv::Shape& k, int pixels) {
+  return k.stride[2] == 1 ? step_for<G, 3, 1>(pixels, true) : step_for<G, 3, 2>(pixels, true);
+}
+
+StepFn choose_step(const DepthwiseBlock& s, int pixels, bool table) {
+  const conv::Shape& k = *s.shape;
+  if (s.group == 2) return step_of_group<2>(k, pixels);
+  if (s.group == 4) return step_of_group<4>(k, pixels);
+  if (s.group == 8) return step_of_group<8>(k, pixels);
   const i64 kw = k.kernel[2], stride = k.stride[2];
-  if (kw == 3) return stride == 1 ? step_for<3, 1>(pixels, table) : step_for<3, 2>(pixels, table);
-  if (kw == 5) return stride == 1 ? step_for<5, 1>(pixels, table) : step_for<5, 2>(pixels, table);
-  return step_for<7, 1>(pixels, table);
+  if (kw == 3) return stride == 1 ? step_for<1, 3, 1>(pixels, table) : step_for<1, 3, 2>(pixels, table);
+  if (kw == 5) return stride == 1 ? step_for<1, 5, 1>(pixels, table) : step_for<1, 5, 2>(pixels, table);
+  return step_for<1, 7, 1>(pixels, table);
 }
 
 bool has_step(const conv::Shape& k) {
@@ -175,9 +209,9 @@ void run_depthwise_block(const DepthwiseBlock& s) noexcept {
         continue;
       }
       const i64 columns = (pixels - 1) * stride + k.kernel[2];
-      const bool table = pixels != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
+      const bool table = s.group > 1 || pixels != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
       point(s, r, iw, columns, 1, table);
-      choose_step(k, static_cast<int>(pixels), table)(s, t);
+      choose_step(s, static_cast<int>(pixels), table)(s, t);
     }
     if (!s.program) continue;
     for (i64 ow = 0; ow < width; ++ow) {

@@ -17,7 +17,8 @@ constexpr i64 round_up(i64 a, i64 b) { return ceil_div(a, b) * b; }
 // The canonical order of k is by chunks of this many channels.
 inline constexpr i64 kChunk = 32;
 
-// A depthwise block: output rows [row_begin, row_end) of one image, counted over depth and height.
+// A depthwise block, or one of groups of few channels: output rows [row_begin, row_end) of one image, counted over
+// depth and height.
 struct DepthwiseBlock {
   const float* x;  // the image
   i64 x_pixel;
@@ -25,7 +26,8 @@ struct DepthwiseBlock {
   i64 out[kMaxSpatial];
   i64 row_begin, row_end;
   i64 channels;
-  const float* w;  // panels of 16 channels, [tap][16]
+  i64 group;       // channels of a group: 1, 2, 4 or 8
+  const float* w;  // panels of 16 channels, [tap][channel of the group][16]
   const float* bias;
   float* y;  // the image
   i64 y_pixel;
