@@ -158,6 +158,21 @@ TEST(Engine, KeepsChannelsLastThroughABranchedNetwork) {
   compare_targets(g.finish({last}), {{noise(16 * 81, 3), {1, 16, 9, 9}}});
 }
 
+TEST(Engine, AttendsLikeTheReference) {
+  for (int kind = 0; kind < 3; ++kind) {
+    Graph g;
+    std::int64_t keys = kind == 1 ? 70 : 37, kv_heads = kind == 2 ? 2 : 4;
+    ValueId x = g.input("x", {2, 70, 4, 24});
+    ValueId q = g.b.add("transpose", {x}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
+    ValueId k = g.weights("k", {2, kv_heads, keys, 24}), v = g.weights("v", {2, kv_heads, keys, 16});
+    std::vector<ValueId> inputs{q, k, v};
+    if (kind == 0) inputs.push_back(g.weights("mask", {2, 1, 1, keys}));
+    ValueId y = g.b.add("attention", inputs, {{"is_causal", std::int64_t{kind == 1}}});
+    ValueId turned = g.b.add("transpose", {y}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
+    compare_targets(g.finish({turned}), {{noise(2 * 70 * 4 * 24, 9), {2, 70, 4, 24}}});
+  }
+}
+
 TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});

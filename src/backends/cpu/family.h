@@ -15,6 +15,7 @@ struct Family {
 };
 
 // One per file; listed in families.cc.
+extern const Family attention_family;
 extern const Family copy_family;
 extern const Family conv_family;
 extern const Family conv_transpose_family;
