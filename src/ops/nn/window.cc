@@ -88,7 +88,8 @@ Result<Window> window_of(const Op& op, const Attrs& attrs, std::span<const Dim> 
       a.out = floordiv(room, Dim(a.stride)) + 1;
       if (up) a.out = min(ceildiv(room, Dim(a.stride)), floordiv(a.in + a.begin - 1, Dim(a.stride))) + 1;
     }
-    if (a.out.is_const() && a.out.value() < 0) {
+    Dim room = a.in + a.begin + a.end - span;
+    if ((room.is_const() && room.value() < 0 && !a.in.is(0)) || (a.out.is_const() && a.out.value() < 0)) {
       return invalid("the kernel of " + a.kernel.to_string() + " is larger than the padded extent " +
                      (a.in + a.begin + a.end).to_string());
     }
