@@ -1,0 +1,154 @@
+// matmul_integer and qlinear_matmul: products of quantized matrices.
+#include "ops/element.h"
+#include "ops/ops.h"
+#include "ops/product.h"
+#include "ops/quant/quantize.h"
+#include "ops/run_util.h"
+
+namespace mote {
+namespace {
+
+constexpr Slot kIntegerInputs[] = {{"a", "i8 or u8 [..., m, k]"},
+                                   {"b", "i8 or u8 [..., k, n]"},
+                                   {"a_zero_point", "one element, [m], or [..., m, 1]; absent: 0", Arity::kOptional},
+                                   {"b_zero_point", "one element, [n], or [..., 1, n]; absent: 0", Arity::kOptional}};
+constexpr Slot kIntegerOutputs[] = {{"y", "i32 [..., m, n]"}};
+constexpr Slot kQLinearInputs[] = {
+    {"a", "i8, u8 or an 8-bit float [..., m, k]"},    {"a_scale", "one element, [m], or [..., m, 1]"},
+    {"a_zero_point", "shape of a_scale, dtype of a"}, {"b", "as a [..., k, n]"},
+    {"b_scale", "one element, [n], or [..., 1, n]"},  {"b_zero_point", "shape of b_scale, dtype of b"},
+    {"y_scale", "one element, [m], or [..., m, 1]"},  {"y_zero_point", "shape of y_scale, dtype of y"}};
+constexpr Slot kQLinearOutputs[] = {{"y", "[..., m, n]"}};
+
+constexpr std::uint32_t kEightBits = kInts | kFloat8;
+
+Status check_eight_bits(const InferContext& ctx, int i) {
+  MOTE_TRY(check_dtype(ctx, i, kEightBits));
+  if (ctx.has(i) && ctx.dtype(i) != DType::none && bits_of(ctx.dtype(i)) != 8) {
+    return ctx.error("input " + std::to_string(i) + " has dtype " + std::string(name_of(ctx.dtype(i))) +
+                     ", not 8 bits");
+  }
+  return {};
+}
+
+// A parameter per row (of the axis before the last) or per column: a scalar, a vector, or broadcast with the product.
+Status check_param(const InferContext& ctx, int i, const std::optional<Shape>& out, bool rows) {
+  if (!ctx.has_rank(i) || !out || known_count(ctx.shape(i)) == 1) return {};
+  Shape s = ctx.shape(i);
+  if (s.size() == 1 && rows) s.emplace_back(1);
+  Result<Shape> both = broadcast(*out, s);
+  bool fits = both.ok() && both->size() == out->size();
+  for (std::size_t k = 0; fits && k < out->size(); ++k) fits = !(*out)[k].is_const() || (*both)[k] == (*out)[k];
+  if (fits) return {};
+  return ctx.error("input " + std::to_string(i) + " of shape " + to_string(ctx.shape(i)) +
+                   " does not fit a product of shape " + to_string(*out));
+}
+
+// The offset of a parameter's element for each element of the product.
+class Param {
+ public:
+  Param(const TensorView& p, const TensorView& y, bool rows) : shape_(y.shape()) {
+    if (p.count() == 1) return;
+    if (p.rank == 1 && rows) {
+      strides_[static_cast<std::size_t>(y.rank - 2)] = 1;
+    } else {
+      strides_ = broadcast_strides(p, y.rank);
+    }
+  }
+  std::int64_t operator()(std::int64_t i) const {
+    std::int64_t at = 0;
+    for (std::size_t k = shape_.size(); k-- > 0;) {
+      at += i % shape_[k] * strides_[k];
+      i /= shape_[k];
+    }
+    return at;
+  }
+
+ private:
+  std::span<const std::int64_t> shape_;
+  Strides strides_{};
+};
+
+Status infer_integer(InferContext& ctx) {
+  for (int i = 0; i < ctx.inputs(); ++i) MOTE_TRY(check_eight_bits(ctx, i));
+  MOTE_TRY(check_same_dtype(ctx, 0, 2));
+  MOTE_TRY(check_same_dtype(ctx, 1, 3));
+  MOTE_ASSIGN(std::optional<Shape> shape, infer_product(ctx, 0, 1));
+  if (ctx.has(2)) MOTE_TRY(check_param(ctx, 2, shape, true));
+  if (ctx.has(3)) MOTE_TRY(check_param(ctx, 3, shape, false));
+  output_maybe(ctx, 0, DType::i32, std::move(shape));
+  return {};
+}
+
+Status run_integer(ReferenceContext& ctx) {
+  const TensorView &a = ctx.in(0), &b = ctx.in(1);
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  Product p = product_of(a, b);
+  std::optional<Param> a_zero, b_zero;
+  if (ctx.has(2)) a_zero.emplace(ctx.in(2), y, true);
+  if (ctx.has(3)) b_zero.emplace(ctx.in(3), y, false);
+  each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
+    std::int64_t az = a_zero ? load_i64(ctx.in(2), (*a_zero)(out)) : 0;
+    std::int64_t bz = b_zero ? load_i64(ctx.in(3), (*b_zero)(out)) : 0, sum = 0;
+    for (std::int64_t i = 0; i < p.k; ++i)
+      sum += (load_i64(a, a0 + i * p.a_k) - az) * (load_i64(b, b0 + i * p.b_k) - bz);
+    store_i64(y, out, sum);
+  });
+  return {};
+}
+
+Status infer_qlinear(InferContext& ctx) {
+  for (int i : {0, 2, 3, 5, 7}) MOTE_TRY(check_eight_bits(ctx, i));
+  for (int i : {1, 4, 6}) MOTE_TRY(check_dtype(ctx, i, kFloats));
+  MOTE_TRY(check_same_dtype(ctx, 0, 2));
+  MOTE_TRY(check_same_dtype(ctx, 3, 5));
+  MOTE_ASSIGN(std::optional<Shape> shape, infer_product(ctx, 0, 3));
+  for (int i : {1, 2, 6, 7}) MOTE_TRY(check_param(ctx, i, shape, true));
+  for (int i : {4, 5}) MOTE_TRY(check_param(ctx, i, shape, false));
+  output_maybe(ctx, 0, ctx.dtype(7), std::move(shape));
+  return {};
+}
+
+Status run_qlinear(ReferenceContext& ctx) {
+  const TensorView &a = ctx.in(0), &b = ctx.in(3);
+  MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  Product p = product_of(a, b);
+  std::vector<Param> params;
+  for (int i = 0; i < 8; ++i) params.emplace_back(ctx.in(i == 0 || i == 3 ? 1 : i), y, i != 4 && i != 5);
+  each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
+    auto param = [&](int i) { return load_f64(ctx.in(i), params[static_cast<std::size_t>(i)](out)); };
+    double az = param(2), bz = param(5), sum = 0;
+    for (std::int64_t i = 0; i < p.k; ++i)
+      sum += (load_f64(a, a0 + i * p.a_k) - az) * (load_f64(b, b0 + i * p.b_k) - bz);
+    double q = sum * (param(1) * param(4) / param(6));
+    if (is_float(y.dtype)) {
+      store_small_float(y, out, q + param(7), true);
+    } else {
+      store_i64(y, out, quantized(q, static_cast<std::int64_t>(param(7)), y.dtype));
+    }
+  });
+  return {};
+}
+
+}  // namespace
+
+constinit const Op op_matmul_integer = {.name = "matmul_integer",
+                                        .doc =
+                                            "The product of two 8-bit matrices less their zero points, in i32, "
+                                            "which wraps.",
+                                        .inputs = kIntegerInputs,
+                                        .outputs = kIntegerOutputs,
+                                        .infer = infer_integer};
+constinit const ReferenceFn reference_matmul_integer = run_integer;
+
+constinit const Op op_qlinear_matmul = {.name = "qlinear_matmul",
+                                        .doc =
+                                            "The product of two quantized matrices, quantized: "
+                                            "round(product * a_scale * b_scale / y_scale) + y_zero_point, "
+                                            "saturated.",
+                                        .inputs = kQLinearInputs,
+                                        .outputs = kQLinearOutputs,
+                                        .infer = infer_qlinear};
+constinit const ReferenceFn reference_qlinear_matmul = run_qlinear;
+
+}  // namespace mote
