@@ -173,6 +173,22 @@ TEST(Engine, AttendsLikeTheReference) {
   }
 }
 
+TEST(Engine, RunsRecurrentCellsLikeTheReference) {
+  for (bool lstm : {true, false}) {
+    for (const char* direction : {"forward", "reverse", "bidirectional"}) {
+      Graph g;
+      std::int64_t d = direction[0] == 'b' ? 2 : 1, h = 19, gates = lstm ? 4 : 3;
+      ValueId x = g.input("x", {7, 11, 5});
+      std::vector<ValueId> inputs{x, g.weights("w", {d, gates * h, 5}), g.weights("r", {d, gates * h, h}), g.weights("b", {d, 2 * gates * h}), kNone, g.weights("h0", {d, 11, h})};
+      if (lstm) inputs.push_back(g.weights("c0", {d, 11, h}));
+      std::vector<Attrs::Item> attrs{{"direction", std::string(direction)}, {"hidden_size", h}};
+      if (!lstm) attrs.push_back({"linear_before_reset", std::int64_t{1}});
+      std::vector<ValueId> y = g.b.add_multi(lstm ? "lstm" : "gru", inputs, lstm ? 3 : 2, attrs);
+      compare_targets(g.finish(y), {{noise(7 * 11 * 5, 9), {7, 11, 5}}});
+    }
+  }
+}
+
 TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});

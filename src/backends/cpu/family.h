@@ -25,6 +25,7 @@ extern const Family gather_family;
 extern const Family norm_family;
 extern const Family pool_family;
 extern const Family reduce_family;
+extern const Family rnn_family;
 
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.
 template <class T>

@@ -1,0 +1,77 @@
+// The recurrence, for the ISA of the including file.
+#include "kernels/rnn/rnn.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
+namespace mote::kernels::rnn::MOTE_SIMD_NS {
+namespace {
+
+using namespace simd::MOTE_SIMD_NS;
+
+// One row: x and h are its gates from the input and from the hidden state.
+MOTE_INLINE void lstm_row(const float* x, const float* r, float* c, float* h, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; j += kLanes) {
+    int k = static_cast<int>(n - j < kLanes ? n - j : kLanes);
+    F32 i = sigmoid(load_n(x + j, k) + load_n(r + j, k));
+    F32 o = sigmoid(load_n(x + n + j, k) + load_n(r + n + j, k));
+    F32 f = sigmoid(load_n(x + 2 * n + j, k) + load_n(r + 2 * n + j, k));
+    F32 g = tanh(load_n(x + 3 * n + j, k) + load_n(r + 3 * n + j, k));
+    F32 next = fma(f, load_n(c + j, k), i * g);
+    store_n(c + j, next, k);
+    store_n(h + j, o * tanh(next), k);
+  }
+}
+
+MOTE_INLINE void gru_row(const float* x, const float* r, const float* bias, float* h, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; j += kLanes) {
+    int k = static_cast<int>(n - j < kLanes ? n - j : kLanes);
+    F32 z = sigmoid(load_n(x + j, k) + load_n(r + j, k));
+    F32 reset = sigmoid(load_n(x + n + j, k) + load_n(r + n + j, k));
+    F32 inner = load_n(r + 2 * n + j, k) + (bias ? load_n(bias + j, k) : zero());
+    F32 g = tanh(fma(reset, inner, load_n(x + 2 * n + j, k)));
+    // (1 - z) g + z h
+    store_n(h + j, fma(z, load_n(h + j, k) - g, g), k);
+  }
+}
+
+MOTE_INLINE void copy_floats(float* to, const float* from, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = from ? from[i] : 0.0f;
+}
+
+}  // namespace
+
+void run(const Params& p, TileRange range) noexcept {
+  const std::int64_t n = p.hidden, gates = p.gates() * n;
+  float* product = reinterpret_cast<float*>(range.scratch);
+  float* h = reinterpret_cast<float*>(range.scratch + p.gates_bytes);
+  float* c = reinterpret_cast<float*>(range.scratch + p.gates_bytes + p.state_bytes);
+  std::byte* inner = range.scratch + p.gates_bytes + 2 * p.state_bytes;
+  for (std::int64_t t = range.begin; t < range.end; ++t) {
+    std::int64_t d = t / p.row_tiles, first = t % p.row_tiles * kRows, rows = p.batch - first < kRows ? p.batch - first : kRows;
+    std::int64_t state = (d * p.batch + first) * n;
+    copy_floats(h, p.h0 ? p.h0 + state : nullptr, rows * n);
+    copy_floats(c, p.c0 ? p.c0 + state : nullptr, rows * n);
+    dot::Params product_params;
+    product_params.a = h;
+    product_params.b = p.weights + d * p.packed;
+    product_params.c = product;
+    std::int64_t tiles = setup_product(p, rows, &product_params).tiles;
+    for (std::int64_t s = 0; s < p.steps; ++s) {
+      std::int64_t step = p.reverse[d] ? p.steps - 1 - s : s;
+      p.dot->run(product_params, {0, tiles, inner});
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const float* x = p.x + ((step * p.batch + first + r) * p.directions + d) * gates;
+        if (p.lstm) {
+          lstm_row(x, product + r * gates, c + r * n, h + r * n, n);
+        } else {
+          gru_row(x, product + r * gates, p.reset_bias ? p.reset_bias + d * n : nullptr, h + r * n, n);
+        }
+      }
+      if (p.y) copy_floats(p.y + ((step * p.directions + d) * p.batch + first) * n, h, rows * n);
+    }
+    if (p.y_h) copy_floats(p.y_h + state, h, rows * n);
+    if (p.y_c) copy_floats(p.y_c + state, c, rows * n);
+  }
+}
+
+}  // namespace mote::kernels::rnn::MOTE_SIMD_NS

@@ -1,0 +1,67 @@
+#include "kernels/rnn/rnn.h"
+
+#include <algorithm>
+
+namespace mote::kernels::rnn {
+
+#define MOTE_RNN_KERNEL(ns, isa)               \
+  namespace ns {                               \
+  void run(const Params&, TileRange) noexcept; \
+  }
+#include "kernels/rnn/kernels.inc"
+#undef MOTE_RNN_KERNEL
+
+namespace {
+
+#if defined(__x86_64__)
+#define MOTE_HAS_avx512 &avx512::run
+#define MOTE_HAS_avx2 &avx2::run
+#else
+#define MOTE_HAS_avx512 nullptr
+#define MOTE_HAS_avx2 nullptr
+#endif
+#if defined(__aarch64__)
+#define MOTE_HAS_neon &neon::run
+#else
+#define MOTE_HAS_neon nullptr
+#endif
+#define MOTE_HAS_scalar &scalar::run
+
+constexpr Row kRowTable[] = {
+#define MOTE_RNN_KERNEL(ns, isa) {"rnn_" #isa, Isa::isa, Numerics::kChain, MOTE_HAS_##ns},
+#include "kernels/rnn/kernels.inc"
+#undef MOTE_RNN_KERNEL
+};
+
+}  // namespace
+
+std::span<const Row> kernels() { return kRowTable; }
+
+const Row& select(const CpuFeatures& cpu) {
+  return *std::find_if(std::begin(kRowTable), std::end(kRowTable) - 1, [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
+}
+
+dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d) {
+  dot::Shape s;
+  s.m = rows;
+  s.n = p.gates() * p.hidden;
+  s.k = p.hidden;
+  return dot::setup(*p.dot, s, d);
+}
+
+Work setup(Params* p) {
+  std::int64_t rows = std::min(kRows, p->batch), gates = p->gates() * p->hidden;
+  auto up = [](std::int64_t floats) { return static_cast<std::size_t>((floats * 4 + 63) / 64 * 64); };
+  p->row_tiles = (p->batch + kRows - 1) / kRows;
+  p->packed = dot::packed_size(p->hidden, gates);
+  p->gates_bytes = up(rows * gates);
+  p->state_bytes = up(rows * p->hidden);
+  std::size_t inner = 0;
+  for (std::int64_t r : {rows, p->batch % kRows}) {
+    dot::Params d;
+    if (r > 0) inner = std::max(inner, setup_product(*p, r, &d).scratch_bytes);
+  }
+  return {p->directions * p->row_tiles, p->gates_bytes + 2 * p->state_bytes + inner};
+}
+
+}  // namespace mote::kernels::rnn
