@@ -10,7 +10,7 @@ namespace mote::conformance {
 
 struct JobLimits {
   int parallel = 2;
-  double seconds = 60;
+  double seconds = 180;
   std::size_t megabytes = 6000;  // of address space; 0: no limit
 };
 

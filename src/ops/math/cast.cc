@@ -169,8 +169,7 @@ constinit const Op op_bitcast = {.name = "bitcast",
                                  .inputs = kInputs,
                                  .outputs = kOutputs,
                                  .attrs = kBitAttrs,
-                                 .infer = infer_bits,
-                                 .flags = kView};
+                                 .infer = infer_bits};
 constinit const ReferenceFn reference_bitcast = run_bits;
 
 constinit const Op op_cast = {.name = "cast",
