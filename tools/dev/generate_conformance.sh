@@ -1,19 +1,16 @@
 #!/usr/bin/env bash
-# Makes the ONNX conformance suite with the generator inside the onnx package of PyPI, once, below build/; prints its folder.
+# Makes the whole ONNX operator suite with the generator inside the onnx package, and prints its folder. Needs python3-venv and PyPI.
 set -euo pipefail
 version=1.23.2
-folder=build/conformance/onnx-$version
-if [ ! -e "$folder/.complete" ]; then
-  echo "making the conformance suite with onnx $version from PyPI in $folder" >&2
-  rm -rf "$folder"
-  mkdir -p "$folder/node" "$folder/simple"
-  venv=build/conformance/venv-$version
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "onnx==$version" pillow >&2
-  nice "$venv/bin/python" -m onnx.backend.test.cmd_tools generate-data -o "$folder" >&2
-  # The sets that no generator makes come with the package.
-  data=$("$venv/bin/python" -c 'import onnx.backend.test as t, os; print(os.path.join(os.path.dirname(t.__file__), "data"))')
-  for set in light pytorch-converted pytorch-operator; do cp -r "$data/$set" "$folder/"; done
-  touch "$folder/.complete"
+cd "$(dirname "$(readlink -f "$0")")/../.."
+out=$PWD/build/conformance/onnx-$version
+if [ ! -e "$out/.complete" ]; then
+  rm -rf "$out"
+  mkdir -p "$out/data"
+  python3 -m venv "$out/venv" >&2
+  "$out/venv/bin/pip" install --quiet --disable-pip-version-check "onnx[reference]==$version" numpy pillow >&2
+  "$out/venv/bin/python" tools/dev/generate_conformance.py "$out/data" >&2
+  rm -rf "$out/venv"
+  touch "$out/.complete"
 fi
-echo "$folder"
+echo "$out/data"
