@@ -7,8 +7,6 @@
 #include "ir/op.h"
 
 namespace mote {
-namespace {
-
 std::string quote(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
@@ -26,23 +24,6 @@ std::string quote(std::string_view s) {
     }
   }
   return out + "\"";
-}
-
-std::string print_float(double v) {
-  if (std::isnan(v)) return "nan";
-  if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
-  char buf[40];
-  auto end = std::to_chars(buf, buf + sizeof buf, v).ptr;
-  std::string s(buf, end);
-  return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
-}
-
-template <class T, class Print>
-std::string print_list(const char* kind, const std::vector<T>& v, Print print) {
-  if (v.empty()) return std::string(kind) + ":[]";
-  std::string s = "[";
-  for (std::size_t i = 0; i < v.size(); ++i) s += (i ? "," : "") + print(v[i]);
-  return s + "]";
 }
 
 std::optional<std::string> unquote(std::string_view t) {
@@ -65,6 +46,25 @@ std::optional<std::string> unquote(std::string_view t) {
     i += 2;
   }
   return out;
+}
+
+namespace {
+
+std::string print_float(double v) {
+  if (std::isnan(v)) return "nan";
+  if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
+  char buf[40];
+  auto end = std::to_chars(buf, buf + sizeof buf, v).ptr;
+  std::string s(buf, end);
+  return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
+}
+
+template <class T, class Print>
+std::string print_list(const char* kind, const std::vector<T>& v, Print print) {
+  if (v.empty()) return std::string(kind) + ":[]";
+  std::string s = "[";
+  for (std::size_t i = 0; i < v.size(); ++i) s += (i ? "," : "") + print(v[i]);
+  return s + "]";
 }
 
 std::optional<AttrValue> parse_scalar(std::string_view t) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,10 @@ std::string_view name_of(AttrKind kind);
 // carry a type: ints:[], floats:[], strings:[].
 std::string to_string(const AttrValue& v);
 Result<AttrValue> parse_attr(std::string_view text);
+
+// A string in quotes, with \", \\ and \xNN for control characters; and back.
+std::string quote(std::string_view s);
+std::optional<std::string> unquote(std::string_view text);
 
 class Attrs {
  public:

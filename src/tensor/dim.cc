@@ -232,6 +232,9 @@ class DimParser {
     if (pos_ < text_.size() && text_[pos_] == c) return ++pos_, true;
     return false;
   }
+  // Products of sums grow exponentially; no honest extent does.
+  static std::optional<Dim> small(Dim d) { return d.terms().size() <= 64 ? std::optional(std::move(d)) : std::nullopt; }
+
   std::optional<Dim> sum(int depth) {
     if (depth > 32) return std::nullopt;
     bool negative = take('-');
@@ -241,7 +244,7 @@ class DimParser {
       bool minus = text_[pos_++] == '-';
       std::optional<Dim> p = product(depth);
       if (!p) return std::nullopt;
-      total = minus ? *total - *p : *total + *p;
+      total = small(minus ? *total - *p : *total + *p);
     }
     return total;
   }
@@ -250,7 +253,7 @@ class DimParser {
     while (total && take('*')) {
       std::optional<Dim> a = atom(depth);
       if (!a) return std::nullopt;
-      total = *total * *a;
+      total = small(*total * *a);
     }
     return total;
   }
