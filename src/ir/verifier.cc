@@ -149,16 +149,16 @@ class FunctionVerifier {
       if (n.inputs[i] == kNone) return invalid("passes an absent value to its body");
     }
     std::int64_t carried = is_loop ? attr_int(*n.op, n.attrs, "carried") : 0;
-    if (carried < 0 || static_cast<std::uint64_t>(carried) > n.inputs.size() - skip ||
-        static_cast<std::uint64_t>(carried) > n.outputs.size()) {
+    if (carried < 0 || static_cast<std::uint64_t>(carried) > n.inputs.size() - skip) {
       return invalid(concat("carries ", carried, " values, more than it has"));
     }
-    std::size_t takes = n.inputs.size() - (is_if ? 1 : 0), gives = n.outputs.size() + (is_loop ? 1 : 0);
+    std::size_t takes = n.inputs.size() - (is_if ? 1 : 0);
+    std::size_t gives = std::max(n.outputs.size(), static_cast<std::size_t>(carried)) + (is_loop ? 1 : 0);
     for (FunctionId b : n.bodies) {
       if (!in_range(b, m_.functions)) return invalid(concat("has body ", b, ", which is none"));
       const Function& body = m_.functions[at(b)];
-      if (body.inputs.size() != takes || body.outputs.size() != gives) {
-        return invalid(concat("wants a body of ", takes, " inputs and ", gives, " outputs, ", quoted(body.name),
+      if (body.inputs.size() != takes || body.outputs.size() < gives) {
+        return invalid(concat("wants a body of ", takes, " inputs and at least ", gives, " outputs, ", quoted(body.name),
                               " has ", body.inputs.size(), " and ", body.outputs.size()));
       }
     }
