@@ -26,7 +26,9 @@ std::vector<ValueId> Builder::add_multi(std::string_view op_name, std::vector<Va
   for (auto& [n, v] : attrs) node.attrs.set(n, std::move(v));
   InferContext ctx(*op, node.attrs, node.name);
   ctx.output_count_ = outputs;
-  ctx.fresh_name_ = [this] { return "$" + std::to_string(1000000 + function_ * 10000 + next_fresh_++); };
+  // Values only grow in number, so that no two builders of a function make the same name.
+  std::int64_t base = ((std::int64_t{1} + function_) << 44) + (static_cast<std::int64_t>(fn().values.size()) << 12);
+  ctx.fresh_name_ = [this, base] { return "$" + std::to_string(base + next_fresh_++); };
   for (ValueId v : node.inputs) {
     ctx.types_.push_back(v == kNone ? nullptr : &type(v));
     std::optional<KnownValue> known;

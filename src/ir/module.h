@@ -56,10 +56,11 @@ enum class Encoding : std::uint8_t {
 
 // Applied in order when the constant is materialised, once, straight into its packed form.
 struct Transform {
-  enum class Kind : std::uint8_t { kTranspose, kCast, kReshape };
+  enum class Kind : std::uint8_t { kTranspose, kCast, kReshape, kScale };
   Kind kind;
-  std::vector<std::int64_t> ints;  // kTranspose: permutation; kReshape: extents
+  std::vector<std::int64_t> ints;  // kTranspose: permutation; kReshape: extents; kScale: the axis
   DType dtype = DType::none;       // kCast
+  std::vector<double> scale;       // kScale: a factor for every position along the axis; floats only, rounded once
 
   friend bool operator==(const Transform&, const Transform&) = default;
 };

@@ -105,6 +105,13 @@ class Parser {
     return {};
   }
 
+  std::vector<double> floats() {
+    Result<AttrValue> v = parse_attr(in_.balanced(""));
+    if (v.ok() && kind_of(*v) == AttrKind::kFloats) return std::get<std::vector<double>>(*v);
+    in_.fail("expected a list of floats");
+    return {};
+  }
+
   // Elements between `open` and `close`; how many there are.
   std::int64_t elements(DType dtype, std::string_view close, std::vector<std::byte>& bytes) {
     std::int64_t n = 0;
@@ -186,6 +193,9 @@ class Parser {
         c.transforms.push_back({Transform::Kind::kTranspose, ints()});
       } else if (in_.take_word("reshape")) {
         c.transforms.push_back({Transform::Kind::kReshape, ints()});
+      } else if (in_.take_word("scale")) {
+        std::vector<std::int64_t> axis = ints();
+        c.transforms.push_back({Transform::Kind::kScale, std::move(axis), DType::none, floats()});
       } else if (in_.take_word("cast")) {
         std::optional<DType> d = dtype_of(in_.name("a dtype"));
         if (!d) in_.fail("not a dtype");

@@ -100,6 +100,9 @@ class Printer {
         case Transform::Kind::kReshape:
           out_ += " reshape " + to_string(AttrValue(t.ints));
           break;
+        case Transform::Kind::kScale:
+          out_ += " scale " + to_string(AttrValue(t.ints)) + " " + to_string(AttrValue(t.scale));
+          break;
         case Transform::Kind::kCast:
           out_ += " cast " + std::string(name_of(t.dtype));
           break;

@@ -7,7 +7,7 @@
 //   const @w: f32[2,3] = [1, 2, 3, 4, 5, 6]
 //   const @v: f32[64,3,7,7] = external "resnet.onnx" 1024 37632         (offset and size in bytes)
 //   const @t: f16[3,2] from f32[2,3] = hex "0000803f..." transpose [1,0] cast f16
-//   const @z: f32[1000] = fill [0.5]
+//   const @z: f32[1000] = fill [0.5] scale [0] [1.0,0.5,...]
 //   signature "main" = @main { state "cache" = input 1, output 1 }
 //   func @main(%x: f32[N,3], %past: f32[N,2]) -> (%y, %h) {
 //     %h: f32[N,2] = matmul(%x, @w) {trans_b=1} "encoder"

@@ -36,6 +36,14 @@ Status apply(const Transform& t, DType& dtype, std::vector<std::int64_t>& shape)
       if (t.dtype == DType::none) return invalid("a cast to no type");
       dtype = t.dtype;
       return {};
+    case Transform::Kind::kScale: {
+      std::int64_t axis = t.ints.size() == 1 ? t.ints[0] : -1;
+      if (axis < 0 || axis >= static_cast<std::int64_t>(shape.size()) || !is_float(dtype) || bits_of(dtype) < 16 ||
+          static_cast<std::int64_t>(t.scale.size()) != shape[static_cast<std::size_t>(axis)]) {
+        return invalid("a scale that fits no axis");
+      }
+      return {};
+    }
     case Transform::Kind::kReshape:
       if (!element_count(t.ints) || element_count(t.ints) != element_count(shape)) {
         return invalid("a reshape from " + shape_text(shape) + " to " + shape_text(t.ints));

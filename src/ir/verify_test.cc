@@ -132,6 +132,11 @@ TEST(Verify, Constants) {
   EXPECT_HAS(error_of(kNet, [&](Module& m) { c(m, 1).transforms[0].ints = {2, 4}; }), "a reshape from");
   EXPECT_HAS(error_of(kNet, [&](Module& m) { c(m, 1).transforms[1].ints = {1, 1}; }), "no permutation");
   EXPECT_HAS(error_of(kNet, [&](Module& m) { c(m, 1).transforms[1].ints = {1}; }), "no permutation");
+  for (Transform bad : {Transform{Transform::Kind::kScale, {2}, DType::none, {1.0, 2.0}},
+                        Transform{Transform::Kind::kScale, {1}, DType::none, {1.0}},
+                        Transform{Transform::Kind::kScale, {}, DType::none, {}}}) {
+    EXPECT_HAS(error_of(kNet, [&](Module& m) { c(m, 1).transforms.push_back(bad); }), "fits no axis");
+  }
   EXPECT_HAS(error_of(kNet, [&](Module& m) { c(m, 1).transforms[2].dtype = DType::none; }), "cast to no type");
   EXPECT_EQ(error_of("const @s: string[2] = [\"a\", \"\"] func @f() -> (@s) {}"), "ok");
   EXPECT_HAS(error_of("const @s: string[2] = hex \"0100000061\" func @f() -> () {}"), "do not fill");

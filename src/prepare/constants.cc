@@ -76,6 +76,15 @@ void cast(const TensorView& from, const TensorView& to) {
   }
 }
 
+// y = x times the factor of its position along `axis`.
+void scale(const TensorView& x, const TensorView& y, int axis, const std::vector<double>& factors) {
+  std::int64_t inner = x.strides[axis], block = inner * x.dims[axis], count = x.count();
+  for (std::int64_t i = 0; i < count; i += inner) {
+    double f = factors[static_cast<std::size_t>(i % block / inner)];
+    for (std::int64_t j = i; j < i + inner; ++j) store_f64(y, j, load_f64(x, j) * f);
+  }
+}
+
 }  // namespace
 
 Result<PlainConstant> materialise(const Constant& c) {
@@ -114,6 +123,14 @@ Result<PlainConstant> materialise(const Constant& c) {
                                                bits_of(t.dtype) < 8));
         TensorView to = TensorView::of(b.data(), t.dtype, out.view.shape());
         cast(out.view, to);
+        out.owned = std::move(b);
+        out.view = to;
+        break;
+      }
+      case Transform::Kind::kScale: {
+        MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(out.view.bytes(), 1), c.name));
+        TensorView to = TensorView::of(b.data(), out.view.dtype, out.view.shape());
+        scale(out.view, to, static_cast<int>(t.ints[0]), t.scale);
         out.owned = std::move(b);
         out.view = to;
         break;
