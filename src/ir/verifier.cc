@@ -158,8 +158,8 @@ class FunctionVerifier {
       if (!in_range(b, m_.functions)) return invalid(concat("has body ", b, ", which is none"));
       const Function& body = m_.functions[at(b)];
       if (body.inputs.size() != takes || body.outputs.size() < gives) {
-        return invalid(concat("wants a body of ", takes, " inputs and at least ", gives, " outputs, ", quoted(body.name),
-                              " has ", body.inputs.size(), " and ", body.outputs.size()));
+        return invalid(concat("wants a body of ", takes, " inputs and at least ", gives, " outputs, ",
+                              quoted(body.name), " has ", body.inputs.size(), " and ", body.outputs.size()));
       }
     }
     return {};

@@ -111,9 +111,8 @@ void Graph::collect(NodeId n) {
     n = todo.back();
     todo.pop_back();
     if (n == kNone || !alive(n)) continue;
-    bool read = std::ranges::any_of(node(n).outputs, [&](ValueId v) {
-      return v != kNone && (!uses_[at(v)].readers.empty() || is_output(v));
-    });
+    bool read = std::ranges::any_of(
+        node(n).outputs, [&](ValueId v) { return v != kNone && (!uses_[at(v)].readers.empty() || is_output(v)); });
     if (read) continue;
     Link& link = links_[at(n)];
     link.alive = false;

@@ -64,8 +64,8 @@ class Graph {
   // Makes nodes that are to stand at n's place.
   Builder builder(NodeId n) { return Builder(module_, function_, ops_, node(n).name + "/"); }
   // Puts the builder's nodes before n and makes every reader of n's outputs read `with`, values that these nodes make
-  // (kNone for outputs that nobody reads). The new values take over the names and the better-known types of the old ones. False, and nothing changes,
-  // when the builder failed or a type would change.
+  // (kNone for outputs that nobody reads). The new values take over the names and the better-known types of the old
+  // ones. False, and nothing changes, when the builder failed or a type would change.
   bool replace(NodeId n, Builder& b, const std::vector<ValueId>& with);
   // Makes every reader of `from` read `to`, which exists already, has the same type and does not come later. An output
   // of the function keeps its name: false, and nothing changes, when that cannot be.

@@ -94,9 +94,7 @@ class Matcher {
  public:
   Matcher(const Pattern& p, const Graph& g) : p_(p), g_(g) {}
 
-  bool run(NodeId root) {
-    return g_.is(root, p_.op()) && solve({Goal{p_.root_, g_.output(root), 0}}, 0);
-  }
+  bool run(NodeId root) { return g_.is(root, p_.op()) && solve({Goal{p_.root_, g_.output(root), 0}}, 0); }
   Match match;
 
  private:

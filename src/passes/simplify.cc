@@ -1,0 +1,162 @@
+// simplify: removes nodes that give back what they take (identity, casts to the same type, transposes and reshapes that
+// change nothing or undo each other, pads of nothing, slices of everything, expands to the same extents, concats of
+// one, dropout at inference, + 0, - 0, * 1, / 1, ^ 1), joins transposes and reshapes in a row, and takes transposes of
+// the last two axes into matmul. x + 0 gives +0 where x is -0, which the node that stays away gave as well.
+#include <algorithm>
+
+#include "passes/facts.h"
+#include "passes/list.h"
+#include "passes/rules.h"
+
+namespace mote::passes {
+namespace {
+
+bool forward_input(Graph& g, NodeId n, std::size_t i = 0) {
+  return same_type(g.type(g.output(n)), g.type(g.input(n, i))) && g.forward(g.output(n), g.input(n, i));
+}
+
+bool identity(Graph& g, NodeId n) { return g.forward(g.output(n), g.input(n, 0)); }
+
+bool dropout(Graph& g, NodeId n) {
+  ValueId mask = g.output(n, 1), mode = g.input(n, 2);
+  if (mask != kNone && (g.is_output(mask) || !g.readers(mask).empty())) return false;
+  if (mode != kNone && g.scalar(mode) != 0.0) return false;
+  return g.forward(g.output(n), g.input(n, 0));
+}
+
+bool holds(DType wide, DType narrow) {
+  if (wide == DType::f64) return narrow == DType::f32 || narrow == DType::f16 || narrow == DType::bf16;
+  if (wide == DType::f32) return narrow == DType::f16 || narrow == DType::bf16;
+  if (is_signed_int(wide)) {
+    return (is_signed_int(narrow) && bits_of(narrow) < bits_of(wide)) ||
+           (is_unsigned_int(narrow) && bits_of(narrow) < bits_of(wide));
+  }
+  return is_unsigned_int(wide) && is_unsigned_int(narrow) && bits_of(narrow) < bits_of(wide);
+}
+
+bool cast(Graph& g, NodeId n) {
+  const Type &to = g.type(g.output(n)), &from = g.type(g.input(n, 0));
+  if (to.dtype == from.dtype && to.dtype != DType::none) return g.forward(g.output(n), g.input(n, 0));
+  // There and back through a type that holds every value.
+  NodeId inner = g.producer(g.input(n, 0), "cast");
+  if (inner == kNone || g.type(g.input(inner, 0)).dtype != to.dtype || !holds(from.dtype, to.dtype)) return false;
+  return g.forward(g.output(n), g.input(inner, 0));
+}
+
+bool transpose(Graph& g, NodeId n) {
+  std::vector<std::int64_t> perm = perm_of(g, n);
+  if (perm.empty()) return false;
+  bool stays = true;
+  for (std::size_t i = 0; i < perm.size(); ++i) stays = stays && perm[i] == static_cast<std::int64_t>(i);
+  if (stays) return g.forward(g.output(n), g.input(n, 0));
+  NodeId inner = g.producer(g.input(n, 0), "transpose");
+  if (inner == kNone) return false;
+  std::vector<std::int64_t> first = perm_of(g, inner);
+  if (first.size() != perm.size()) return false;
+  for (std::int64_t& p : perm) p = first[static_cast<std::size_t>(p)];
+  g.set_attr(n, "perm", AttrValue(std::move(perm)));
+  g.set_input(n, 0, g.input(inner, 0));
+  return true;
+}
+
+// Whether the shape operand of a reshape means the same whatever the shape of its data.
+bool stands_alone(const Graph& g, NodeId n) {
+  if (!g.is(n, "reshape")) return false;
+  std::optional<std::vector<std::int64_t>> shape = g.ints(g.input(n, 1));
+  return shape && (g.attr_int(n, "allowzero") != 0 || std::ranges::count(*shape, 0) == 0);
+}
+
+bool reshape(Graph& g, NodeId n) {
+  if (forward_input(g, n)) return true;
+  NodeId inner = g.producer(g.input(n, 0));
+  if (inner == kNone || !is_reshape(g, inner)) return false;
+  ValueId x = g.input(inner, 0);
+  if (same_type(g.type(g.output(n)), g.type(x)) && g.forward(g.output(n), x)) return true;
+  if (stands_alone(g, n)) {
+    g.set_input(n, 0, x);
+    return true;
+  }
+  // The result's extents where all but one are known.
+  const Type& to = g.type(g.output(n));
+  if (!to.has_rank()) return false;
+  std::vector<std::int64_t> extents;
+  for (const Dim& d : *to.shape) extents.push_back(d.known().value_or(-1));
+  if (std::ranges::count(extents, -1) > 1 || std::ranges::count(extents, 0) > 0) return false;
+  Builder b = g.builder(n);
+  ValueId y = b.add("reshape", {x, b.ints(extents)});
+  return g.replace(n, b, {y});
+}
+
+bool pad(Graph& g, NodeId n) {
+  std::optional<std::vector<std::int64_t>> pads = g.ints(g.input(n, 1));
+  if (!pads || std::ranges::any_of(*pads, [](std::int64_t p) { return p != 0; })) return false;
+  return g.forward(g.output(n), g.input(n, 0));
+}
+
+bool slice(Graph& g, NodeId n) {
+  if (g.input(n, 4) != kNone) {
+    std::optional<std::vector<std::int64_t>> steps = g.ints(g.input(n, 4));
+    if (!steps || std::ranges::any_of(*steps, [](std::int64_t s) { return s < 1; })) return false;
+  }
+  return forward_input(g, n);
+}
+
+bool concat(Graph& g, NodeId n) { return g.node(n).inputs.size() == 1 && g.forward(g.output(n), g.input(n, 0)); }
+
+// x op c, or c op x where the op commutes, that gives x.
+Rewrite neutral(double c, bool commutes) {
+  return [=](Graph& g, NodeId n) {
+    if (g.scalar(g.input(n, 1)) == c && forward_input(g, n)) return true;
+    return commutes && g.scalar(g.input(n, 0)) == c && forward_input(g, n, 1);
+  };
+}
+
+bool swaps_last_two(const std::vector<std::int64_t>& perm) {
+  std::int64_t r = static_cast<std::int64_t>(perm.size());
+  if (r < 2) return false;
+  for (std::int64_t i = 0; i < r - 2; ++i) {
+    if (perm[static_cast<std::size_t>(i)] != i) return false;
+  }
+  return perm[static_cast<std::size_t>(r - 1)] == r - 2;
+}
+
+bool matmul(Graph& g, NodeId n) {
+  constexpr std::string_view flags[] = {"trans_a", "trans_b"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    NodeId t = g.producer(g.input(n, i), "transpose");
+    if (t == kNone || !swaps_last_two(perm_of(g, t))) continue;
+    g.set_attr(n, flags[i], AttrValue(std::int64_t{g.attr_int(n, flags[i]) == 0}));
+    g.set_input(n, i, g.input(t, 0));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int simplify(Module& m, const OpLookup& ops) {
+  return apply_rules(m, ops,
+                     {
+                         {"identity", identity},
+                         {"dropout", dropout},
+                         {"cast", cast},
+                         {"transpose", transpose},
+                         {"reshape", reshape},
+                         {"squeeze", reshape},
+                         {"unsqueeze", reshape},
+                         {"flatten", reshape},
+                         {"pad", pad},
+                         {"slice", slice},
+                         {"concat", concat},
+                         {"expand", [](Graph& g, NodeId n) { return forward_input(g, n); }},
+                         {"tile", [](Graph& g, NodeId n) { return forward_input(g, n); }},
+                         {"add", neutral(0, true)},
+                         {"sub", neutral(0, false)},
+                         {"mul", neutral(1, true)},
+                         {"div", neutral(1, false)},
+                         {"pow", neutral(1, false)},
+                         {"matmul", matmul},
+                     });
+}
+
+}  // namespace mote::passes
