@@ -40,7 +40,8 @@ Rewrite rule(Kind kind) {
 
 int fold_affine(Module& m, const OpLookup& ops) {
   return apply_rules(
-      m, ops, {{"add", rule(Kind::kAdd)}, {"sub", rule(Kind::kSub)}, {"mul", rule(Kind::kMul)}, {"div", rule(Kind::kDiv)}});
+      m, ops,
+      {{"add", rule(Kind::kAdd)}, {"sub", rule(Kind::kSub)}, {"mul", rule(Kind::kMul)}, {"div", rule(Kind::kDiv)}});
 }
 
 }  // namespace mote::passes

@@ -28,9 +28,8 @@ bool rewrite(Graph& g, NodeId n) {
   std::vector<ValueId> inputs = {g.input(n, 0), g.input(n, 1)};
   if (c != kNone) inputs.push_back(c);
   std::vector<Attrs::Item> attrs;
-  for (const char* flag : {"trans_a", "trans_b"}) {
-    if (g.attr_int(n, flag) != 0) attrs.emplace_back(flag, std::int64_t{1});
-  }
+  if (g.attr_int(n, "transA") != 0) attrs.emplace_back("trans_a", std::int64_t{1});
+  if (g.attr_int(n, "transB") != 0) attrs.emplace_back("trans_b", std::int64_t{1});
   return g.replace(n, b, {b.add("matmul", inputs, attrs)});
 }
 

@@ -110,7 +110,7 @@ void Graph::collect(NodeId n) {
   while (!todo.empty()) {
     n = todo.back();
     todo.pop_back();
-    if (n == kNone || !alive(n)) continue;
+    if (n == kNone || !alive(n) || node(n).op->is(kState)) continue;
     bool read = std::ranges::any_of(
         node(n).outputs, [&](ValueId v) { return v != kNone && (!uses_[at(v)].readers.empty() || is_output(v)); });
     if (read) continue;
@@ -142,6 +142,12 @@ bool compatible(const Type& known, const Type& made) {
   return true;
 }
 
+void Graph::insert(NodeId n, Builder& b) {
+  grown(kNone);
+  for (Node& node : b.nodes()) insert_before(n, std::move(node));
+  b.nodes().clear();
+}
+
 bool Graph::replace(NodeId n, Builder& b, const std::vector<ValueId>& with) {
   if (!b.status().ok()) return false;
   grown(kNone);
@@ -152,8 +158,7 @@ bool Graph::replace(NodeId n, Builder& b, const std::vector<ValueId>& with) {
     if (now == kNone ? read : !compatible(type(old), type(now))) return false;
   }
   std::size_t made = nodes_.size();
-  for (Node& node : b.nodes()) insert_before(n, std::move(node));
-  b.nodes().clear();
+  insert(n, b);
   if (NodeId p = with.empty() ? kNone : producer(with[0]); p != kNone) nodes_[at(p)].name = node(n).name;
   for (std::size_t i = 0; i < node(n).outputs.size() && i < with.size(); ++i) {
     ValueId old = output(n, i), now = with[i];

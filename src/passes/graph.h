@@ -70,6 +70,10 @@ class Graph {
   // Makes every reader of `from` read `to`, which exists already, has the same type and does not come later. An output
   // of the function keeps its name: false, and nothing changes, when that cannot be.
   bool forward(ValueId from, ValueId to);
+  // Puts the builder's nodes before n.
+  void insert(NodeId n, Builder& b);
+  // Removes the node when nobody reads it, then what it alone read.
+  void collect(NodeId n);
   // Changes to a node as it stands; outputs keep their types.
   void set_attr(NodeId n, std::string_view name, AttrValue value) { nodes_[at(n)].attrs.set(name, std::move(value)); }
   void set_input(NodeId n, std::size_t i, ValueId v);
@@ -104,8 +108,6 @@ class Graph {
   void drop_reader(ValueId v, NodeId n);
   void move_uses(ValueId from, ValueId to);
   void insert_before(NodeId n, Node node);
-  // Removes the node when nobody reads it, then what it read.
-  void collect(NodeId n);
 
   Module& module_;
   FunctionId function_;

@@ -116,6 +116,10 @@ class Matcher {
       Goal goal = goals[done++];
       const Pattern::Part& p = part(goal.part);
       if (p.kind == Kind::kWild) continue;
+      if (!p.name.empty() && goal.value != kNone) {
+        auto [it, added] = match.values_.emplace(p.name, goal.value);
+        if (!added && it->second != goal.value) return false;
+      }
       if (p.kind == Kind::kEither) {
         for (int choice : p.children) {
           if (attempt(goals, done, {Goal{choice, goal.value, goal.rank}})) return true;
@@ -123,10 +127,6 @@ class Matcher {
         return false;
       }
       if (goal.value == kNone) return false;
-      if (!p.name.empty()) {
-        auto [it, added] = match.values_.emplace(p.name, goal.value);
-        if (!added && it->second != goal.value) return false;
-      }
       if (p.kind == Kind::kConstant && !g_.constant(goal.value)) return false;
       if (p.kind == Kind::kNumber && !is_number(p, goal)) return false;
       if (p.kind == Kind::kOp) return op(p, goal.value, goals, done);

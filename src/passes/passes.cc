@@ -15,6 +15,8 @@ constexpr Pass kPasses[] = {
 #undef MOTE_PASS
 };
 
+constexpr int kMaxRounds = 4;
+
 bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -32,10 +34,15 @@ Status run_passes(Module& module, const OpLookup& ops, const PassOptions& option
     }
   }
   MOTE_TRY(Inference(module).run());
-  for (const Pass& p : kPasses) {
-    if (contains(options.off, p.name) || (!options.only.empty() && !contains(options.only, p.name))) continue;
-    int changes = p.run(module, ops);
-    if (changes > 0 && options.report) options.report(p.name, changes);
+  // What a pass leaves behind may be work for an earlier one.
+  for (int round = 0, made = 1; round < kMaxRounds && made > 0; ++round) {
+    made = 0;
+    for (const Pass& p : kPasses) {
+      if (contains(options.off, p.name) || (!options.only.empty() && !contains(options.only, p.name))) continue;
+      int changes = p.run(module, ops);
+      if (changes > 0 && options.report) options.report(p.name, changes);
+      made += changes;
+    }
   }
   return Inference(module).run();
 }

@@ -123,7 +123,10 @@ bool into_norm(Graph& g, NodeId n, const Match& m, bool multiplies) {
     made.inputs.resize(std::max(made.inputs.size(), slot + 1), kNone);
     ValueId v = vector_constant(b, g.value(m["c"]).name, type.dtype, values);
     if (v != kNone && extents.size() != 1) {
-      v = reshaped_constant(b, Constant(b.module().constants[static_cast<std::size_t>(b.fn().values[static_cast<std::size_t>(v)].constant)]), extents);
+      v = reshaped_constant(
+          b,
+          Constant(b.module().constants[static_cast<std::size_t>(b.fn().values[static_cast<std::size_t>(v)].constant)]),
+          extents);
     }
     made.inputs[slot] = v;
   };
@@ -140,7 +143,7 @@ bool into_norm(Graph& g, NodeId n, const Match& m, bool multiplies) {
   return g.replace(n, b, {y});
 }
 
-#define MOTE_NORMS                                                                                        \
+#define MOTE_NORMS                                                                                \
   "n={layer_normalization(?, ?, ...) | rms_normalization(?, ?) | group_normalization(?, ?, ?) | " \
   "instance_normalization(?, ?, ?)}"
 
@@ -149,21 +152,20 @@ bool into_norm(Graph& g, NodeId n, const Match& m, bool multiplies) {
 int raise_norm(Module& m, const OpLookup& ops) {
   auto scaled = [](Graph& g, NodeId n, const Match& match) { return into_norm(g, n, match, true); };
   auto shifted = [](Graph& g, NodeId n, const Match& match) { return into_norm(g, n, match, false); };
-  return apply_rules(
-      m, ops,
-      {
-          pattern_rule({"div(" MOTE_CENTRED ", sqrt(" MOTE_SPREAD "))"}, to_layer_norm),
-          pattern_rule({"mul(" MOTE_CENTRED ", {reciprocal(sqrt(" MOTE_SPREAD ")) | div(1, sqrt(" MOTE_SPREAD
-                        ")) | pow(" MOTE_SPREAD ", -0.5)})"},
-                       to_layer_norm),
-          pattern_rule({"div(x, sqrt(" MOTE_MEAN_SQUARE "))"}, to_rms_norm),
-          pattern_rule({"mul(x, {reciprocal(sqrt(" MOTE_MEAN_SQUARE ")) | div(1, sqrt(" MOTE_MEAN_SQUARE
-                        ")) | pow(" MOTE_MEAN_SQUARE ", -0.5)})"},
-                       to_rms_norm),
-          pattern_rule({"reshape(n=instance_normalization(r=reshape(x, ?), w, b), ?)"}, to_group_norm),
-          pattern_rule({"mul(" MOTE_NORMS ", #c)"}, scaled),
-          pattern_rule({"add(" MOTE_NORMS ", #c)"}, shifted),
-      });
+  return apply_rules(m, ops,
+                     {
+                         pattern_rule({"div(" MOTE_CENTRED ", sqrt(" MOTE_SPREAD "))"}, to_layer_norm),
+                         pattern_rule({"mul(" MOTE_CENTRED ", {reciprocal(sqrt(" MOTE_SPREAD
+                                       ")) | div(1, sqrt(" MOTE_SPREAD ")) | pow(" MOTE_SPREAD ", -0.5)})"},
+                                      to_layer_norm),
+                         pattern_rule({"div(x, sqrt(" MOTE_MEAN_SQUARE "))"}, to_rms_norm),
+                         pattern_rule({"mul(x, {reciprocal(sqrt(" MOTE_MEAN_SQUARE ")) | div(1, sqrt(" MOTE_MEAN_SQUARE
+                                       ")) | pow(" MOTE_MEAN_SQUARE ", -0.5)})"},
+                                      to_rms_norm),
+                         pattern_rule({"reshape(n=instance_normalization(r=reshape(x, ?), w, b), ?)"}, to_group_norm),
+                         pattern_rule({"mul(" MOTE_NORMS ", #c)"}, scaled),
+                         pattern_rule({"add(" MOTE_NORMS ", #c)"}, shifted),
+                     });
 }
 
 }  // namespace mote::passes

@@ -1,5 +1,7 @@
 // raise_split: a list of parts of which only parts at constant positions are read becomes split, with a squeeze where
 // the list drops the axis.
+#include <algorithm>
+
 #include "passes/facts.h"
 #include "passes/list.h"
 #include "passes/rules.h"
@@ -46,8 +48,8 @@ bool rewrite(Graph& g, NodeId n) {
   }
   if (readers.empty()) return false;
   Builder split = g.builder(n);
-  std::vector<ValueId> made = split.add_multi("split", {g.input(n, 0), split.ints(*parts)}, static_cast<int>(count),
-                                              {{"axis", axis}});
+  std::vector<ValueId> made =
+      split.add_multi("split", {g.input(n, 0), split.ints(*parts)}, static_cast<int>(count), {{"axis", axis}});
   for (std::size_t i = 0; drops && i < made.size(); ++i) made[i] = split.add("squeeze", {made[i], split.ints({axis})});
   if (!split.status().ok()) return false;
   g.insert(n, split);
@@ -57,6 +59,7 @@ bool rewrite(Graph& g, NodeId n) {
     Builder b = g.builder(readers[i]);
     g.replace(readers[i], b, {b.add("identity", {part})});
   }
+  for (ValueId v : made) g.collect(g.producer(v));
   return true;
 }
 
