@@ -19,7 +19,9 @@ struct Options {
   int concurrency = 1;
 };
 
-double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now_ms() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 double peak_rss_mb() {
   rusage usage{};
@@ -38,7 +40,8 @@ Status apply_batch(const Options& o, const Model& probe, LoadOptions& load) {
     if (p.shape.empty() || p.shape[0].find_first_not_of("0123456789") == std::string::npos) continue;
     load.dims[p.shape[0]] = o.batch;
   }
-  if (load.dims.empty()) return invalid("no input has a symbolic first extent to set --batch to").hint("use --shape NAME=...");
+  if (load.dims.empty())
+    return invalid("no input has a symbolic first extent to set --batch to").hint("use --shape NAME=...");
   return {};
 }
 
@@ -118,7 +121,9 @@ void register_bench(CLI::App& app, int& exit_code) {
     } else if (globals.json) {
       print_json(out);
     } else {
-      for (const auto& [key, value] : out.items()) std::printf("%-14s %s\n", key.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      for (const auto& [key, value] : out.items())
+        std::printf("%-14s %s\n", key.c_str(),
+                    value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
     }
   });
 }

@@ -1,7 +1,7 @@
 // The mote program: one file per verb. A verb adds its options to CLI11 and returns what runs when it was chosen.
 //
-// Contract for scripts: stdout carries the result only, or one JSON object with --json; messages go to stderr; exit code 0 fine,
-// 1 the answer is negative or the deadline passed, 2 bad input, usage or memory limit.
+// Contract for scripts: stdout carries the result only, or one JSON object with --json; messages go to stderr; exit
+// code 0 fine, 1 the answer is negative or the deadline passed, 2 bad input, usage or memory limit.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -51,8 +51,8 @@ void print_json(const Json& json);
 void say(const std::string& message);
 void detail(const std::string& message);
 
-// A session's inputs from arrays: by name, or as in_0, in_1 ... by position. The arrays must outlive the run. Fails naming an
-// input without an array and an array without an input.
+// A session's inputs from arrays: by name, or as in_0, in_1 ... by position. The arrays must outlive the run. Fails
+// naming an input without an array and an array without an input.
 Status bind_inputs(Session& session, std::vector<media::Array>& arrays);
 // Seeded normal floats, integers 0 or 1, for every input; symbolic extents count 1.
 Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed);

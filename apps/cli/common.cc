@@ -15,8 +15,10 @@ namespace mote::cli {
 Globals globals;
 
 void ModelOptions::add(CLI::App& app, bool positional) {
-  if (positional) app.add_option("MODEL", path, "model file: ONNX, .mote or Mote IR; recognised by content")->required();
-  app.add_option("--threads", threads, "threads to compute with; 0: all that the process may use")->check(CLI::NonNegativeNumber);
+  if (positional)
+    app.add_option("MODEL", path, "model file: ONNX, .mote or Mote IR; recognised by content")->required();
+  app.add_option("--threads", threads, "threads to compute with; 0: all that the process may use")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--shape", shapes, "NAME=1,3,224,224: the shape of an input")->take_all();
   app.add_option("--dim", dims, "SYMBOL=N: the extent of a named dimension")->take_all();
   app.add_option("--state", states, "INPUT=OUTPUT: feed an output back to an input")->take_all();
@@ -107,7 +109,8 @@ int fail(const Status& status) {
     const char* red = globals.colour ? "\033[31m" : "";
     const char* off = globals.colour ? "\033[0m" : "";
     std::string where(status.where());
-    std::fprintf(stderr, "%serror:%s %s%s%s\n", red, off, where.c_str(), where.empty() ? "" : ": ", std::string(status.message()).c_str());
+    std::fprintf(stderr, "%serror:%s %s%s%s\n", red, off, where.c_str(), where.empty() ? "" : ": ",
+                 std::string(status.message()).c_str());
     if (!status.hint().empty()) std::fprintf(stderr, "  %s\n", std::string(status.hint()).c_str());
   }
   return status.code() == Code::kDeadlineExceeded ? 1 : 2;
@@ -163,7 +166,8 @@ Status bind_array(Session& session, int index, media::Array& array) {
   // Types that numpy lacks come as the 8, 16 bit words that hold them.
   DType dtype = array.dtype;
   if (bits_of(port.dtype) == bits_of(dtype) && port.dtype != dtype &&
-      ((port.dtype == DType::bf16 && dtype == DType::u16) || (is_float(port.dtype) && bits_of(port.dtype) == 8 && dtype == DType::u8))) {
+      ((port.dtype == DType::bf16 && dtype == DType::u16) ||
+       (is_float(port.dtype) && bits_of(port.dtype) == 8 && dtype == DType::u8))) {
     dtype = port.dtype;
   }
   return session.set_input(index, TensorView::of(array.data.data(), dtype, array.shape));
@@ -199,7 +203,8 @@ Status bind_inputs(Session& session, std::vector<media::Array>& arrays) {
       MOTE_TRY(session.set_input_absent(static_cast<int>(i)));
       continue;
     }
-    return invalid("no value was given for input '" + ports[i].name + "'").hint("give it with --input " + ports[i].name + "=FILE.npy or --inputs FILE.npz");
+    return invalid("no value was given for input '" + ports[i].name + "'")
+        .hint("give it with --input " + ports[i].name + "=FILE.npy or --inputs FILE.npz");
   }
   return {};
 }
@@ -226,10 +231,18 @@ Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, 
       std::byte* at = a.data.data() + i * bits_of(p.dtype) / 8;
       auto put = [&](auto v) { std::memcpy(at, &v, sizeof v); };
       switch (p.dtype) {
-        case DType::f32: put(normal(random)); break;
-        case DType::f64: put(static_cast<double>(normal(random))); break;
-        case DType::f16: put(f32_to_f16(normal(random))); break;
-        case DType::bf16: put(f32_to_bf16(normal(random))); break;
+        case DType::f32:
+          put(normal(random));
+          break;
+        case DType::f64:
+          put(static_cast<double>(normal(random)));
+          break;
+        case DType::f16:
+          put(f32_to_f16(normal(random)));
+          break;
+        case DType::bf16:
+          put(f32_to_bf16(normal(random)));
+          break;
         default:
           if (bits_of(p.dtype) >= 8) *at = static_cast<std::byte>(random() & 1);
       }

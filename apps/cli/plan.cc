@@ -35,17 +35,23 @@ Status show(const Options& o) {
                        {"late", s.late},
                        {"why", s.why}});
     }
-    print_json({{"target", plan.target}, {"arena_bytes", plan.arena}, {"weight_bytes", plan.weight_bytes}, {"macs", plan.macs}, {"steps", steps}});
+    print_json({{"target", plan.target},
+                {"arena_bytes", plan.arena},
+                {"weight_bytes", plan.weight_bytes},
+                {"macs", plan.macs},
+                {"steps", steps}});
     return {};
   }
-  std::printf("target %s, arena %s bytes, weights %llu bytes, %llu multiply-adds\n", plan.target.c_str(), plan.arena.c_str(),
-              static_cast<unsigned long long>(plan.weight_bytes), static_cast<unsigned long long>(plan.macs));
+  std::printf("target %s, arena %s bytes, weights %llu bytes, %llu multiply-adds\n", plan.target.c_str(),
+              plan.arena.c_str(), static_cast<unsigned long long>(plan.weight_bytes),
+              static_cast<unsigned long long>(plan.macs));
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const StepInfo& s = plan.steps[i];
-    std::printf("%4zu  %-12s %-24s %-20s %s%s\n", i, s.kernel.c_str(), joined(s.shape).c_str(), s.place.c_str(), s.name.c_str(), s.late ? "  (late)" : "");
+    std::printf("%4zu  %-12s %-24s %-20s %s%s\n", i, s.kernel.c_str(), joined(s.shape).c_str(), s.place.c_str(),
+                s.name.c_str(), s.late ? "  (late)" : "");
     if (o.explain) {
-      std::printf("      %s; class %s; %s bytes%s%s\n", s.why.c_str(), s.numerics.c_str(), s.bytes.c_str(), s.layout.empty() ? "" : "; order ",
-                  s.layout.empty() ? "" : joined(s.layout).c_str());
+      std::printf("      %s; class %s; %s bytes%s%s\n", s.why.c_str(), s.numerics.c_str(), s.bytes.c_str(),
+                  s.layout.empty() ? "" : "; order ", s.layout.empty() ? "" : joined(s.layout).c_str());
     }
   }
   return {};

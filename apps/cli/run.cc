@@ -24,7 +24,9 @@ struct Options {
   bool rgb = false, bgr = false;
 };
 
-double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now_ms() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 Result<std::vector<std::string>> find_labels(const Options& o, const Model& model) {
   if (o.labels.empty()) return media::labels_from_metadata(model.metadata());
@@ -64,7 +66,8 @@ Result<media::Array> load_image_input(const Options& o, const Model& model) {
   MOTE_ASSIGN(media::ImageBatch batch, media::load_images(files, input, media::overlay(from_file, asked)));
   for (const std::string& note : batch.notes) say(note);
   bool by_default = asked.empty() && from_file.empty();
-  by_default ? say("images: " + batch.description + " (the file says nothing about its images)") : detail("images: " + batch.description);
+  by_default ? say("images: " + batch.description + " (the file says nothing about its images)")
+             : detail("images: " + batch.description);
   return std::move(batch.array);
 }
 
@@ -80,7 +83,8 @@ std::string bar(double fraction) {
 Result<Json> classify(const Options& o, const Session& session, const std::vector<std::string>& labels) {
   const TensorView& v = session.output(0);
   std::int64_t images = static_cast<std::int64_t>(o.images.size());
-  if (v.rank < 1 || v.count() % images != 0) return invalid("the first output is not one row of scores per image").hint("save it with --outputs FILE.npz");
+  if (v.rank < 1 || v.count() % images != 0)
+    return invalid("the first output is not one row of scores per image").hint("save it with --outputs FILE.npz");
   media::ArrayView whole("", v.dtype, v.shape(), {v.data, static_cast<std::size_t>(v.bytes())});
   MOTE_ASSIGN(std::vector<float> scores, media::to_floats(whole));
   std::size_t classes = scores.size() / static_cast<std::size_t>(images);
@@ -89,7 +93,10 @@ Result<Json> classify(const Options& o, const Session& session, const std::vecto
     Json top = Json::array();
     for (const media::Class& c : media::top_k(std::span(scores).subspan(i * classes, classes), o.top)) {
       std::size_t index = static_cast<std::size_t>(c.index);
-      top.push_back({{"index", c.index}, {"label", index < labels.size() ? labels[index] : ""}, {"score", c.score}, {"prob", c.prob}});
+      top.push_back({{"index", c.index},
+                     {"label", index < labels.size() ? labels[index] : ""},
+                     {"score", c.score},
+                     {"prob", c.prob}});
     }
     list.push_back({{"file", o.images[i]}, {"top", std::move(top)}});
   }
@@ -102,14 +109,16 @@ void print_classes(const Json& images) {
     for (const Json& c : image["top"]) {
       std::string label = c["label"].get<std::string>();
       if (label.empty()) label = "class " + c["index"].dump();
-      std::printf("  %6.2f %%  %-20s %s\n", 100 * c["prob"].get<double>(), bar(c["prob"].get<double>()).c_str(), label.c_str());
+      std::printf("  %6.2f %%  %-20s %s\n", 100 * c["prob"].get<double>(), bar(c["prob"].get<double>()).c_str(),
+                  label.c_str());
     }
   }
 }
 
 Json describe(const std::vector<media::Array>& arrays) {
   Json list = Json::array();
-  for (const media::Array& a : arrays) list.push_back({{"name", a.name}, {"dtype", name_of(a.dtype)}, {"shape", a.shape}});
+  for (const media::Array& a : arrays)
+    list.push_back({{"name", a.name}, {"dtype", name_of(a.dtype)}, {"shape", a.shape}});
   return list;
 }
 
@@ -152,12 +161,13 @@ void print(const Json& out) {
     print_classes(out["images"]);
   } else {
     for (const Json& a : out["outputs"]) {
-      std::printf("%-24s %-6s %s\n", a["name"].get<std::string>().c_str(), a["dtype"].get<std::string>().c_str(), a["shape"].dump().c_str());
+      std::printf("%-24s %-6s %s\n", a["name"].get<std::string>().c_str(), a["dtype"].get<std::string>().c_str(),
+                  a["shape"].dump().c_str());
     }
   }
   char times[120];
-  std::snprintf(times, sizeof times, "load %.1f ms, prepare %.1f ms, run %.2f ms", out["load_ms"].get<double>(), out["prepare_ms"].get<double>(),
-                out["run_ms"].get<double>());
+  std::snprintf(times, sizeof times, "load %.1f ms, prepare %.1f ms, run %.2f ms", out["load_ms"].get<double>(),
+                out["prepare_ms"].get<double>(), out["run_ms"].get<double>());
   say(times);
 }
 

@@ -7,8 +7,8 @@
 //   if (mote::Status s = session->run(); !s.ok()) return fail(s);
 //   std::span<const float> scores = session->output<float>(0);
 //
-// A Model is a prepared plan: immutable, cheap to copy, shared by any number of sessions and threads. A Session is what one
-// caller runs; use each from one thread at a time. Formats are recognised by content, not by name.
+// A Model is a prepared plan: immutable, cheap to copy, shared by any number of sessions and threads. A Session is what
+// one caller runs; use each from one thread at a time. Formats are recognised by content, not by name.
 #pragma once
 
 #include <atomic>
@@ -35,11 +35,11 @@ struct LoadOptions {
   std::map<std::string, std::int64_t> dims;                 // symbol -> extent
   std::map<std::string, std::string> states;                // input name -> output name that is fed back to it
   Precision precision = Precision::kF32;
-  bool reproducible = false;                                // the same bits on every CPU, at some cost
-  bool optimise = true;                                     // false: run the graph as written
-  std::string target;                                       // "": this CPU; an ISA's name ("avx2"); "reference"
-  std::int64_t max_bytes = 0;                               // memory for loading and preparing; 0: no limit
-  std::vector<std::string> extra_outputs;                   // nodes or values to give out as well
+  bool reproducible = false;               // the same bits on every CPU, at some cost
+  bool optimise = true;                    // false: run the graph as written
+  std::string target;                      // "": this CPU; an ISA's name ("avx2"); "reference"
+  std::int64_t max_bytes = 0;              // memory for loading and preparing; 0: no limit
+  std::vector<std::string> extra_outputs;  // nodes or values to give out as well
 };
 
 // An input or output. `shape` is as text, since extents may be symbols: {"N", "3", "224", "224"}; empty for a scalar.
@@ -56,14 +56,14 @@ struct Port {
 // One step of the plan, for people.
 struct StepInfo {
   std::string name, op, kernel, why, numerics;
-  std::vector<std::string> shape, layout;   // of its first output; layout: its axes from outermost to innermost
-  std::string bytes;                        // of its first output; a formula where symbolic
-  std::string place;                        // "arena+4096", "output 0", "heap"
+  std::vector<std::string> shape, layout;  // of its first output; layout: its axes from outermost to innermost
+  std::string bytes;                       // of its first output; a formula where symbolic
+  std::string place;                       // "arena+4096", "output 0", "heap"
   bool late = false;
 };
 
 struct PlanInfo {
-  std::string target, arena;                // arena: bytes, or a formula
+  std::string target, arena;  // arena: bytes, or a formula
   std::vector<StepInfo> steps;
   std::uint64_t weight_bytes = 0, macs = 0;
 };
@@ -74,15 +74,15 @@ struct LoadTimes {
 };
 
 struct RunOptions {
-  std::int64_t deadline_ns = 0;             // from the call on; 0: none
+  std::int64_t deadline_ns = 0;  // from the call on; 0: none
   const std::atomic<bool>* cancel = nullptr;
 };
 
 struct SessionOptions {
-  int threads = 0;                          // 0: all that the process may use
-  std::int64_t max_bytes = 0;               // arena, states, outputs; 0: no limit
+  int threads = 0;             // 0: all that the process may use
+  std::int64_t max_bytes = 0;  // arena, states, outputs; 0: no limit
   std::uint64_t seed = 0;
-  std::string signature;                    // "": the first
+  std::string signature;  // "": the first
 };
 
 // The time one step took in the last profiled run.
@@ -100,7 +100,7 @@ class Session {
 
   const std::vector<Port>& inputs() const;
   const std::vector<Port>& outputs() const;
-  int input_index(std::string_view name) const;   // -1 when there is none
+  int input_index(std::string_view name) const;  // -1 when there is none
   int output_index(std::string_view name) const;
 
   // Binds memory of the caller, dense row-major, which must live and not change during run(). No copy.
@@ -131,7 +131,8 @@ class Session {
   // Timings of the last run; empty unless enabled.
   std::vector<StepTiming> profile() const;
   // Called after every step with its name and first outputs; an error ends the run. For dumps and comparisons.
-  void set_step_hook(std::function<Status(std::string_view name, std::string_view op, std::span<const TensorView>)> hook);
+  void set_step_hook(
+      std::function<Status(std::string_view name, std::string_view op, std::span<const TensorView>)> hook);
 
   struct Impl;
   explicit Session(std::unique_ptr<Impl> impl);

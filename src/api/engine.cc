@@ -66,13 +66,16 @@ Result<Module> read_module(std::shared_ptr<const Source> source, const std::stri
       onnx::ImportOptions options;
       options.ops = &builtin_ops();
       if (!folder.empty()) {
-        options.external_data = [folder](std::string_view location) { return map_file(folder + "/" + std::string(location)); };
+        options.external_data = [folder](std::string_view location) {
+          return map_file(folder + "/" + std::string(location));
+        };
       }
       Result<Module> module = onnx::import_onnx(std::move(source), options);
       if (!module.ok()) return std::move(module).status().at(name);
       return module;
     }
-    default: break;
+    default:
+      break;
   }
   return invalid("the format is not one that Mote reads").at(name).hint("Mote reads ONNX, .mote and Mote IR text");
 }
@@ -87,7 +90,9 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
     p.targets = {&cpu_target(), &reference_target()};
     if (!o.target.empty() && o.target != "host") {
       std::optional<Isa> isa = isa_of(o.target);
-      if (!isa) return invalid("there is no target '" + o.target + "'").hint("host, reference, or an instruction set: mote doctor lists them");
+      if (!isa)
+        return invalid("there is no target '" + o.target + "'")
+            .hint("host, reference, or an instruction set: mote doctor lists them");
       p.target.cpu = typical_cpu(*isa);
     }
   }
@@ -122,7 +127,10 @@ Result<std::shared_ptr<const LinkedPlan>> open_plan(std::shared_ptr<const Source
     if (!best || *isa_of(best->target) < *isa) best = &plan;
   }
   if (!best) {
-    return unsupported("the file holds plans for " + targets + ", this CPU is " + std::string(name_of(active_cpu().best()))).at(name).hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
+    return unsupported("the file holds plans for " + targets + ", this CPU is " +
+                       std::string(name_of(active_cpu().best())))
+        .at(name)
+        .hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
   }
   const KernelProvider* providers[] = {&cpu_target().kernels(), &reference_target().kernels()};
   return link(std::move(*best), providers, builtin_ops());

@@ -1,6 +1,7 @@
 // src/api: implements include/mote; the only place that names concrete backends and importers.
 //
-// Engine: from a file or bytes to a module, and from a module to a linked plan. What the public classes and our own tools share.
+// Engine: from a file or bytes to a module, and from a module to a linked plan. What the public classes and our own
+// tools share.
 #pragma once
 
 #include <functional>

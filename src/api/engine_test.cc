@@ -59,8 +59,9 @@ Result<std::shared_ptr<const LinkedPlan>> through_file(const LinkedPlan& linked,
 }
 
 // The first outputs' elements for the given inputs.
-Result<Arrays> run(const Module& module, const LoadOptions& options, const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs,
-                   int threads = 1, bool saved = false) {
+Result<Arrays> run(const Module& module, const LoadOptions& options,
+                   const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs, int threads = 1,
+                   bool saved = false) {
   MOTE_ASSIGN(auto linked, api::build(module, options));
   std::vector<std::byte> bytes;
   if (saved) {
@@ -94,18 +95,21 @@ void expect_close(const Arrays& a, const Arrays& b, float tolerance = 1e-4f) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t o = 0; o < a.size(); ++o) {
     ASSERT_EQ(a[o].size(), b[o].size()) << "output " << o;
-    for (std::size_t i = 0; i < a[o].size(); ++i) ASSERT_NEAR(a[o][i], b[o][i], tolerance) << "output " << o << " element " << i;
+    for (std::size_t i = 0; i < a[o].size(); ++i)
+      ASSERT_NEAR(a[o][i], b[o][i], tolerance) << "output " << o << " element " << i;
   }
 }
 
-void compare_targets(const Module& module, const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs) {
+void compare_targets(const Module& module,
+                     const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>>& inputs) {
   LoadOptions reference, plain;
   reference.target = "reference";
   reference.optimise = false;
   plain.optimise = false;
   Result<Arrays> want = run(module, reference, inputs);
   ASSERT_TRUE(want.ok()) << want.status().to_string();
-  Result<Arrays> fast = run(module, {}, inputs), unoptimised = run(module, plain, inputs), threaded = run(module, {}, inputs, 3);
+  Result<Arrays> fast = run(module, {}, inputs), unoptimised = run(module, plain, inputs),
+                 threaded = run(module, {}, inputs, 3);
   ASSERT_TRUE(fast.ok()) << fast.status().to_string();
   ASSERT_TRUE(unoptimised.ok()) << unoptimised.status().to_string();
   ASSERT_TRUE(threaded.ok()) << threaded.status().to_string();
@@ -120,11 +124,15 @@ void compare_targets(const Module& module, const std::vector<std::pair<std::vect
 TEST(Engine, RunsASmallConvolutionNetworkLikeTheReference) {
   Graph g;
   ValueId x = g.input("x", {2, 3, 17, 13});
-  ValueId y = g.b.add("conv", {x, g.weights("w1", {8, 3, 3, 3}), g.weights("b1", {8})}, {{"strides", std::vector<std::int64_t>{2, 2}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  ValueId y = g.b.add("conv", {x, g.weights("w1", {8, 3, 3, 3}), g.weights("b1", {8})},
+                      {{"strides", std::vector<std::int64_t>{2, 2}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
   y = g.b.add("relu", {y});
-  ValueId d = g.b.add("conv", {y, g.weights("w2", {8, 1, 3, 3})}, {{"group", std::int64_t{8}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  ValueId d = g.b.add("conv", {y, g.weights("w2", {8, 1, 3, 3})},
+                      {{"group", std::int64_t{8}}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
   ValueId sum = g.b.add("add", {d, y});
-  ValueId pooled = g.b.add("max_pool", {sum}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}});
+  ValueId pooled =
+      g.b.add("max_pool", {sum},
+              {{"kernel_shape", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}});
   ValueId last = g.b.add("conv", {pooled, g.weights("w3", {20, 8, 1, 1})});
   compare_targets(g.finish({last, sum}), {{noise(2 * 3 * 17 * 13, 1), {2, 3, 17, 13}}});
 }
@@ -147,13 +155,17 @@ TEST(Engine, KeepsChannelsLastThroughABranchedNetwork) {
   ValueId x = g.input("x", {1, 16, 9, 9});
   ValueId s = g.b.add("relu", {g.b.add("conv", {x, g.weights("w1", {8, 16, 1, 1})})});
   ValueId a = g.b.add("relu", {g.b.add("conv", {s, g.weights("w2", {12, 8, 1, 1})})});
-  ValueId b = g.b.add("relu", {g.b.add("conv", {s, g.weights("w3", {20, 8, 3, 3})}, {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}})});
+  ValueId b = g.b.add("relu", {g.b.add("conv", {s, g.weights("w3", {20, 8, 3, 3})},
+                                       {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}})});
   ValueId joined = g.b.add("concat", {a, b}, {{"axis", std::int64_t{1}}});
-  ValueId pooled = g.b.add("max_pool", {joined}, {{"kernel_shape", std::vector<std::int64_t>{3, 3}}, {"strides", std::vector<std::int64_t>{2, 2}}});
+  ValueId pooled =
+      g.b.add("max_pool", {joined},
+              {{"kernel_shape", std::vector<std::int64_t>{3, 3}}, {"strides", std::vector<std::int64_t>{2, 2}}});
   ValueId scale = g.b.add("sigmoid", {g.b.add("global_average_pool", {pooled})});
   ValueId scaled = g.b.add("mul", {pooled, scale});
   ValueId shuffled = g.b.add("reshape", {scaled, g.b.ints({1, 2, 16, 4, 4})});
-  shuffled = g.b.add("reshape", {g.b.add("transpose", {shuffled}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3, 4}}}), g.b.ints({1, 32, 4, 4})});
+  shuffled = g.b.add("reshape", {g.b.add("transpose", {shuffled}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3, 4}}}),
+                                 g.b.ints({1, 32, 4, 4})});
   ValueId last = g.b.add("conv", {shuffled, g.weights("w4", {5, 32, 3, 3})});
   compare_targets(g.finish({last}), {{noise(16 * 81, 3), {1, 16, 9, 9}}});
 }
@@ -179,7 +191,12 @@ TEST(Engine, RunsRecurrentCellsLikeTheReference) {
       Graph g;
       std::int64_t d = direction[0] == 'b' ? 2 : 1, h = 19, gates = lstm ? 4 : 3;
       ValueId x = g.input("x", {7, 11, 5});
-      std::vector<ValueId> inputs{x, g.weights("w", {d, gates * h, 5}), g.weights("r", {d, gates * h, h}), g.weights("b", {d, 2 * gates * h}), kNone, g.weights("h0", {d, 11, h})};
+      std::vector<ValueId> inputs{x,
+                                  g.weights("w", {d, gates * h, 5}),
+                                  g.weights("r", {d, gates * h, h}),
+                                  g.weights("b", {d, 2 * gates * h}),
+                                  kNone,
+                                  g.weights("h0", {d, 11, h})};
       if (lstm) inputs.push_back(g.weights("c0", {d, 11, h}));
       std::vector<Attrs::Item> attrs{{"direction", std::string(direction)}, {"hidden_size", h}};
       if (!lstm) attrs.push_back({"linear_before_reset", std::int64_t{1}});
@@ -203,7 +220,8 @@ TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   for (std::int64_t h : {9, 4, 30, 9}) {
     std::vector<float> data = noise(static_cast<std::size_t>(2 * 3 * h * 12), 5);
     std::vector<std::int64_t> shape{2, 3, h, 12};
-    ASSERT_TRUE((*context)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(data.data()), DType::f32, shape)).ok());
+    ASSERT_TRUE(
+        (*context)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(data.data()), DType::f32, shape)).ok());
     Status s = (*context)->run();
     ASSERT_TRUE(s.ok()) << s.to_string();
     const TensorView& out = (*context)->output(0);
@@ -215,7 +233,10 @@ TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
     expect_close({std::vector<float>(out.as<float>(), out.as<float>() + out.count())}, *want);
   }
   std::vector<float> wrong(3);
-  EXPECT_FALSE((*context)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(wrong.data()), DType::f32, std::vector<std::int64_t>{3})).ok());
+  EXPECT_FALSE((*context)
+                   ->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(wrong.data()), DType::f32,
+                                                 std::vector<std::int64_t>{3}))
+                   .ok());
 }
 
 TEST(Engine, RefusesDamagedPlanFiles) {
@@ -226,7 +247,8 @@ TEST(Engine, RefusesDamagedPlanFiles) {
   ASSERT_TRUE(linked.ok());
   std::vector<std::byte> bytes;
   ASSERT_TRUE(through_file(**linked, bytes).ok());
-  for (std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{31}, std::size_t{90}, bytes.size() / 2, bytes.size() - 1}) {
+  for (std::size_t cut :
+       {std::size_t{0}, std::size_t{7}, std::size_t{31}, std::size_t{90}, bytes.size() / 2, bytes.size() - 1}) {
     EXPECT_FALSE(api::open_plan(api::borrow(std::span(bytes).first(cut), "cut")).ok()) << cut;
   }
   // Any damaged byte of the header, the table or the plan is noticed.

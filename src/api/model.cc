@@ -79,7 +79,11 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   MOTE_ASSIGN(auto source, api::map_file(path));
   std::size_t slash = path.rfind('/');
-  return make_model(std::move(source), slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash), options);
+  return make_model(std::move(source),
+                    slash == std::string::npos ? "."
+                    : slash == 0               ? "/"
+                                               : path.substr(0, slash),
+                    options);
 }
 
 Result<Model> Model::load(std::span<const std::byte> bytes, std::string_view name, const LoadOptions& options) {
@@ -93,7 +97,8 @@ Result<Session> Model::session(const SessionOptions& options) const {
   o.seed = options.seed;
   const Plan& plan = impl_->linked->plan;
   if (!options.signature.empty()) {
-    auto it = std::find_if(plan.signatures.begin(), plan.signatures.end(), [&](const PlanSignature& s) { return s.name == options.signature; });
+    auto it = std::find_if(plan.signatures.begin(), plan.signatures.end(),
+                           [&](const PlanSignature& s) { return s.name == options.signature; });
     if (it == plan.signatures.end()) return invalid("the model has no signature '" + options.signature + "'");
     o.signature = static_cast<std::int32_t>(it - plan.signatures.begin());
   }
@@ -139,7 +144,9 @@ Status Session::set_input(std::string_view name, const TensorView& tensor) {
   if (i < 0) return invalid("the model has no input named '" + std::string(name) + "'");
   return set_input(i, tensor);
 }
-Status Session::set_input_list(int i, std::span<const TensorView> items) { return impl_->context->set_input_list(i, items); }
+Status Session::set_input_list(int i, std::span<const TensorView> items) {
+  return impl_->context->set_input_list(i, items);
+}
 Status Session::set_input_absent(int i) { return impl_->context->set_input_absent(i); }
 Status Session::set_input_strings(int i, std::span<const std::int64_t> shape, std::span<const std::string> elements) {
   return impl_->context->set_input_strings(i, shape, elements);
@@ -191,7 +198,8 @@ std::vector<StepTiming> Session::profile() const {
   return out;
 }
 
-void Session::set_step_hook(std::function<Status(std::string_view, std::string_view, std::span<const TensorView>)> hook) {
+void Session::set_step_hook(
+    std::function<Status(std::string_view, std::string_view, std::span<const TensorView>)> hook) {
   if (!hook) return impl_->context->set_after_step(nullptr);
   const Plan* plan = &impl_->context->linked().plan;
   impl_->context->set_after_step([hook = std::move(hook), plan](const Step& step, std::span<Cell* const> outputs) {

@@ -33,7 +33,8 @@ struct Pass {
 // In the order they run in.
 std::span<const Pass> all_passes();
 
-// Infers types, runs the passes until none changes anything, and infers again. Fails on unknown names in the options and where inference does.
+// Infers types, runs the passes until none changes anything, and infers again. Fails on unknown names in the options
+// and where inference does.
 Status run_passes(Module& module, const OpLookup& ops, const PassOptions& options = {});
 
 }  // namespace mote

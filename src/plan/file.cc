@@ -11,7 +11,8 @@
 namespace mote {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "files are little-endian; a big-endian build needs swapping readers");
+static_assert(std::endian::native == std::endian::little,
+              "files are little-endian; a big-endian build needs swapping readers");
 
 constexpr char kMagic[8] = {'M', 'O', 'T', 'E', 'P', 'L', 'A', 'N'};
 constexpr std::uint64_t kSectionAlign = 64 << 10, kDataAlign = 64;
@@ -222,17 +223,22 @@ Result<std::vector<Section>> read_table(std::span<const std::byte> file) {
   std::memcpy(&size, file.data() + 16, 8);
   std::memcpy(&hash, file.data() + 24, 8);
   if (version != kPlanFormat) {
-    return unsupported("the file has format version " + std::to_string(version) + ", this build reads version " + std::to_string(kPlanFormat))
+    return unsupported("the file has format version " + std::to_string(version) + ", this build reads version " +
+                       std::to_string(kPlanFormat))
         .hint("convert the model again with this version of mote");
   }
-  if (size != file.size()) return invalid("the file has " + std::to_string(file.size()) + " bytes, its header says " + std::to_string(size)).hint("it was cut short or appended to");
-  if (count == 0 || count > kMaxSections || kHeaderBytes + count * kEntryBytes > file.size()) return invalid("the section table is malformed").at("byte 12");
+  if (size != file.size())
+    return invalid("the file has " + std::to_string(file.size()) + " bytes, its header says " + std::to_string(size))
+        .hint("it was cut short or appended to");
+  if (count == 0 || count > kMaxSections || kHeaderBytes + count * kEntryBytes > file.size())
+    return invalid("the section table is malformed").at("byte 12");
   std::span<const std::byte> table = file.subspan(kHeaderBytes, count * kEntryBytes);
   if (hash64(table) != hash) return invalid("the section table is damaged").at("byte " + std::to_string(kHeaderBytes));
   std::vector<Section> sections(count);
   std::memcpy(sections.data(), table.data(), table.size());
   for (const Section& s : sections) {
-    if (s.offset % kSectionAlign != 0 || s.offset > file.size() || s.size > file.size() - s.offset) return invalid("a section lies outside of the file").at("byte " + std::to_string(kHeaderBytes));
+    if (s.offset % kSectionAlign != 0 || s.offset > file.size() || s.size > file.size() - s.offset)
+      return invalid("a section lies outside of the file").at("byte " + std::to_string(kHeaderBytes));
   }
   return sections;
 }
@@ -295,13 +301,15 @@ Result<PlanFile> read_plans(std::shared_ptr<const Source> source) {
   for (std::size_t i = 0; i < sections.size(); ++i) {
     if (sections[i].kind != kPlan) continue;
     std::span<const std::byte> bytes = file.subspan(sections[i].offset, sections[i].size);
-    if (hash64(bytes) != sections[i].hash) return invalid("the plan is damaged").at("byte " + std::to_string(sections[i].offset));
+    if (hash64(bytes) != sections[i].hash)
+      return invalid("the plan is damaged").at("byte " + std::to_string(sections[i].offset));
     MOTE_ASSIGN(Plan plan, read_plan(bytes));
     if (i + 1 >= sections.size() || sections[i + 1].kind != kData) return invalid("a plan without data");
     const Section& data = sections[i + 1];
     plan.sources = {source};
     for (PlanConstant& c : plan.constants) {
-      if (c.offset > data.size || c.size > data.size - c.offset || c.offset % kDataAlign != 0) return invalid("constant '" + c.name + "' lies outside of the data");
+      if (c.offset > data.size || c.size > data.size - c.offset || c.offset % kDataAlign != 0)
+        return invalid("constant '" + c.name + "' lies outside of the data");
       c.source = 0;
       c.offset += data.offset;
     }
@@ -319,7 +327,8 @@ Status verify_data(std::span<const std::byte> file) {
     const Section& data = sections[i + 1];
     std::uint64_t hash = 0;
     for (const PlanConstant& c : plan.constants) {
-      if (c.offset > data.size || c.size > data.size - c.offset) return invalid("constant '" + c.name + "' lies outside of the data");
+      if (c.offset > data.size || c.size > data.size - c.offset)
+        return invalid("constant '" + c.name + "' lies outside of the data");
       hash = hash * 0x9e3779b97f4a7c15u + hash64(file.subspan(data.offset + c.offset, c.size));
     }
     if (hash != data.hash) return invalid("the weights are damaged").at("byte " + std::to_string(data.offset));

@@ -1,5 +1,5 @@
-// A 64-bit hash of bytes against damage, not against attackers: eight bytes at a time, multiply and fold (after wyhash's mixing
-// step). Part of `.mote` files.
+// A 64-bit hash of bytes against damage, not against attackers: eight bytes at a time, multiply and fold (after
+// wyhash's mixing step). Part of `.mote` files.
 #pragma once
 
 #include <cstddef>

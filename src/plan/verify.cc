@@ -17,7 +17,8 @@ Status check_expr(const PlanFunction& f, const Expr& e) {
   int depth = 0;
   for (const ExprOp& op : e.code) {
     if (op.code == ExprOp::kConst || op.code == ExprOp::kSymbol) {
-      if (op.code == ExprOp::kSymbol && !inside(op.value, f.symbols)) return invalid("an expression uses a symbol that does not exist");
+      if (op.code == ExprOp::kSymbol && !inside(op.value, f.symbols))
+        return invalid("an expression uses a symbol that does not exist");
       if (++depth > kExprStack) return invalid("an expression is nested too deeply");
     } else if (--depth < 1) {
       return invalid("an expression lacks an operand");
@@ -35,7 +36,8 @@ Status check_value(const Plan& plan, const PlanFunction& f, const PlanSignature*
   const PlanValue& v = f.values[index];
   if (v.rank < -1 || v.rank > kMaxRank) return invalid("its rank is out of range");
   std::size_t rank = v.rank < 0 ? 0 : static_cast<std::size_t>(v.rank);
-  if (v.dims.size() != rank || (!v.strides.empty() && v.strides.size() != rank)) return invalid("its shape does not have its rank");
+  if (v.dims.size() != rank || (!v.strides.empty() && v.strides.size() != rank))
+    return invalid("its shape does not have its rank");
   if (!v.perm.empty()) {
     std::uint32_t seen = 0;
     for (std::uint8_t axis : v.perm) seen |= axis < 32 ? 1u << axis : 0;
@@ -46,15 +48,18 @@ Status check_value(const Plan& plan, const PlanFunction& f, const PlanSignature*
   MOTE_TRY(check_extent(f, v.offset));
   bool tensor = v.kind == Type::Kind::kTensor;
   if (tensor && !v.late && v.rank < 0) return invalid("a planned tensor has no rank");
-  if (tensor && !v.late && (v.place == Place::kHeap || v.place == Place::kAlias)) return invalid("a planned tensor has no place");
-  if ((!tensor || v.late) && v.place != Place::kHeap && v.place != Place::kAlias && v.place != Place::kInput) return invalid("a late value has a planned place");
+  if (tensor && !v.late && (v.place == Place::kHeap || v.place == Place::kAlias))
+    return invalid("a planned tensor has no place");
+  if ((!tensor || v.late) && v.place != Place::kHeap && v.place != Place::kAlias && v.place != Place::kInput)
+    return invalid("a late value has a planned place");
   switch (v.place) {
     case Place::kConstant:
       if (!inside(v.index, plan.constants)) return invalid("it names a constant that does not exist");
       break;
     case Place::kInput:
       if (!inside(v.index, f.inputs)) return invalid("it names an input that does not exist");
-      if ((v.late || !tensor) && f.inputs[static_cast<std::size_t>(v.index)] != static_cast<std::int32_t>(index)) return invalid("a late view of an input");
+      if ((v.late || !tensor) && f.inputs[static_cast<std::size_t>(v.index)] != static_cast<std::int32_t>(index))
+        return invalid("a late view of an input");
       break;
     case Place::kOutput:
       if (!entry || !inside(v.index, f.outputs)) return invalid("it names an output that does not exist");
@@ -63,11 +68,13 @@ Status check_value(const Plan& plan, const PlanFunction& f, const PlanSignature*
       if (!entry || !inside(v.index, entry->states)) return invalid("it names a state that does not exist");
       break;
     case Place::kAlias:
-      if (!inside(v.index, f.values) || v.index >= static_cast<std::int32_t>(index) || f.values[static_cast<std::size_t>(v.index)].kind != Type::Kind::kTensor) {
+      if (!inside(v.index, f.values) || v.index >= static_cast<std::int32_t>(index) ||
+          f.values[static_cast<std::size_t>(v.index)].kind != Type::Kind::kTensor) {
         return invalid("it is a view of a value that does not come before it");
       }
       break;
-    default: break;
+    default:
+      break;
   }
   return {};
 }
@@ -81,39 +88,48 @@ Status check_step(const Plan& plan, const PlanFunction& f, const Step& s) {
   for (std::int32_t v : s.outputs) {
     if (v == kNone) continue;
     const PlanValue& out = f.values[static_cast<std::size_t>(v)];
-    if (out.place == Place::kConstant || out.place == Place::kInput) return invalid("it writes to an input or a constant");
+    if (out.place == Place::kConstant || out.place == Place::kInput)
+      return invalid("it writes to an input or a constant");
     // What is late on one side makes the step late.
     if (out.late && !s.late && s.kind == Step::Kind::kKernel) return invalid("it has a late result but is not late");
   }
   for (std::int32_t v : s.inputs) {
-    if (v != kNone && f.values[static_cast<std::size_t>(v)].late && !s.late && s.kind == Step::Kind::kKernel) return invalid("it has a late operand but is not late");
+    if (v != kNone && f.values[static_cast<std::size_t>(v)].late && !s.late && s.kind == Step::Kind::kKernel)
+      return invalid("it has a late operand but is not late");
   }
   if (s.op != kNone && !inside(s.op, plan.ops)) return invalid("its op does not exist");
   for (std::int32_t b : s.bodies) {
     if (!inside(b, plan.functions)) return invalid("its body does not exist");
   }
-  auto gives = [&](std::size_t body) { return plan.functions[static_cast<std::size_t>(s.bodies[body])].outputs.size(); };
+  auto gives = [&](std::size_t body) {
+    return plan.functions[static_cast<std::size_t>(s.bodies[body])].outputs.size();
+  };
   auto takes = [&](std::size_t body) { return plan.functions[static_cast<std::size_t>(s.bodies[body])].inputs.size(); };
   switch (s.kind) {
     case Step::Kind::kKernel:
       if (!inside(s.kernel, plan.kernels) || s.op == kNone) return invalid("its kernel does not exist");
       return {};
     case Step::Kind::kIf:
-      if (s.bodies.size() != 2 || s.inputs.empty() || s.inputs[0] == kNone) return invalid("an if needs a condition and two bodies");
+      if (s.bodies.size() != 2 || s.inputs.empty() || s.inputs[0] == kNone)
+        return invalid("an if needs a condition and two bodies");
       for (std::size_t b : {0, 1}) {
-        if (takes(b) != s.inputs.size() - 1 || gives(b) < s.outputs.size()) return invalid("a body takes or gives another number of values");
+        if (takes(b) != s.inputs.size() - 1 || gives(b) < s.outputs.size())
+          return invalid("a body takes or gives another number of values");
       }
       break;
     case Step::Kind::kLoop: {
       const AttrValue* carried = s.attrs.find("carried");
       const std::int64_t* n = carried ? std::get_if<std::int64_t>(carried) : nullptr;
-      if (s.bodies.size() != 1 || !n || *n < 0 || s.inputs.size() < 2 + static_cast<std::size_t>(*n)) return invalid("a loop needs a body and its carried values");
-      if (takes(0) != s.inputs.size() || gives(0) < 1 + static_cast<std::size_t>(*n)) return invalid("a body takes or gives another number of values");
+      if (s.bodies.size() != 1 || !n || *n < 0 || s.inputs.size() < 2 + static_cast<std::size_t>(*n))
+        return invalid("a loop needs a body and its carried values");
+      if (takes(0) != s.inputs.size() || gives(0) < 1 + static_cast<std::size_t>(*n))
+        return invalid("a body takes or gives another number of values");
       if (s.outputs.size() > gives(0) - 1) return invalid("a body takes or gives another number of values");
       break;
     }
     case Step::Kind::kCall:
-      if (s.bodies.size() != 1 || takes(0) != s.inputs.size() || gives(0) < s.outputs.size()) return invalid("a body takes or gives another number of values");
+      if (s.bodies.size() != 1 || takes(0) != s.inputs.size() || gives(0) < s.outputs.size())
+        return invalid("a body takes or gives another number of values");
       break;
   }
   std::size_t skip = s.kind == Step::Kind::kIf ? 1 : s.kind == Step::Kind::kLoop ? 2 : 0;
@@ -151,7 +167,8 @@ Status check_function(const Plan& plan, std::size_t index) {
   }
   for (std::size_t i = 0; i < f.inputs.size(); ++i) {
     const PlanValue& v = f.values[static_cast<std::size_t>(f.inputs[i])];
-    if (v.place != Place::kInput || v.index != static_cast<std::int32_t>(i)) return invalid("input " + std::to_string(i) + " is not one");
+    if (v.place != Place::kInput || v.index != static_cast<std::int32_t>(i))
+      return invalid("input " + std::to_string(i) + " is not one");
   }
   for (std::size_t v = 0; v < f.values.size(); ++v) {
     if (Status s = check_value(plan, f, entry, v); !s.ok()) return std::move(s).at("value '" + f.values[v].name + "'");
@@ -168,29 +185,36 @@ Status verify(const Plan& plan) {
   if (plan.signatures.empty()) return invalid("the plan has no entry point");
   for (const PlanConstant& c : plan.constants) {
     std::optional<std::int64_t> count = element_count(c.dims);
-    if (!count || c.dims.size() > kMaxRank || c.dtype == DType::none || *count > (std::int64_t{1} << 46)) return invalid("constant '" + c.name + "' has no usable shape");
+    if (!count || c.dims.size() > kMaxRank || c.dtype == DType::none || *count > (std::int64_t{1} << 46))
+      return invalid("constant '" + c.name + "' has no usable shape");
     if (!inside(c.source, plan.sources)) return invalid("constant '" + c.name + "' has no source");
     std::size_t have = plan.sources[static_cast<std::size_t>(c.source)]->bytes().size();
-    if (c.offset > have || c.size > have - c.offset) return invalid("constant '" + c.name + "' lies outside of its source");
-    if (c.dtype != DType::string && static_cast<std::uint64_t>(bytes_of(c.dtype, *count)) > c.size) return invalid("constant '" + c.name + "' is cut short");
+    if (c.offset > have || c.size > have - c.offset)
+      return invalid("constant '" + c.name + "' lies outside of its source");
+    if (c.dtype != DType::string && static_cast<std::uint64_t>(bytes_of(c.dtype, *count)) > c.size)
+      return invalid("constant '" + c.name + "' is cut short");
   }
   for (const PlanSignature& s : plan.signatures) {
     if (!inside(s.function, plan.functions)) return invalid("signature '" + s.name + "' has no function");
     const PlanFunction& f = plan.functions[static_cast<std::size_t>(s.function)];
     for (const PlanState& st : s.states) {
-      if (!inside(st.input, f.inputs) || !inside(st.output, f.outputs)) return invalid("state '" + st.name + "' is not an input and an output");
+      if (!inside(st.input, f.inputs) || !inside(st.output, f.outputs))
+        return invalid("state '" + st.name + "' is not an input and an output");
       const PlanValue &in = f.values[static_cast<std::size_t>(f.inputs[static_cast<std::size_t>(st.input)])],
                       &out = f.values[static_cast<std::size_t>(f.outputs[static_cast<std::size_t>(st.output)])];
-      if (in.kind != Type::Kind::kTensor || out.kind != Type::Kind::kTensor || in.dtype != out.dtype || in.rank != out.rank || in.rank < 0) {
+      if (in.kind != Type::Kind::kTensor || out.kind != Type::Kind::kTensor || in.dtype != out.dtype ||
+          in.rank != out.rank || in.rank < 0) {
         return invalid("state '" + st.name + "' goes out as another type than it comes in");
       }
     }
   }
   for (std::size_t i = 0; i < plan.functions.size(); ++i) {
-    if (Status s = check_function(plan, i); !s.ok()) return std::move(s).at("function '" + plan.functions[i].name + "'");
+    if (Status s = check_function(plan, i); !s.ok())
+      return std::move(s).at("function '" + plan.functions[i].name + "'");
   }
   std::vector<std::uint8_t> state(plan.functions.size(), 0);
-  for (std::size_t i = 0; i < plan.functions.size(); ++i) MOTE_TRY(check_calls(plan, static_cast<std::int32_t>(i), state, 0));
+  for (std::size_t i = 0; i < plan.functions.size(); ++i)
+    MOTE_TRY(check_calls(plan, static_cast<std::int32_t>(i), state, 0));
   return {};
 }
 

@@ -1,5 +1,6 @@
-// What must hold of a plan before it runs, whoever made it: indices, extents, expressions, constants, no recursion. O(size of
-// the plan). What depends on extents that are bound at run time is checked when a frame is entered and when a kernel is set up.
+// What must hold of a plan before it runs, whoever made it: indices, extents, expressions, constants, no recursion.
+// O(size of the plan). What depends on extents that are bound at run time is checked when a frame is entered and when a
+// kernel is set up.
 #pragma once
 
 #include "plan/plan.h"

@@ -7,6 +7,7 @@
 #include "ir/infer.h"
 #include "ops/element.h"
 #include "ops/ops.h"
+#include "passes/passes.h"
 #include "runtime/context.h"
 
 namespace mote {
@@ -195,7 +196,15 @@ Status simplify(Module& m, const PrepareOptions& options) {
   Inference inference(m);
   MOTE_TRY(inference.run());
   MOTE_TRY(use_known_values(m, inference));
-  for (std::size_t f = 0; f < m.functions.size(); ++f) MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options));
+  auto fold = [&]() -> Status {
+    for (std::size_t f = 0; f < m.functions.size(); ++f) {
+      MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options));
+    }
+    return {};
+  };
+  MOTE_TRY(fold());
+  MOTE_TRY(run_passes(m, builtin_ops()));
+  MOTE_TRY(fold());
   return Inference(m).run();
 }
 

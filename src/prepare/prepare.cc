@@ -4,8 +4,8 @@
 
 #include "ops/decompose.h"
 #include "ops/ops.h"
-#include "prepare/fold.h"
 #include "plan/verify.h"
+#include "prepare/fold.h"
 #include "prepare/lower.h"
 
 namespace mote {
@@ -81,23 +81,26 @@ Taken taken(const Module& m, const Function& f, const Node& n, const PrepareOpti
   return best;
 }
 
-// The nodes that stand for `n`, where it is better to have them: nobody takes n, or only a fallback does while others take
-// every part. Empty result: n stays.
+// The nodes that stand for `n`, where it is better to have them: nobody takes n, or only a fallback does while others
+// take every part. Empty result: n stays.
 struct Replacement {
   std::vector<Node> nodes;
   std::vector<ValueId> outputs;
 };
 
-Result<std::optional<Replacement>> decomposed(Module& m, FunctionId id, const Node& n, Taken now, const PrepareOptions& options) {
+Result<std::optional<Replacement>> decomposed(Module& m, FunctionId id, const Node& n, Taken now,
+                                              const PrepareOptions& options) {
   DecomposeFn decompose = find_decomposition(*n.op);
-  if (!decompose || now == Taken::kYes || (now == Taken::kFallback && !options.optimise)) return std::optional<Replacement>();
+  if (!decompose || now == Taken::kYes || (now == Taken::kFallback && !options.optimise))
+    return std::optional<Replacement>();
   std::size_t values = m.functions[at(id)].values.size(), constants = m.constants.size();
   Builder b(m, id, builtin_ops(), n.name + "/");
   Result<std::vector<ValueId>> outputs = decompose(b, n);
   if (now == Taken::kFallback) {
     bool better = outputs.ok() && b.status().ok();
     for (const Node& part : b.nodes()) {
-      better = better && (taken(m, m.functions[at(id)], part, options) == Taken::kYes || find_decomposition(*part.op) != nullptr);
+      better = better &&
+               (taken(m, m.functions[at(id)], part, options) == Taken::kYes || find_decomposition(*part.op) != nullptr);
     }
     if (!better) {
       m.functions[at(id)].values.resize(values);

@@ -14,8 +14,8 @@
 namespace mote {
 
 struct PrepareOptions {
-  std::vector<const Target*> targets;  // asked in order; the first claim wins
-  std::vector<const KernelProvider*> kernels;       // all that plans may name: folding runs one
+  std::vector<const Target*> targets;          // asked in order; the first claim wins
+  std::vector<const KernelProvider*> kernels;  // all that plans may name: folding runs one
   TargetOptions target;
   bool optimise = true;                       // false: no passes beyond what correctness needs, no folding
   std::map<std::string, std::int64_t> dims;   // symbols that are fixed

@@ -136,8 +136,10 @@ Status Frame::place_value(std::size_t v) {
 }
 
 // Every byte that the view can reach lies inside of `capacity` bytes behind its place.
-Status Frame::check_extent(const PlanValue& pv, const TensorView& view, std::int64_t offset, std::int64_t capacity) const {
-  if (offset < 0 || offset % std::max(1, std::min(8, bits_of(view.dtype) / 8)) != 0) return internal_error("value '" + pv.name + "' is misplaced");
+Status Frame::check_extent(const PlanValue& pv, const TensorView& view, std::int64_t offset,
+                           std::int64_t capacity) const {
+  if (offset < 0 || offset % std::max(1, std::min(8, bits_of(view.dtype) / 8)) != 0)
+    return internal_error("value '" + pv.name + "' is misplaced");
   Checked last = 0;
   bool empty = false;
   for (int d = 0; d < view.rank; ++d) {
@@ -205,7 +207,9 @@ Status Frame::enter(std::span<Cell* const> inputs, std::span<const TensorView> o
       std::int64_t bytes = whole.bytes();
       base = o < outputs.size() ? outputs[o].data : nullptr;
       if (base && outputs[o].bytes() < bytes) {
-        return invalid("the caller's memory of " + std::to_string(outputs[o].bytes()) + " bytes is too small for " + std::to_string(bytes)).at("output '" + pv.name + "'");
+        return invalid("the caller's memory of " + std::to_string(outputs[o].bytes()) + " bytes is too small for " +
+                       std::to_string(bytes))
+            .at("output '" + pv.name + "'");
       }
       capacity = bytes;
       if (!base) {

@@ -16,7 +16,9 @@ struct AttentionStep {
   std::int32_t causal = 0, has_mask = 0, isa = 0;
 };
 
-void run_attention(const void* state, kernels::TileRange range) noexcept { ka::run(*static_cast<const ka::Params*>(state), range); }
+void run_attention(const void* state, kernels::TileRange range) noexcept {
+  ka::run(*static_cast<const ka::Params*>(state), range);
+}
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (n.node.op->name != "attention" || n.node.inputs.size() < 3) return std::nullopt;
@@ -29,16 +31,20 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   for (std::size_t o = 1; o < n.node.outputs.size(); ++o) {
     if (n.node.outputs[o] != kNone) return std::nullopt;
   }
-  if (n.attr_float("softcap") != 0 || n.attr_int("left_window_size") != -1 || n.attr_int("right_window_size") != -1 || n.node.attrs.has("softmax_precision")) return std::nullopt;
+  if (n.attr_float("softcap") != 0 || n.attr_int("left_window_size") != -1 || n.attr_int("right_window_size") != -1 ||
+      n.node.attrs.has("softmax_precision"))
+    return std::nullopt;
   AttentionStep s;
   if (n.node.attrs.has("scale")) s.scale = static_cast<float>(n.attr_float("scale"));
   s.causal = n.attr_int("is_causal") != 0;
   s.has_mask = n.has(3);
   const Shape &q = *n.type(0).shape, &k = *n.type(1).shape;
   // Without a cache, ONNX lines queries and keys up at their starts.
-  if (!q[1].is_const() || !k[1].is_const() || k[1].value() == 0 || q[1].value() % k[1].value() != 0) return std::nullopt;
+  if (!q[1].is_const() || !k[1].is_const() || k[1].value() == 0 || q[1].value() % k[1].value() != 0)
+    return std::nullopt;
   if (s.has_mask) {
-    if (n.type(3).dtype != DType::f32 || !n.type(3).has_rank() || n.type(3).rank() > 4 || n.type(3).rank() < 1) return std::nullopt;
+    if (n.type(3).dtype != DType::f32 || !n.type(3).has_rank() || n.type(3).rank() > 4 || n.type(3).rank() < 1)
+      return std::nullopt;
     const Dim& columns = n.type(3).shape->back();
     if (!(columns == k[2]) && !columns.is(1)) return std::nullopt;  // ONNX lets a shorter mask close the rest
   }
@@ -56,19 +62,21 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   return c;
 }
 
-ka::Operand operand(const TensorView& v) {
-  return {v.as<float>(), v.strides[0], v.strides[1], v.strides[2]};
-}
+ka::Operand operand(const TensorView& v) { return {v.as<float>(), v.strides[0], v.strides[1], v.strides[2]}; }
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   AttentionStep s = from_params<AttentionStep>(call.params);
-  if (call.inputs.size() < 3 || !call.inputs[0] || !call.inputs[1] || !call.inputs[2] || call.outputs.empty() || !call.outputs[0]) return invalid("attention needs its operands");
+  if (call.inputs.size() < 3 || !call.inputs[0] || !call.inputs[1] || !call.inputs[2] || call.outputs.empty() ||
+      !call.outputs[0])
+    return invalid("attention needs its operands");
   const TensorView &q = *call.inputs[0], &k = *call.inputs[1], &v = *call.inputs[2], &y = *call.outputs[0];
   for (const TensorView* t : {&q, &k, &v, &y}) {
-    if (t->rank != 4 || t->dtype != DType::f32 || (t->strides[3] != 1 && t->dims[3] > 1)) return invalid("attention got operands of the wrong kind");
+    if (t->rank != 4 || t->dtype != DType::f32 || (t->strides[3] != 1 && t->dims[3] > 1))
+      return invalid("attention got operands of the wrong kind");
   }
-  bool fits = q.dims[0] == k.dims[0] && k.dims[0] == v.dims[0] && k.dims[1] == v.dims[1] && k.dims[2] == v.dims[2] && q.dims[3] == k.dims[3] && k.dims[1] > 0 &&
-              q.dims[1] % k.dims[1] == 0 && y.dims[0] == q.dims[0] && y.dims[1] == q.dims[1] && y.dims[2] == q.dims[2] && y.dims[3] == v.dims[3];
+  bool fits = q.dims[0] == k.dims[0] && k.dims[0] == v.dims[0] && k.dims[1] == v.dims[1] && k.dims[2] == v.dims[2] &&
+              q.dims[3] == k.dims[3] && k.dims[1] > 0 && q.dims[1] % k.dims[1] == 0 && y.dims[0] == q.dims[0] &&
+              y.dims[1] == q.dims[1] && y.dims[2] == q.dims[2] && y.dims[3] == v.dims[3];
   if (!fits) return invalid("attention got operands whose shapes do not fit");
   auto* p = new (state) ka::Params();
   p->q = operand(q);

@@ -48,7 +48,8 @@ void fill_shape(const ConvStep& s, const std::int64_t* x_dims, std::int64_t out_
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
-  if (n.node.op->name != "conv" || n.attr_string("data_layout") != "NCX" || n.attr_string("weight_layout") != "OIX") return std::nullopt;
+  if (n.node.op->name != "conv" || n.attr_string("data_layout") != "NCX" || n.attr_string("weight_layout") != "OIX")
+    return std::nullopt;
   const Constant* w = n.constant(1);
   if (!w || !n.type(0).has_rank() || n.type(0).dtype != DType::f32) return std::nullopt;
   if (w->type.dtype != DType::f32 && w->type.dtype != DType::f16 && w->type.dtype != DType::bf16) return std::nullopt;
@@ -65,7 +66,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   kc::Shape shape;
   std::int64_t dims[5];
   for (std::size_t i = 0; i < x.size(); ++i) dims[i] = x[i].is_const() ? x[i].value() : 1024;
-  if (wd[0] <= 0 || s.groups <= 0 || x[1].value() <= 0 || x[1].value() % s.groups != 0 || wd[0] % s.groups != 0) return std::nullopt;
+  if (wd[0] <= 0 || s.groups <= 0 || x[1].value() <= 0 || x[1].value() % s.groups != 0 || wd[0] % s.groups != 0)
+    return std::nullopt;
   fill_shape(s, dims, wd[0], shape);
   s.algorithm = static_cast<std::int32_t>(kc::choose(shape));
   kc::Algorithm algorithm = kc::choose(shape);
@@ -76,7 +78,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.kernel = "conv";
   c.numerics = kernel.numerics;
   c.params = to_params(s);
-  c.inputs = {{Layout::kChannelsLast, true}, {Layout::kPacked, false}, {Layout::kPlain, false}, {Layout::kChannelsLast, true}};
+  c.inputs = {
+      {Layout::kChannelsLast, true}, {Layout::kPacked, false}, {Layout::kPlain, false}, {Layout::kChannelsLast, true}};
   c.outputs = {{Layout::kChannelsLast, true}};
   std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2], in_group = wd[1];
   Packing p;
@@ -89,28 +92,34 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   };
   c.packings.push_back(std::move(p));
   c.why = std::string(kernel.name) + ", " + std::string(kc::name_of(algorithm));
-  if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known()) c.macs = static_cast<double>(*out) * static_cast<double>(in_group * taps);
+  if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known())
+    c.macs = static_cast<double>(*out) * static_cast<double>(in_group * taps);
   return c;
 }
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ConvStep s = from_params<ConvStep>(call.params);
-  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || !call.outputs[0]) return invalid("conv needs its operands");
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || !call.outputs[0])
+    return invalid("conv needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
-  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 || y.dtype != DType::f32) {
+  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
+      y.dtype != DType::f32) {
     return invalid("conv got operands of the wrong kind");
   }
   auto* st = new (state) ConvState();
   kc::Params& p = st->params;
   kc::Shape shape;
   fill_shape(s, x.dims, y.dims[1], shape);
-  bool positive = shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 && shape.out_channels % s.groups == 0;
+  bool positive = shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 &&
+                  shape.out_channels % s.groups == 0;
   if (!positive || s.algorithm < 0 || s.algorithm > 255) return invalid("conv has bad parameters");
-  if (!kc::supports(static_cast<kc::Algorithm>(s.algorithm), shape)) return invalid("conv names an algorithm that cannot do its shape");
+  if (!kc::supports(static_cast<kc::Algorithm>(s.algorithm), shape))
+    return invalid("conv names an algorithm that cannot do its shape");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
   kc::Algorithm algorithm = static_cast<kc::Algorithm>(s.algorithm);
-  if (call.inputs[1]->bytes() < kc::packed_size(algorithm, shape) * 4) return invalid("conv got too few packed weights");
+  if (call.inputs[1]->bytes() < kc::packed_size(algorithm, shape) * 4)
+    return invalid("conv got too few packed weights");
   for (int d = 0; d < s.window.rank; ++d) {
     if (y.dims[2 + d] != shape.out(3 - s.window.rank + d)) return invalid("conv got an output of the wrong extent");
   }

@@ -46,16 +46,22 @@ void fill_shape(const TransposeStep& s, const TensorView& x, const TensorView& y
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
-  if (n.node.op->name != "conv_transpose" || n.attr_string("data_layout") != "NCX" || n.attr_string("weight_layout") != "IOX") return std::nullopt;
+  if (n.node.op->name != "conv_transpose" || n.attr_string("data_layout") != "NCX" ||
+      n.attr_string("weight_layout") != "IOX")
+    return std::nullopt;
   const Constant* w = n.constant(1);
   std::string pad = n.attr_string("auto_pad");
-  if (!w || !n.type(0).has_rank() || n.type(0).dtype != DType::f32 || !n.attr_ints("output_shape").empty() || (pad != "NOTSET" && pad != "VALID")) return std::nullopt;
+  if (!w || !n.type(0).has_rank() || n.type(0).dtype != DType::f32 || !n.attr_ints("output_shape").empty() ||
+      (pad != "NOTSET" && pad != "VALID"))
+    return std::nullopt;
   if (w->type.dtype != DType::f32 && w->type.dtype != DType::f16 && w->type.dtype != DType::bf16) return std::nullopt;
   std::vector<std::int64_t> wd = *constant_extents(*w->type.shape);
   const Shape& x = *n.type(0).shape;
   TransposeStep s;
   s.groups = n.attr_int("group");
-  if (wd.size() != x.size() || x.size() < 3 || x.size() > 5 || !x[1].is(wd[0]) || s.groups < 1 || wd[0] < 1 || wd[1] < 1 || wd[0] % s.groups != 0) return std::nullopt;
+  if (wd.size() != x.size() || x.size() < 3 || x.size() > 5 || !x[1].is(wd[0]) || s.groups < 1 || wd[0] < 1 ||
+      wd[1] < 1 || wd[0] % s.groups != 0)
+    return std::nullopt;
   if (!read_spatial(n, std::span(wd).subspan(2), s.window)) return std::nullopt;
   s.has_bias = n.has(2);
   if (s.has_bias && n.type(2).dtype != DType::f32) return std::nullopt;
@@ -87,23 +93,30 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     kt::pack(shape, weights, reinterpret_cast<float*>(out.data()));
   };
   // The packed form depends on the stride, which splits the taps into phases.
-  for (int d = 0; d < 3; ++d) p.name += "." + std::to_string(s.window.stride[d]) + "," + std::to_string(s.window.dilation[d]) + "," + std::to_string(s.window.pad_begin[d]);
+  for (int d = 0; d < 3; ++d)
+    p.name += "." + std::to_string(s.window.stride[d]) + "," + std::to_string(s.window.dilation[d]) + "," +
+              std::to_string(s.window.pad_begin[d]);
   c.packings.push_back(std::move(p));
   c.why = kernel.name;
-  if (std::optional<std::int64_t> in = volume(x).known()) c.macs = static_cast<double>(*in) * static_cast<double>(wd[1] * taps);
+  if (std::optional<std::int64_t> in = volume(x).known())
+    c.macs = static_cast<double>(*in) * static_cast<double>(wd[1] * taps);
   return c;
 }
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   TransposeStep s = from_params<TransposeStep>(call.params);
-  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0]) return invalid("conv_transpose needs its operands");
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
+    return invalid("conv_transpose needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
-  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 || y.dtype != DType::f32 || x.dims[0] != y.dims[0]) {
+  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
+      y.dtype != DType::f32 || x.dims[0] != y.dims[0]) {
     return invalid("conv_transpose got operands of the wrong kind");
   }
   kt::Shape shape;
   fill_shape(s, x, y, shape);
-  if (s.groups < 1 || shape.channels < 1 || shape.out_channels < 1 || shape.channels % s.groups != 0 || shape.out_channels % s.groups != 0) return invalid("conv_transpose has bad groups");
+  if (s.groups < 1 || shape.channels < 1 || shape.out_channels < 1 || shape.channels % s.groups != 0 ||
+      shape.out_channels % s.groups != 0)
+    return invalid("conv_transpose has bad groups");
   if (call.inputs[1]->bytes() < kt::packed_size(shape) * 4) return invalid("conv_transpose got too few packed weights");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);

@@ -12,8 +12,8 @@ namespace {
 namespace kd = kernels::dot;
 
 struct DotStep {
-  std::int64_t k = 0, n = 0;   // of packed weights
-  std::int64_t batch = 1;      // packed matrices
+  std::int64_t k = 0, n = 0;  // of packed weights
+  std::int64_t batch = 1;     // packed matrices
   std::int32_t packed = 0, trans_b = 0, has_bias = 0, isa = 0;
   EpilogueProgram epilogue;
 };
@@ -57,7 +57,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   bool gemm = n.node.op->name == "gemm";
   if (n.node.op->name != "matmul" && !gemm) return std::nullopt;
   std::string_view ta = gemm ? "transA" : "trans_a", tb = gemm ? "transB" : "trans_b";
-  if (n.attr_int(ta) != 0 || !n.type(0).has_rank() || !n.type(1).has_rank() || !n.out_type(0).has_rank()) return std::nullopt;
+  if (n.attr_int(ta) != 0 || !n.type(0).has_rank() || !n.type(1).has_rank() || !n.out_type(0).has_rank())
+    return std::nullopt;
   if (n.type(0).dtype != DType::f32 || n.type(0).rank() < 1 || n.type(1).rank() < 1) return std::nullopt;
   DotStep s;
   s.trans_b = n.attr_int(tb) != 0;
@@ -68,7 +69,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     if (bias.dtype != DType::f32 || !bias.has_rank() || bias.rank() > 2) return std::nullopt;
     // One value per column; a gemm's C may be [N] or [1, N].
     Dim columns = n.out_type(0).rank() ? n.out_type(0).shape->back() : Dim(1);
-    if (bias.rank() == 0 || !(bias.shape->back() == columns) || (bias.rank() == 2 && !(*bias.shape)[0].is(1))) return std::nullopt;
+    if (bias.rank() == 0 || !(bias.shape->back() == columns) || (bias.rank() == 2 && !(*bias.shape)[0].is(1)))
+      return std::nullopt;
   }
   Claim c;
   const Constant* w = n.constant(1);
@@ -86,7 +88,10 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.kernel = "dot";
   c.numerics = kernel.numerics;
   c.params = to_params(s);
-  c.inputs = {{Layout::kRows, false}, {s.packed ? Layout::kPacked : Layout::kStrided, false}, {Layout::kPlain, false}, {Layout::kPlain, false}};
+  c.inputs = {{Layout::kRows, false},
+              {s.packed ? Layout::kPacked : Layout::kStrided, false},
+              {Layout::kPlain, false},
+              {Layout::kPlain, false}};
   c.outputs = {{Layout::kRows, false}};
   c.why = std::string(kernel.name) + (s.packed ? ", weights packed" : ", B packed per run");
   Dim macs = volume(*n.out_type(0).shape) * n.type(0).shape->back();
@@ -119,9 +124,11 @@ bool to_matrix(const TensorView& v, Matrix& m) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   DotStep s = from_params<DotStep>(call.params);
-  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0]) return invalid("dot needs its operands");
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
+    return invalid("dot needs its operands");
   const TensorView &a = *call.inputs[0], &b = *call.inputs[1], &y = *call.outputs[0];
-  if (a.dtype != DType::f32 || y.dtype != DType::f32 || a.rank < 1) return invalid("dot got operands of the wrong kind");
+  if (a.dtype != DType::f32 || y.dtype != DType::f32 || a.rank < 1)
+    return invalid("dot got operands of the wrong kind");
   auto* st = new (state) DotState();
   kd::Params& p = st->params;
   kd::Shape shape;
@@ -129,7 +136,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
-    if (s.k < 0 || s.n < 0 || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4) return invalid("dot got too few packed weights");
+    if (s.k < 0 || s.n < 0 || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
+      return invalid("dot got too few packed weights");
     mb.rows = s.k;
     mb.cols = s.n;
     vector_b = s.n == 1 && y.rank == std::max(a.rank, 2) - 1 && a.rank > 1;
@@ -153,17 +161,20 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   shape.m = ma.rows;
   shape.k = ma.cols;
   shape.n = mb.cols;
-  if (mb.rows != shape.k) return invalid("the inner extents are " + std::to_string(shape.k) + " and " + std::to_string(mb.rows));
+  if (mb.rows != shape.k)
+    return invalid("the inner extents are " + std::to_string(shape.k) + " and " + std::to_string(mb.rows));
   if (ma.col_stride != 1 && ma.cols > 1) return invalid("dot got rows that are not contiguous");
   shape.a_row = ma.rows > 1 ? ma.row_stride : shape.k;
 
   // The result: [batch..., M, N] without the axes that a vector operand lacks.
   int y_batch = y.rank - (a.rank > 1 ? 1 : 0) - (vector_b ? 0 : 1);
   std::int64_t y_rows = a.rank > 1 ? y.dims[y_batch] : 1, y_cols = vector_b ? 1 : y.dims[y.rank - 1];
-  if (y_batch < 0 || y_batch > kd::kMaxBatchDims || y_rows != shape.m || y_cols != shape.n) return invalid("dot got a result of the wrong shape");
+  if (y_batch < 0 || y_batch > kd::kMaxBatchDims || y_rows != shape.m || y_cols != shape.n)
+    return invalid("dot got a result of the wrong shape");
   shape.c_row = a.rank > 1 ? y.strides[y_batch] : shape.n;
   if (shape.m <= 1) shape.c_row = shape.n;
-  if (!vector_b && shape.n > 1 && y.strides[y.rank - 1] != 1) return invalid("dot got a result whose rows are not contiguous");
+  if (!vector_b && shape.n > 1 && y.strides[y.rank - 1] != 1)
+    return invalid("dot got a result whose rows are not contiguous");
   std::int64_t packed_stride[kd::kMaxBatchDims] = {};
   if (s.packed && s.batch > 1) {
     // Packed matrices follow each other over the result's batch axes.
@@ -183,7 +194,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     shape.c_batch[i] = axis >= 0 ? y.strides[axis] : 0;
     shape.a_batch[i] = ma.stride[i];
     shape.b_batch[i] = s.packed ? packed_stride[i] : mb.stride[i];
-    if ((ma.batch[i] != 1 && ma.batch[i] != shape.batch[i]) || (!s.packed && mb.batch[i] != 1 && mb.batch[i] != shape.batch[i])) {
+    if ((ma.batch[i] != 1 && ma.batch[i] != shape.batch[i]) ||
+        (!s.packed && mb.batch[i] != 1 && mb.batch[i] != shape.batch[i])) {
       return invalid("batch extents do not broadcast");
     }
   }
@@ -191,7 +203,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (s.packed && s.batch == 1) {
     for (int i = kd::kMaxBatchDims; i-- > 0;) {
       if (shape.batch[i] == 1) continue;
-      bool even = shape.m == 1 || (shape.a_batch[i] == shape.m * shape.a_row && shape.c_batch[i] == shape.m * shape.c_row);
+      bool even =
+          shape.m == 1 || (shape.a_batch[i] == shape.m * shape.a_row && shape.c_batch[i] == shape.m * shape.c_row);
       if (!even) break;
       if (shape.m == 1) {
         shape.a_row = shape.a_batch[i];

@@ -108,7 +108,8 @@ constexpr BinaryRow kBinary[] = {
 
 std::optional<double> constant_scalar(const NodeView& n, int i) {
   const Constant* c = n.constant(i);
-  if (!c || c->encoding != Encoding::kPlain || !c->transforms.empty() || !volume(*c->type.shape).is(1)) return std::nullopt;
+  if (!c || c->encoding != Encoding::kPlain || !c->transforms.empty() || !volume(*c->type.shape).is(1))
+    return std::nullopt;
   if (c->size < static_cast<std::size_t>(bytes_of(c->stored_dtype, 1))) return std::nullopt;
   alignas(16) std::byte element[16] = {};
   std::memcpy(element, c->stored().data(), std::min<std::size_t>(16, c->size));
@@ -118,7 +119,8 @@ std::optional<double> constant_scalar(const NodeView& n, int i) {
 
 // clip(x, low, high): constants become one op; other bounds, and integers beyond f32, min and max with operands.
 bool clip_program(const NodeView& n, ElementwiseStep& s) {
-  std::optional<double> low = n.has(1) ? constant_scalar(n, 1) : -HUGE_VAL, high = n.has(2) ? constant_scalar(n, 2) : HUGE_VAL;
+  std::optional<double> low = n.has(1) ? constant_scalar(n, 1) : -HUGE_VAL,
+                        high = n.has(2) ? constant_scalar(n, 2) : HUGE_VAL;
   if (is_float(n.type(0).dtype) && low && high && *low <= *high) {
     s.ops[s.op_count++] = kernels::unary(UnaryOp::clip, static_cast<float>(*low), static_cast<float>(*high));
     return true;
@@ -137,7 +139,8 @@ bool program_of(const NodeView& n, ElementwiseStep& s) {
   s.inputs = 1;
   for (const UnaryRow& row : kUnary) {
     if (row.op != op) continue;
-    float a = row.a.empty() ? 0 : static_cast<float>(n.attr_float(row.a)), b = row.b.empty() ? 0 : static_cast<float>(n.attr_float(row.b));
+    float a = row.a.empty() ? 0 : static_cast<float>(n.attr_float(row.a)),
+          b = row.b.empty() ? 0 : static_cast<float>(n.attr_float(row.b));
     s.ops[s.op_count++] = kernels::unary(row.opcode, a, b);
     return true;
   }
@@ -146,7 +149,8 @@ bool program_of(const NodeView& n, ElementwiseStep& s) {
     return true;
   }
   if (op == "is_inf") {
-    s.ops[s.op_count++] = kernels::unary(UnaryOp::is_inf, static_cast<float>(n.attr_int("detect_negative")), static_cast<float>(n.attr_int("detect_positive")));
+    s.ops[s.op_count++] = kernels::unary(UnaryOp::is_inf, static_cast<float>(n.attr_int("detect_negative")),
+                                         static_cast<float>(n.attr_int("detect_positive")));
     return true;
   }
   if (op == "cast") {
@@ -189,7 +193,9 @@ bool program_of(const NodeView& n, ElementwiseStep& s) {
 }
 
 // Types that hold exactly in f32 and may be mixed with it.
-bool narrow(DType t) { return t == DType::f16 || t == DType::bf16 || t == DType::boolean || t == DType::u8 || t == DType::i8; }
+bool narrow(DType t) {
+  return t == DType::f16 || t == DType::bf16 || t == DType::boolean || t == DType::u8 || t == DType::i8;
+}
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   ElementwiseStep s;
@@ -201,7 +207,9 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   DType compute = ke::compute_type(value);
   bool cast = n.node.op->name == "cast";
   // A cast runs where the kernel's own conversions are the op's: between floats, and from narrow types.
-  if (cast && !((value == DType::f32 && (out == DType::f16 || out == DType::bf16)) || (narrow(value) && out == DType::f32))) return std::nullopt;
+  if (cast &&
+      !((value == DType::f32 && (out == DType::f16 || out == DType::bf16)) || (narrow(value) && out == DType::f32)))
+    return std::nullopt;
   if (cast) compute = DType::f32;
   if (compute == DType::none) return std::nullopt;
   for (int i = 1; i < s.inputs; ++i) {
@@ -240,7 +248,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ElementwiseStep s = from_params<ElementwiseStep>(call.params);
-  if (call.outputs.empty() || !call.outputs[0] || s.inputs < 1 || s.inputs > ke::kMaxInputs || s.op_count < 0 || s.op_count > 4) {
+  if (call.outputs.empty() || !call.outputs[0] || s.inputs < 1 || s.inputs > ke::kMaxInputs || s.op_count < 0 ||
+      s.op_count > 4) {
     return invalid("the elementwise program is malformed");
   }
   const TensorView& y = *call.outputs[0];
@@ -253,7 +262,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   DType compute = s.compute > 0 && s.compute < kDTypeCount ? static_cast<DType>(s.compute) : DType::none;
   for (int i = 0; i < s.op_count; ++i) {
     p.ops[i] = s.ops[i];
-    if (s.ops[i].form > kernels::Form::kSelect || s.ops[i].operand >= s.inputs || s.ops[i].operand2 >= s.inputs || !ke::supported(compute, s.ops[i])) {
+    if (s.ops[i].form > kernels::Form::kSelect || s.ops[i].operand >= s.inputs || s.ops[i].operand2 >= s.inputs ||
+        !ke::supported(compute, s.ops[i])) {
       return invalid("the elementwise program is malformed");
     }
   }
@@ -270,7 +280,9 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     std::size_t position = static_cast<std::size_t>(s.operand[k]);
     if (position >= call.inputs.size() || !call.inputs[position]) return invalid("an operand is missing");
     const TensorView& x = *call.inputs[position];
-    if (ke::compute_type(x.dtype) != compute && x.dtype != DType::boolean && !(compute == DType::f32 && narrow(x.dtype))) return invalid("an operand has another dtype");
+    if (ke::compute_type(x.dtype) != compute && x.dtype != DType::boolean &&
+        !(compute == DType::f32 && narrow(x.dtype)))
+      return invalid("an operand has another dtype");
     int lead = y.rank - x.rank;
     if (lead < 0) return invalid("operands do not broadcast to the result");
     p.in[k].data = x.data;
@@ -279,7 +291,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
       int axis = order[i] - lead;
       bool present = axis >= 0 && x.dims[axis] != 1;
       if (present && x.dims[axis] != p.dim[i]) {
-        return invalid("operands do not broadcast: extents " + std::to_string(x.dims[axis]) + " and " + std::to_string(p.dim[i]));
+        return invalid("operands do not broadcast: extents " + std::to_string(x.dims[axis]) + " and " +
+                       std::to_string(p.dim[i]));
       }
       p.in[k].stride[i] = present ? x.strides[axis] : 0;
     }

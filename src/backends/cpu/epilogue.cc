@@ -67,7 +67,8 @@ bool claim_epilogue(const NodeView& n, RowOrder order, EpilogueProgram& program)
     for (int operand : {s.operand, s.operand2}) {
       if (operand < 0) continue;
       if (!n.has(operand) || n.type(operand).dtype != DType::f32 || !n.type(operand).has_rank()) return false;
-      if (!fits(*n.type(operand).shape, *n.out_type(0).shape, order) || ++operands > kernels::kMaxProgramOperands) return false;
+      if (!fits(*n.type(operand).shape, *n.out_type(0).shape, order) || ++operands > kernels::kMaxProgramOperands)
+        return false;
     }
     program.ops[program.count++] = {s.form,
                                     s.opcode,
@@ -79,15 +80,17 @@ bool claim_epilogue(const NodeView& n, RowOrder order, EpilogueProgram& program)
   return true;
 }
 
-Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, const TensorView& out, RowOrder order, kernels::Epilogue& to) {
+Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, const TensorView& out, RowOrder order,
+                     kernels::Epilogue& to) {
   if (program.count < 0 || program.count > kernels::kMaxProgramOps) return invalid("the epilogue is malformed");
   to.count = program.count;
   int used = 0;
   for (int i = 0; i < program.count; ++i) {
     kernels::EpilogueOp op = program.ops[i];
-    bool known = op.form == kernels::Form::kUnary    ? op.opcode < kernels::kUnaryOpCount
-                 : op.form == kernels::Form::kSelect ? true
-                                                     : op.form <= kernels::Form::kSelect && op.opcode < kernels::kBinaryOpCount;
+    bool known = op.form == kernels::Form::kUnary ? op.opcode < kernels::kUnaryOpCount
+                 : op.form == kernels::Form::kSelect
+                     ? true
+                     : op.form <= kernels::Form::kSelect && op.opcode < kernels::kBinaryOpCount;
     if (!known) return invalid("the epilogue is malformed");
     for (std::int8_t* operand : {&op.operand, &op.operand2}) {
       if (*operand < 0) continue;

@@ -1,4 +1,5 @@
-// Epilogue programs of claimed nodes: checked when a node is claimed, carried in the step's params, bound to operands at setup.
+// Epilogue programs of claimed nodes: checked when a node is claimed, carried in the step's params, bound to operands
+// at setup.
 #pragma once
 
 #include "kernels/epilogue.h"
@@ -18,11 +19,12 @@ struct EpilogueProgram {
   kernels::EpilogueOp ops[kernels::kMaxProgramOps];
 };
 
-// The node's `epilogue` attribute as a program that the kernels run: false where an operand's shape, dtype or number is not
-// what they take. Operands must have the extents of output 0, or be one value, or one per column, or one per row.
+// The node's `epilogue` attribute as a program that the kernels run: false where an operand's shape, dtype or number is
+// not what they take. Operands must have the extents of output 0, or be one value, or one per column, or one per row.
 bool claim_epilogue(const NodeView& node, RowOrder order, EpilogueProgram& program);
 
 // The program with its operands' memory. Fails when an operand's view does not fit the output's.
-Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, const TensorView& out, RowOrder order, kernels::Epilogue& to);
+Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, const TensorView& out, RowOrder order,
+                     kernels::Epilogue& to);
 
 }  // namespace mote::cpu

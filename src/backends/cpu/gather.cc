@@ -14,7 +14,8 @@ struct GatherStep {
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions&) {
   if (n.node.op->name != "gather" || !n.type(0).has_rank() || !n.type(1).has_rank()) return std::nullopt;
-  if (bits_of(n.type(0).dtype) < 8 || (n.type(1).dtype != DType::i64 && n.type(1).dtype != DType::i32)) return std::nullopt;
+  if (bits_of(n.type(0).dtype) < 8 || (n.type(1).dtype != DType::i64 && n.type(1).dtype != DType::i32))
+    return std::nullopt;
   GatherStep s;
   s.axis = n.attr_int("axis");
   if (s.axis < 0) s.axis += n.type(0).rank();
@@ -27,9 +28,11 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions&) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   GatherStep s = from_params<GatherStep>(call.params);
-  if (call.inputs.size() != 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0]) return invalid("gather needs its operands");
+  if (call.inputs.size() != 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
+    return invalid("gather needs its operands");
   const TensorView &x = *call.inputs[0], &index = *call.inputs[1], &y = *call.outputs[0];
-  if (s.axis < 0 || s.axis >= x.rank || x.dtype != y.dtype || (index.dtype != DType::i64 && index.dtype != DType::i32)) return invalid("gather got operands of the wrong kind");
+  if (s.axis < 0 || s.axis >= x.rank || x.dtype != y.dtype || (index.dtype != DType::i64 && index.dtype != DType::i32))
+    return invalid("gather got operands of the wrong kind");
   auto* p = new (state) GatherParams();
   std::int64_t inner = 1;
   for (int i = 0; i < x.rank; ++i) {
@@ -45,11 +48,15 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p->index = index.data;
   p->wide = index.dtype == DType::i64;
   p->fault = call.fault;
-  if (std::int64_t tiles = kernels::make_gather(*p); tiles > 0) work.add(run_kernel<GatherParams, kernels::gather_rows>, tiles);
+  if (std::int64_t tiles = kernels::make_gather(*p); tiles > 0)
+    work.add(run_kernel<GatherParams, kernels::gather_rows>, tiles);
   return {};
 }
 
-constexpr Kernel kKernels[] = {{.name = "gather", .state_bytes = sizeof(GatherParams), .setup = setup, .fault_message = "an index is outside of the gathered axis"}};
+constexpr Kernel kKernels[] = {{.name = "gather",
+                                .state_bytes = sizeof(GatherParams),
+                                .setup = setup,
+                                .fault_message = "an index is outside of the gathered axis"}};
 
 }  // namespace
 

@@ -38,10 +38,14 @@ bool describe(const NodeView& n, int rank, NormStep& s) {
   if (op == "softmax" || op == "log_softmax" || op == "lp_normalization") {
     std::int64_t axis = n.attr_int("axis");
     s.axes = 1u << (axis < 0 ? axis + rank : axis);
-    s.op = static_cast<std::int32_t>(op == "softmax" ? kn::Op::softmax : op == "log_softmax" ? kn::Op::log_softmax : n.attr_int("p") == 1 ? kn::Op::l1_norm : kn::Op::l2_norm);
+    s.op = static_cast<std::int32_t>(op == "softmax"        ? kn::Op::softmax
+                                     : op == "log_softmax"  ? kn::Op::log_softmax
+                                     : n.attr_int("p") == 1 ? kn::Op::l1_norm
+                                                            : kn::Op::l2_norm);
     return true;
   }
-  bool rms = op == "rms_normalization", layer = op == "layer_normalization", instance = op == "instance_normalization", group = op == "group_normalization";
+  bool rms = op == "rms_normalization", layer = op == "layer_normalization", instance = op == "instance_normalization",
+       group = op == "group_normalization";
   if (!rms && !layer && !instance && !group) return false;
   s.op = static_cast<std::int32_t>(rms ? kn::Op::rms_norm : kn::Op::layer_norm);
   s.epsilon = static_cast<float>(n.attr_float("epsilon"));
@@ -63,7 +67,8 @@ bool describe(const NodeView& n, int rank, NormStep& s) {
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
-  if (n.node.inputs.empty() || !n.has(0) || !n.type(0).has_rank() || !is_norm_type(n.type(0).dtype)) return std::nullopt;
+  if (n.node.inputs.empty() || !n.has(0) || !n.type(0).has_rank() || !is_norm_type(n.type(0).dtype))
+    return std::nullopt;
   for (std::size_t o = 1; o < n.node.outputs.size(); ++o) {
     if (n.node.outputs[o] != kNone) return std::nullopt;
   }
@@ -74,7 +79,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   for (std::int32_t i : {s.scale, s.shift}) {
     if (i < 0) continue;
     const Type& t = n.type(i);
-    if (!t.has_rank() || t.dtype != n.type(0).dtype || (s.per_channel ? t.rank() != 1 : t.rank() > rank)) return std::nullopt;
+    if (!t.has_rank() || t.dtype != n.type(0).dtype || (s.per_channel ? t.rank() != 1 : t.rank() > rank))
+      return std::nullopt;
     // Scale and shift share their strides.
     if (s.scale >= 0 && !(*t.shape == *n.type(s.scale).shape)) return std::nullopt;
   }
@@ -93,10 +99,11 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   NormStep s = from_params<NormStep>(call.params);
-  if (call.inputs.empty() || !call.inputs[0] || call.outputs.empty() || !call.outputs[0]) return invalid("norm needs its operands");
+  if (call.inputs.empty() || !call.inputs[0] || call.outputs.empty() || !call.outputs[0])
+    return invalid("norm needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
-  if (x.dtype != y.dtype || !is_norm_type(x.dtype) || x.rank != y.rank || !std::equal(x.dims, x.dims + x.rank, y.dims) || s.op < 0 ||
-      s.op > static_cast<std::int32_t>(kn::Op::l2_norm)) {
+  if (x.dtype != y.dtype || !is_norm_type(x.dtype) || x.rank != y.rank ||
+      !std::equal(x.dims, x.dims + x.rank, y.dims) || s.op < 0 || s.op > static_cast<std::int32_t>(kn::Op::l2_norm)) {
     return invalid("norm got operands of the wrong kind");
   }
   kn::Shape shape;
@@ -106,15 +113,19 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   const TensorView* scale = nullptr;
   for (std::int32_t i : {s.scale, s.shift}) {
     if (i < 0) continue;
-    if (static_cast<std::size_t>(i) >= call.inputs.size() || !call.inputs[static_cast<std::size_t>(i)]) return invalid("norm needs its scale");
+    if (static_cast<std::size_t>(i) >= call.inputs.size() || !call.inputs[static_cast<std::size_t>(i)])
+      return invalid("norm needs its scale");
     const TensorView* v = call.inputs[static_cast<std::size_t>(i)];
-    if (scale && (v->rank != scale->rank || !std::equal(v->dims, v->dims + v->rank, scale->dims))) return invalid("scale and shift differ");
+    if (scale && (v->rank != scale->rank || !std::equal(v->dims, v->dims + v->rank, scale->dims)))
+      return invalid("scale and shift differ");
     scale = v;
     if (!is_norm_type(v->dtype) || v->dtype != x.dtype) return invalid("scale has another dtype");
     (i == s.scale ? p.scale : p.shift) = v->data;
   }
-  if (scale && s.per_channel && (scale->rank != 1 || x.rank < 2 || scale->dims[0] != x.dims[1])) return invalid("scale does not fit the channels");
-  if (s.groups > 0 && (x.rank < 3 || x.rank >= kn::kMaxDims || x.dims[1] % s.groups != 0)) return invalid("groups do not divide the channels");
+  if (scale && s.per_channel && (scale->rank != 1 || x.rank < 2 || scale->dims[0] != x.dims[1]))
+    return invalid("scale does not fit the channels");
+  if (s.groups > 0 && (x.rank < 3 || x.rank >= kn::kMaxDims || x.dims[1] % s.groups != 0))
+    return invalid("groups do not divide the channels");
   for (int i = 0; i < x.rank; ++i) {
     int to = shape.rank;
     std::int64_t scale_stride = 0;

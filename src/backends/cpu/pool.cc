@@ -37,7 +37,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   s.window.rank = n.type(0).rank() - 2;
   if (s.window.rank < 1 || s.window.rank > 3) return std::nullopt;
   if (!s.global) {
-    if (n.attr_string("data_layout") != "NCX" || !read_spatial(n, n.attr_ints("kernel_shape"), s.window)) return std::nullopt;
+    if (n.attr_string("data_layout") != "NCX" || !read_spatial(n, n.attr_ints("kernel_shape"), s.window))
+      return std::nullopt;
     for (int d = 0; d < 3; ++d) {
       if (s.window.pad_begin[d] < 0 || s.window.pad_end[d] < 0) return std::nullopt;
     }
@@ -57,10 +58,11 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   PoolStep s = from_params<PoolStep>(call.params);
-  if (call.inputs.empty() || call.outputs.empty() || !call.inputs[0] || !call.outputs[0]) return invalid("pool needs its operands");
+  if (call.inputs.empty() || call.outputs.empty() || !call.inputs[0] || !call.outputs[0])
+    return invalid("pool needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
-  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 || y.dtype != DType::f32 ||
-      x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1]) {
+  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
+      y.dtype != DType::f32 || x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1]) {
     return invalid("pool got operands of the wrong kind");
   }
   auto* st = new (state) PoolState();

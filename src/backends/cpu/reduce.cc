@@ -28,16 +28,11 @@ struct OpRow {
   kr::Op op;
 };
 
-constexpr OpRow kOps[] = {{"reduce_sum", kr::Op::sum},
-                          {"reduce_mean", kr::Op::mean},
-                          {"reduce_prod", kr::Op::prod},
-                          {"reduce_min", kr::Op::min},
-                          {"reduce_max", kr::Op::max},
-                          {"reduce_l1", kr::Op::l1},
-                          {"reduce_l2", kr::Op::l2},
-                          {"reduce_sum_square", kr::Op::sum_square},
-                          {"reduce_log_sum", kr::Op::log_sum},
-                          {"reduce_log_sum_exp", kr::Op::log_sum_exp}};
+constexpr OpRow kOps[] = {{"reduce_sum", kr::Op::sum},         {"reduce_mean", kr::Op::mean},
+                          {"reduce_prod", kr::Op::prod},       {"reduce_min", kr::Op::min},
+                          {"reduce_max", kr::Op::max},         {"reduce_l1", kr::Op::l1},
+                          {"reduce_l2", kr::Op::l2},           {"reduce_sum_square", kr::Op::sum_square},
+                          {"reduce_log_sum", kr::Op::log_sum}, {"reduce_log_sum_exp", kr::Op::log_sum_exp}};
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   const OpRow* row = nullptr;
@@ -79,14 +74,16 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ReduceStep s = from_params<ReduceStep>(call.params);
-  if (call.inputs.empty() || !call.inputs[0] || call.outputs.empty() || !call.outputs[0]) return invalid("reduce needs its operands");
+  if (call.inputs.empty() || !call.inputs[0] || call.outputs.empty() || !call.outputs[0])
+    return invalid("reduce needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
   constexpr int kOpCount = 0
 #define MOTE_X(name) +1
       MOTE_REDUCE_OPS(MOTE_X)
 #undef MOTE_X
       ;
-  if (s.op < 0 || s.op >= kOpCount || x.dtype != y.dtype || !kr::supported(x.dtype, static_cast<kr::Op>(s.op))) return invalid("reduce got operands of the wrong kind");
+  if (s.op < 0 || s.op >= kOpCount || x.dtype != y.dtype || !kr::supported(x.dtype, static_cast<kr::Op>(s.op)))
+    return invalid("reduce got operands of the wrong kind");
   kr::Shape shape;
   shape.rank = x.rank;
   shape.axes = s.axes & ((1u << x.rank) - 1);
@@ -96,7 +93,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     shape.in_stride[i] = x.strides[i];
     bool reduced = (shape.axes >> i & 1u) != 0;
     if (reduced && !s.keep) continue;
-    if (out >= y.rank || y.dims[out] != (reduced ? 1 : x.dims[i])) return invalid("reduce got a result of the wrong shape");
+    if (out >= y.rank || y.dims[out] != (reduced ? 1 : x.dims[i]))
+      return invalid("reduce got a result of the wrong shape");
     shape.out_stride[i] = reduced ? 0 : y.strides[out];
     ++out;
   }

@@ -1,5 +1,5 @@
-// lstm and gru as exporters write them (sigmoid and tanh, no peepholes, whole sequences) on kernels/dot and kernels/rnn: first the
-// products of all inputs, then the recurrence.
+// lstm and gru as exporters write them (sigmoid and tanh, no peepholes, whole sequences) on kernels/dot and
+// kernels/rnn: first the products of all inputs, then the recurrence.
 #include "kernels/rnn/rnn.h"
 
 #include <algorithm>
@@ -64,7 +64,8 @@ Packing pack_recurrent(const RnnStep& s) {
   return p;
 }
 
-// B [directions, 2 * gates * hidden]: what is added to the inputs' products, then, for a gru, what is added inside of the reset.
+// B [directions, 2 * gates * hidden]: what is added to the inputs' products, then, for a gru, what is added inside of
+// the reset.
 Packing pack_bias(const RnnStep& s) {
   Packing p;
   p.operand = 3;
@@ -88,14 +89,18 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   s.lstm = n.node.op->name == "lstm";
   if (!s.lstm && n.node.op->name != "gru") return std::nullopt;
   const Constant *w = n.constant(1), *r = n.constant(2);
-  if (!w || !r || !n.type(0).has_rank() || n.type(0).rank() != 3 || n.type(0).dtype != DType::f32 || w->type.dtype != DType::f32 || r->type.dtype != DType::f32) return std::nullopt;
+  if (!w || !r || !n.type(0).has_rank() || n.type(0).rank() != 3 || n.type(0).dtype != DType::f32 ||
+      w->type.dtype != DType::f32 || r->type.dtype != DType::f32)
+    return std::nullopt;
   if (n.has(4) || n.has(7) || (n.has(3) && !n.constant(3)) || n.attr_int("layout") != 0) return std::nullopt;
   for (std::string_view a : {"activations", "activation_alpha", "activation_beta", "clip", "input_forget"}) {
     if (n.node.op->attr(a) && n.node.attrs.has(a)) return std::nullopt;
   }
   if (!s.lstm && n.attr_int("linear_before_reset") == 0) return std::nullopt;
   std::vector<std::int64_t> wd = *constant_extents(*w->type.shape), rd = *constant_extents(*r->type.shape);
-  if (wd.size() != 3 || rd.size() != 3 || rd[2] < 1 || wd[2] < 1 || wd[1] != gates_of(s) * rd[2] || wd[0] < 1 || wd[0] > 2) return std::nullopt;
+  if (wd.size() != 3 || rd.size() != 3 || rd[2] < 1 || wd[2] < 1 || wd[1] != gates_of(s) * rd[2] || wd[0] < 1 ||
+      wd[0] > 2)
+    return std::nullopt;
   s.directions = wd[0];
   s.inputs = wd[2];
   s.hidden = rd[2];
@@ -108,12 +113,17 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.kernel = "rnn";
   c.numerics = row.numerics;
   c.params = to_params(s);
-  c.inputs = {{Layout::kPlain, false}, {Layout::kPacked, false}, {Layout::kPacked, false}, {Layout::kPacked, false}, {Layout::kPlain, false}};
+  c.inputs = {{Layout::kPlain, false},
+              {Layout::kPacked, false},
+              {Layout::kPacked, false},
+              {Layout::kPacked, false},
+              {Layout::kPlain, false}};
   c.packings.push_back(pack_inputs(s));
   c.packings.push_back(pack_recurrent(s));
   if (s.has_bias) c.packings.push_back(pack_bias(s));
   c.why = std::string(row.name) + ", inputs' products first";
-  Dim macs = (*n.type(0).shape)[0] * (*n.type(0).shape)[1] * Dim(s.directions * gates_of(s) * s.hidden * (s.inputs + s.hidden));
+  Dim macs = (*n.type(0).shape)[0] * (*n.type(0).shape)[1] *
+             Dim(s.directions * gates_of(s) * s.hidden * (s.inputs + s.hidden));
   if (std::optional<std::int64_t> m = macs.known()) c.macs = static_cast<double>(*m);
   return c;
 }
@@ -123,19 +133,26 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   auto in = [&](std::size_t i) { return i < call.inputs.size() ? call.inputs[i] : nullptr; };
   auto out = [&](std::size_t i) { return i < call.outputs.size() ? call.outputs[i] : nullptr; };
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
-  if (!in(0) || !in(1) || !in(2) || s.hidden < 1 || s.inputs < 1 || s.hidden > kMost || s.inputs > kMost || s.directions < 1 || s.directions > 2) return invalid("rnn needs its operands");
+  if (!in(0) || !in(1) || !in(2) || s.hidden < 1 || s.inputs < 1 || s.hidden > kMost || s.inputs > kMost ||
+      s.directions < 1 || s.directions > 2)
+    return invalid("rnn needs its operands");
   const TensorView& x = *in(0);
   std::int64_t gates = gates_of(s), columns = s.directions * gates * s.hidden;
-  if (x.rank != 3 || x.dtype != DType::f32 || x.dims[2] != s.inputs) return invalid("rnn got operands of the wrong kind");
+  if (x.rank != 3 || x.dtype != DType::f32 || x.dims[2] != s.inputs)
+    return invalid("rnn got operands of the wrong kind");
   std::int64_t packed = kd::packed_size(s.hidden, gates * s.hidden);
-  if (in(1)->bytes() < kd::packed_size(s.inputs, columns) * 4 || in(2)->bytes() < s.directions * packed * 4) return invalid("rnn got too few packed weights");
-  if (s.has_bias && (!in(3) || in(3)->bytes() < (columns + (s.lstm ? 0 : s.directions * s.hidden)) * 4)) return invalid("rnn got too small a bias");
+  if (in(1)->bytes() < kd::packed_size(s.inputs, columns) * 4 || in(2)->bytes() < s.directions * packed * 4)
+    return invalid("rnn got too few packed weights");
+  if (s.has_bias && (!in(3) || in(3)->bytes() < (columns + (s.lstm ? 0 : s.directions * s.hidden)) * 4))
+    return invalid("rnn got too small a bias");
   std::int64_t steps = x.dims[0], batch = x.dims[1], states = s.directions * batch * s.hidden;
   for (std::size_t i : {5, 6}) {
-    if (in(i) && (in(i)->dtype != DType::f32 || in(i)->count() != states)) return invalid("rnn got an initial state of the wrong shape");
+    if (in(i) && (in(i)->dtype != DType::f32 || in(i)->count() != states))
+      return invalid("rnn got an initial state of the wrong shape");
   }
   for (std::size_t o = 0; o < 3; ++o) {
-    if (out(o) && (out(o)->dtype != DType::f32 || out(o)->count() != (o == 0 ? steps : 1) * states)) return invalid("rnn got a result of the wrong shape");
+    if (out(o) && (out(o)->dtype != DType::f32 || out(o)->count() != (o == 0 ? steps : 1) * states))
+      return invalid("rnn got a result of the wrong shape");
   }
   if (states == 0) return {};
   auto* st = new (state) RnnState();

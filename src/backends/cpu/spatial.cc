@@ -8,7 +8,9 @@ bool Spatial::valid() const {
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   if (rank < 1 || rank > 3) return false;
   for (int d = 0; d < 3; ++d) {
-    if (kernel[d] < 1 || stride[d] < 1 || dilation[d] < 1 || kernel[d] > kMost || stride[d] > kMost || dilation[d] > kMost) return false;
+    if (kernel[d] < 1 || stride[d] < 1 || dilation[d] < 1 || kernel[d] > kMost || stride[d] > kMost ||
+        dilation[d] > kMost)
+      return false;
     if (std::max({pad_begin[d], pad_end[d], -pad_begin[d], -pad_end[d]}) > kMost) return false;
   }
   return true;
@@ -18,7 +20,8 @@ bool read_spatial(const NodeView& n, std::span<const std::int64_t> kernel, Spati
   const Shape& x = *n.type(0).shape;
   s.rank = static_cast<std::int32_t>(x.size()) - 2;
   if (s.rank < 1 || s.rank > 3 || kernel.size() != static_cast<std::size_t>(s.rank)) return false;
-  std::vector<std::int64_t> strides = n.attr_ints("strides"), dilations = n.attr_ints("dilations"), pads = n.attr_ints("pads");
+  std::vector<std::int64_t> strides = n.attr_ints("strides"), dilations = n.attr_ints("dilations"),
+                            pads = n.attr_ints("pads");
   std::string mode = n.attr_string("auto_pad");
   for (int i = 0; i < s.rank; ++i) {
     int d = 3 - s.rank + i;
@@ -30,7 +33,8 @@ bool read_spatial(const NodeView& n, std::span<const std::int64_t> kernel, Spati
       const Dim& extent = x[2 + k];
       if (!extent.is_const() || s.stride[d] < 1) return false;
       std::int64_t out = (extent.value() + s.stride[d] - 1) / s.stride[d];
-      std::int64_t total = std::max<std::int64_t>(0, (out - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1 - extent.value());
+      std::int64_t total =
+          std::max<std::int64_t>(0, (out - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1 - extent.value());
       s.pad_begin[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
       s.pad_end[d] = total - s.pad_begin[d];
     } else if (mode != "VALID" && pads.size() == 2 * rank) {

@@ -69,10 +69,12 @@ Work setup(Params* p) {
   p->scores_bytes = static_cast<std::size_t>((rows * p->keys * 4 + 63) / 64 * 64);
   dot::Params d;
   norm::Params n;
-  std::size_t inner = std::max({setup_scores(*p, rows, &d).scratch_bytes, setup_values(*p, rows, &d).scratch_bytes, setup_softmax(*p, rows, &n).scratch_bytes});
+  std::size_t inner = std::max({setup_scores(*p, rows, &d).scratch_bytes, setup_values(*p, rows, &d).scratch_bytes,
+                                setup_softmax(*p, rows, &n).scratch_bytes});
   // The last tile of a head may have fewer rows, and then other needs.
   if (std::int64_t rest = p->queries % kRows; rest != 0) {
-    inner = std::max({inner, setup_scores(*p, rest, &d).scratch_bytes, setup_values(*p, rest, &d).scratch_bytes, setup_softmax(*p, rest, &n).scratch_bytes});
+    inner = std::max({inner, setup_scores(*p, rest, &d).scratch_bytes, setup_values(*p, rest, &d).scratch_bytes,
+                      setup_softmax(*p, rest, &n).scratch_bytes});
   }
   return {p->batches * p->heads * p->row_tiles, p->scores_bytes + inner};
 }

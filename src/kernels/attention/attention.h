@@ -1,9 +1,10 @@
-// attention: y = softmax(scale * q k^T + mask) v per batch and head, in f32, on the dot and norm kernels. A tile is up to
-// kRows queries of one head: its scores live in the thread's scratch, so that nothing as large as length^2 is ever stored.
+// attention: y = softmax(scale * q k^T + mask) v per batch and head, in f32, on the dot and norm kernels. A tile is up
+// to kRows queries of one head: its scores live in the thread's scratch, so that nothing as large as length^2 is ever
+// stored.
 //
-// Operands are [batch, heads, length, head size] with the last axis contiguous and any strides on the others; kv heads may be
-// fewer (each serves heads / kv_heads of q). The mask has any strides, 0 to broadcast. Causal: query i attends keys 0..i. A row
-// that attends nothing gives zeros. Numerics: the products are `chain`, the softmax `lanes16`.
+// Operands are [batch, heads, length, head size] with the last axis contiguous and any strides on the others; kv heads
+// may be fewer (each serves heads / kv_heads of q). The mask has any strides, 0 to broadcast. Causal: query i attends
+// keys 0..i. A row that attends nothing gives zeros. Numerics: the products are `chain`, the softmax `lanes16`.
 #pragma once
 
 #include "kernels/dot/dot.h"
@@ -20,8 +21,8 @@ struct Operand {
 
 struct Params {
   // Set by the caller.
-  Operand q, k, v, y;                   // y.data is written
-  const float* mask = nullptr;          // or null
+  Operand q, k, v, y;           // y.data is written
+  const float* mask = nullptr;  // or null
   std::int64_t mask_batch = 0, mask_head = 0, mask_row = 0, mask_col = 0;
   std::int64_t batches = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0, head_size = 0, value_size = 0;
   float scale = 1;

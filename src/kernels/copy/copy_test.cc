@@ -18,7 +18,9 @@ TEST(Copy, MovesEveryElementBetweenAnyTwoLayouts) {
     DType type = kTypes[round % 5];
     int rank = static_cast<int>(random() % 6);
     std::vector<std::int64_t> dims;
-    for (int i = 0; i < rank; ++i) dims.push_back(static_cast<std::int64_t>(random() % (round % 7 == 0 ? 3 : 2) == 0 ? random() % 4 : random() % 37));
+    for (int i = 0; i < rank; ++i)
+      dims.push_back(
+          static_cast<std::int64_t>(random() % (round % 7 == 0 ? 3 : 2) == 0 ? random() % 4 : random() % 37));
     auto make = [&](std::vector<std::byte>& memory) {
       TensorView v = TensorView::of(nullptr, type, dims);
       std::vector<int> order(static_cast<std::size_t>(rank));
@@ -49,7 +51,8 @@ TEST(Copy, MovesEveryElementBetweenAnyTwoLayouts) {
         y += rest % from.dims[d] * to.strides[d];
         rest /= from.dims[d];
       }
-      ASSERT_TRUE(std::equal(&a[static_cast<std::size_t>(x * width)], &a[static_cast<std::size_t>(x * width)] + width, &b[static_cast<std::size_t>(y * width)]))
+      ASSERT_TRUE(std::equal(&a[static_cast<std::size_t>(x * width)], &a[static_cast<std::size_t>(x * width)] + width,
+                             &b[static_cast<std::size_t>(y * width)]))
           << "round " << round << " element " << i;
       std::copy_n(&before[static_cast<std::size_t>(y * width)], width, &b[static_cast<std::size_t>(y * width)]);
     }

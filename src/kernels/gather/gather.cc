@@ -17,7 +17,8 @@ void gather_rows(const GatherParams& p, TileRange range) noexcept {
   std::int64_t begin = range.begin * p.rows_per_tile, end = std::min(p.outer * p.count, range.end * p.rows_per_tile);
   for (std::int64_t r = begin; r < end; ++r) {
     std::int64_t o = r / p.count, i = r % p.count;
-    std::int64_t at = p.wide ? static_cast<const std::int64_t*>(p.index)[i] : static_cast<const std::int32_t*>(p.index)[i];
+    std::int64_t at =
+        p.wide ? static_cast<const std::int64_t*>(p.index)[i] : static_cast<const std::int32_t*>(p.index)[i];
     if (at < 0) at += p.extent;
     if (at < 0 || at >= p.extent) {
       std::atomic_ref<std::int64_t>(*p.fault).store(i + 1, std::memory_order_relaxed);

@@ -1,6 +1,6 @@
-// gather: rows picked by index. y[o, i, :] = x[o, index[i], :], where a row is `row_bytes` bytes and x has `extent` rows per o.
-// Negative indices count from the back. An index outside of [-extent, extent) is reported in `fault` and row 0 taken instead.
-// Exact. A tile is some rows of the result.
+// gather: rows picked by index. y[o, i, :] = x[o, index[i], :], where a row is `row_bytes` bytes and x has `extent`
+// rows per o. Negative indices count from the back. An index outside of [-extent, extent) is reported in `fault` and
+// row 0 taken instead. Exact. A tile is some rows of the result.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,8 @@ namespace {
 
 using namespace simd::MOTE_SIMD_NS;
 
-// Taps [first, last) of one axis that lie inside of the input, where they start, and how many lie inside of the padding too.
+// Taps [first, last) of one axis that lie inside of the input, where they start, and how many lie inside of the padding
+// too.
 struct Window {
   std::int64_t first, last, start, padded;
 };
@@ -24,8 +25,8 @@ MOTE_INLINE Window window(const Params& p, int axis, std::int64_t o) {
 }
 
 template <bool Average, class Load, class Store>
-MOTE_INLINE void channels(const Params& p, const float* x, const Window& a, const Window& b, const Window& c, F32 scale, Load load_at,
-                          Store store_at) {
+MOTE_INLINE void channels(const Params& p, const float* x, const Window& a, const Window& b, const Window& c, F32 scale,
+                          Load load_at, Store store_at) {
   F32 acc = set(Average ? 0.0f : -__builtin_inff());
   for (std::int64_t i = a.first; i < a.last; ++i) {
     for (std::int64_t j = b.first; j < b.last; ++j) {
@@ -41,7 +42,8 @@ MOTE_INLINE void channels(const Params& p, const float* x, const Window& a, cons
 
 template <bool Average>
 MOTE_INLINE void rows(const Params& p, TileRange range) {
-  std::int64_t total = p.batch * p.out[0] * p.out[1], begin = range.begin * p.rows_per_tile, end = range.end * p.rows_per_tile;
+  std::int64_t total = p.batch * p.out[0] * p.out[1], begin = range.begin * p.rows_per_tile,
+               end = range.end * p.rows_per_tile;
   if (end > total) end = total;
   std::int64_t image = p.in[0] * p.in[1] * p.in[2] * p.x_pixel;
   for (std::int64_t r = begin; r < end; ++r) {
@@ -49,7 +51,8 @@ MOTE_INLINE void rows(const Params& p, TileRange range) {
     Window a = window(p, 0, d), b = window(p, 1, h);
     for (std::int64_t w = 0; w < p.out[2]; ++w) {
       Window c = window(p, 2, w);
-      std::int64_t taps = p.count_pad ? a.padded * b.padded * c.padded : (a.last - a.first) * (b.last - b.first) * (c.last - c.first);
+      std::int64_t taps =
+          p.count_pad ? a.padded * b.padded * c.padded : (a.last - a.first) * (b.last - b.first) * (c.last - c.first);
       F32 scale = set(static_cast<float>(taps > 0 ? taps : 1));
       const float* x = p.x + n * image;
       float* y = p.y + (r * p.out[2] + w) * p.y_pixel;
@@ -60,7 +63,8 @@ MOTE_INLINE void rows(const Params& p, TileRange range) {
       }
       if (int left = static_cast<int>(p.channels - ch); left > 0) {
         channels<Average>(
-            p, x + ch, a, b, c, scale, [left](const float* q) { return load_n(q, left); }, [&](F32 v) { store_n(y + ch, v, left); });
+            p, x + ch, a, b, c, scale, [left](const float* q) { return load_n(q, left); },
+            [&](F32 v) { store_n(y + ch, v, left); });
       }
     }
   }

@@ -4,9 +4,9 @@
 
 namespace mote::kernels::pool {
 
-#define MOTE_POOL_KERNEL(ns, isa)                \
-  namespace ns {                                 \
-  void run(const Params&, TileRange) noexcept;   \
+#define MOTE_POOL_KERNEL(ns, isa)              \
+  namespace ns {                               \
+  void run(const Params&, TileRange) noexcept; \
   }
 #include "kernels/pool/kernels.inc"
 #undef MOTE_POOL_KERNEL
@@ -40,7 +40,8 @@ constexpr std::int64_t kTileLoads = 1 << 18;
 std::span<const Row> kernels() { return kRows; }
 
 const Row& select(const CpuFeatures& cpu) {
-  return *std::find_if(std::begin(kRows), std::end(kRows) - 1, [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
+  return *std::find_if(std::begin(kRows), std::end(kRows) - 1,
+                       [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
 }
 
 std::int64_t setup(Params* p) {

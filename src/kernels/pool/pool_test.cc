@@ -22,13 +22,15 @@ constexpr Case kCases[] = {
     {5, {1, 1, 11}, {1, 1, 4}, {1, 1, 3}, {1, 1, 1}, {0, 0, 3}, {0, 0, 5}},
 };
 
-float naive(const Params& p, const std::vector<float>& x, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t w, std::int64_t c) {
+float naive(const Params& p, const std::vector<float>& x, std::int64_t n, std::int64_t d, std::int64_t h,
+            std::int64_t w, std::int64_t c) {
   float best = -std::numeric_limits<float>::infinity(), sum = 0;
   std::int64_t inside = 0, padded = 0;
   for (std::int64_t i = 0; i < p.kernel[0]; ++i) {
     for (std::int64_t j = 0; j < p.kernel[1]; ++j) {
       for (std::int64_t k = 0; k < p.kernel[2]; ++k) {
-        std::int64_t at[3] = {d * p.stride[0] - p.pad_begin[0] + i * p.dilation[0], h * p.stride[1] - p.pad_begin[1] + j * p.dilation[1],
+        std::int64_t at[3] = {d * p.stride[0] - p.pad_begin[0] + i * p.dilation[0],
+                              h * p.stride[1] - p.pad_begin[1] + j * p.dilation[1],
                               w * p.stride[2] - p.pad_begin[2] + k * p.dilation[2]};
         bool in = true, pad = true;
         for (int a = 0; a < 3; ++a) {
@@ -38,7 +40,8 @@ float naive(const Params& p, const std::vector<float>& x, std::int64_t n, std::i
         padded += pad;
         if (!in) continue;
         ++inside;
-        float v = x[static_cast<std::size_t>((((n * p.in[0] + at[0]) * p.in[1] + at[1]) * p.in[2] + at[2]) * p.x_pixel + c)];
+        float v =
+            x[static_cast<std::size_t>((((n * p.in[0] + at[0]) * p.in[1] + at[1]) * p.in[2] + at[2]) * p.x_pixel + c)];
         best = std::fmax(best, v);
         sum += v;
       }
@@ -84,10 +87,12 @@ TEST(Pool, EveryRowEqualsTheNaiveLoopsOnOddShapes) {
         std::int64_t tiles = setup(&p);
         for (std::int64_t t = tiles; t-- > 0;) row.run(p, {t, t + 1, nullptr});
         for (std::int64_t q = 0; q < pixels; ++q) {
-          std::int64_t w = q % p.out[2], h = q / p.out[2] % p.out[1], d = q / p.out[2] / p.out[1] % p.out[0], n = q / p.out[2] / p.out[1] / p.out[0];
+          std::int64_t w = q % p.out[2], h = q / p.out[2] % p.out[1], d = q / p.out[2] / p.out[1] % p.out[0],
+                       n = q / p.out[2] / p.out[1] / p.out[0];
           for (std::int64_t c = 0; c < p.y_pixel; ++c) {
             float want = c < p.channels ? naive(p, x, n, d, h, w, c) : 1234.0f;
-            ASSERT_EQ(y[static_cast<std::size_t>(q * p.y_pixel + c)], want) << row.name << " mode " << mode << " pixel " << q << " channel " << c;
+            ASSERT_EQ(y[static_cast<std::size_t>(q * p.y_pixel + c)], want)
+                << row.name << " mode " << mode << " pixel " << q << " channel " << c;
           }
         }
       }

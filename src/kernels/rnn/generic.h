@@ -47,7 +47,8 @@ void run(const Params& p, TileRange range) noexcept {
   float* c = reinterpret_cast<float*>(range.scratch + p.gates_bytes + p.state_bytes);
   std::byte* inner = range.scratch + p.gates_bytes + 2 * p.state_bytes;
   for (std::int64_t t = range.begin; t < range.end; ++t) {
-    std::int64_t d = t / p.row_tiles, first = t % p.row_tiles * kRows, rows = p.batch - first < kRows ? p.batch - first : kRows;
+    std::int64_t d = t / p.row_tiles, first = t % p.row_tiles * kRows,
+                 rows = p.batch - first < kRows ? p.batch - first : kRows;
     std::int64_t state = (d * p.batch + first) * n;
     copy_floats(h, p.h0 ? p.h0 + state : nullptr, rows * n);
     copy_floats(c, p.c0 ? p.c0 + state : nullptr, rows * n);

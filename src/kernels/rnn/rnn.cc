@@ -38,7 +38,8 @@ constexpr Row kRowTable[] = {
 std::span<const Row> kernels() { return kRowTable; }
 
 const Row& select(const CpuFeatures& cpu) {
-  return *std::find_if(std::begin(kRowTable), std::end(kRowTable) - 1, [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
+  return *std::find_if(std::begin(kRowTable), std::end(kRowTable) - 1,
+                       [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
 }
 
 dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d) {

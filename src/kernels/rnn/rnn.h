@@ -1,12 +1,13 @@
-// rnn: the recurrence of LSTM and GRU cells with sigmoid and tanh, in f32. The products of the inputs with their weights are done
-// before, for all steps at once, by dot; here every step multiplies the hidden state by packed recurrent weights and applies the
-// cell.
+// rnn: the recurrence of LSTM and GRU cells with sigmoid and tanh, in f32. The products of the inputs with their
+// weights are done before, for all steps at once, by dot; here every step multiplies the hidden state by packed
+// recurrent weights and applies the cell.
 //
 //   LSTM (gates i, o, f, c)  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')
 //   GRU  (gates z, r, h; the reset acts behind the product)  n = tanh(x_h + r (R_h h + b));  h' = (1 - z) n + z h
 //
-// Layouts as ONNX's: y [steps, directions, batch, hidden], states [directions, batch, hidden]. A tile is one direction of up to
-// kRows rows of the batch: its steps depend on each other, so a tile is as long as the sequence. Class `chain`.
+// Layouts as ONNX's: y [steps, directions, batch, hidden], states [directions, batch, hidden]. A tile is one direction
+// of up to kRows rows of the batch: its steps depend on each other, so a tile is as long as the sequence. Class
+// `chain`.
 #pragma once
 
 #include "kernels/dot/dot.h"
@@ -20,11 +21,11 @@ struct Params {
   bool lstm = true;
   std::int64_t steps = 0, batch = 0, hidden = 0, directions = 1;
   bool reverse[2] = {};
-  const float* x = nullptr;           // [steps, batch, directions, gates * hidden]: W x + bias
-  const float* weights = nullptr;     // R packed by dot, one direction behind the other
-  const float* reset_bias = nullptr;  // GRU: [directions, hidden], the bias inside of the reset
-  const float *h0 = nullptr, *c0 = nullptr;                // or null for zeros
-  float *y = nullptr, *y_h = nullptr, *y_c = nullptr;      // each may be null
+  const float* x = nullptr;                            // [steps, batch, directions, gates * hidden]: W x + bias
+  const float* weights = nullptr;                      // R packed by dot, one direction behind the other
+  const float* reset_bias = nullptr;                   // GRU: [directions, hidden], the bias inside of the reset
+  const float *h0 = nullptr, *c0 = nullptr;            // or null for zeros
+  float *y = nullptr, *y_h = nullptr, *y_c = nullptr;  // each may be null
   const dot::Kernel* dot = nullptr;
   // By setup.
   std::int64_t row_tiles = 0, packed = 0;
