@@ -86,6 +86,7 @@ Work setup_depthwise(const dot::Kernel& kernel, Params* p) {
   const i64 rows = p->out[0] * p->out[1], row_macs = p->out[2] * s.out_channels * s.taps() * p->group;
   const i64 macs = std::clamp(s.batch * rows * row_macs / 32, kernel.tile_macs / 16, kernel.tile_macs / 2);
   p->row_step = std::clamp<i64>(macs / std::max<i64>(row_macs, 1), 1, rows);
+  p->row_step = std::min(round_up(p->row_step, 2), rows);  // rows go in pairs
   p->row_tiles = ceil_div(rows, p->row_step);
   i64 scratch = zeros_bytes(s) + pointer_bytes(s);
   if (widened(*p)) scratch += s.in_pixels() * s.out_channels * 4;

@@ -13,7 +13,11 @@ using namespace simd::MOTE_SIMD_NS;
 using conv::DepthwiseBlock;
 using i64 = std::int64_t;
 
+#if defined(MOTE_SIMD_SCALAR)
+inline constexpr int kPixels = 2;
+#else
 inline constexpr int kPixels = 7;
+#endif
 
 // A step: where its inputs lie and where its pixels go.
 struct Step {
@@ -104,6 +108,61 @@ MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& t) noexcept {
   }
 }
 
+// Two output rows at a time of a square kernel of stride 1: an input line in between is loaded once for both. For ISAs
+// with registers for it.
+inline constexpr bool kPairs = kLanes == 16;
+
+template <int K, int P, bool kTable, bool kFull>
+MOTE_INLINE void channels_of_pair(const DepthwiseBlock& s, const Step& t, const float* w, i64 c, int n, F32 lo,
+                                  F32 hi) {
+  constexpr int kColumns = P - 1 + K;
+  F32 acc[2][P];
+  const F32 start = s.bias ? (kFull ? load(s.bias + c) : load_n(s.bias + c, n)) : zero();
+#pragma GCC unroll 8
+  for (int i = 0; i < P; ++i) acc[0][i] = acc[1][i] = start;
+#pragma GCC unroll 8
+  for (int line = 0; line <= K; ++line) {
+    F32 f[2][K];  // of the row above, whose tap this line is, and of the row below
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) {
+      if (line < K) f[0][k] = load(w + (line * K + k) * 16);
+      if (line > 0) f[1][k] = load(w + ((line - 1) * K + k) * 16);
+    }
+    const float* const* x = t.x + line * (kTable ? kColumns : 1);
+    const float* first = x[0] + c;
+#pragma GCC unroll 32
+    for (int col = 0; col < kColumns; ++col) {
+      const float* p = kTable ? x[col] + c : first + col * t.x_pixel;
+      const F32 v = kFull ? load(p) : load_n(p, n);
+#pragma GCC unroll 8
+      for (int k = 0; k < K; ++k) {
+        const int i = col - k;
+        if (i < 0 || i >= P) continue;
+        if (line < K) acc[0][i] = fma(v, f[0][k], acc[0][i]);
+        if (line > 0) acc[1][i] = fma(v, f[1][k], acc[1][i]);
+      }
+    }
+  }
+  Step below = t;
+  below.y += s.out[2] * s.y_pixel;
+  if (t.residual) below.residual += s.out[2] * s.residual_row;
+#pragma GCC unroll 8
+  for (int i = 0; i < P; ++i) {
+    put(s, t, i, c, kFull ? kLanes : n, lo, hi, acc[0][i]);
+    put(s, below, i, c, kFull ? kLanes : n, lo, hi, acc[1][i]);
+  }
+}
+
+template <int K, int P, bool kTable>
+MOTE_NOINLINE void step_of_pair(const DepthwiseBlock& s, const Step& t) noexcept {
+  const F32 lo = set(s.lo), hi = set(s.hi);
+  i64 c = 0;
+  for (; c + kLanes <= s.channels; c += kLanes) {
+    channels_of_pair<K, P, kTable, true>(s, t, s.w + c * K * K, c, kLanes, lo, hi);
+  }
+  if (c < s.channels) channels_of_pair<K, P, kTable, false>(s, t, s.w + c * K * K, c, lanes_at(s, c), lo, hi);
+}
+
 // Any kernel: one pixel, a pointer per tap.
 MOTE_NOINLINE void any_step(const DepthwiseBlock& s, const Step& t) noexcept {
   const F32 lo = set(s.lo), hi = set(s.hi);
@@ -119,32 +178,40 @@ MOTE_NOINLINE void any_step(const DepthwiseBlock& s, const Step& t) noexcept {
 
 using StepFn = void (*)(const DepthwiseBlock&, const Step&) noexcept;
 
-template <int G, int KW, int S>
+template <int G, int KW, int S, int P = kPixels>
 StepFn step_for(int pixels, bool table) {
   if constexpr (G == 1) {
     if (!table && pixels == kPixels) return &step<G, KW, S, kPixels, false>;
   }
-  switch (pixels) {
-    case 1:
-      return &step<G, KW, S, 1, true>;
-    case 2:
-      return &step<G, KW, S, 2, true>;
-    case 3:
-      return &step<G, KW, S, 3, true>;
-    case 4:
-      return &step<G, KW, S, 4, true>;
-    case 5:
-      return &step<G, KW, S, 5, true>;
-    case 6:
-      return &step<G, KW, S, 6, true>;
-    default:
-      return &step<G, KW, S, kPixels, true>;
+  if constexpr (P > 1) {
+    if (pixels < P) return step_for<G, KW, S, P - 1>(pixels, table);
   }
+  return &step<G, KW, S, P, true>;
 }
 
 template <int G>
 StepFn step_of_group(const conv::Shape& k, int pixels) {
   return k.stride[2] == 1 ? step_for<G, 3, 1>(pixels, true) : step_for<G, 3, 2>(pixels, true);
+}
+
+template <int K, int P = kPixels>
+StepFn pair_for(int pixels, bool table) {
+  if constexpr (kPairs) {
+    if (!table && pixels == kPixels) return &step_of_pair<K, kPixels, false>;
+    if constexpr (P > 1) {
+      if (pixels < P) return pair_for<K, P - 1>(pixels, table);
+    }
+    return &step_of_pair<K, P, true>;
+  }
+  return nullptr;
+}
+
+bool has_pair(const DepthwiseBlock& s) {
+  const conv::Shape& k = *s.shape;
+  bool r = kPairs && s.group == 1 && k.kernel[0] == 1 && k.kernel[1] == k.kernel[2] &&
+           (k.kernel[2] == 3 || k.kernel[2] == 5);
+  for (int d : {1, 2}) r = r && k.stride[d] == 1 && k.dilation[d] == 1;
+  return r;
 }
 
 StepFn choose_step(const DepthwiseBlock& s, int pixels, bool table) {
@@ -163,15 +230,15 @@ bool has_step(const conv::Shape& k) {
   return k.dilation[2] == 1 && (((kw == 3 || kw == 5) && stride <= 2) || (kw == 7 && stride == 1));
 }
 
-// Fills the pointers of a step: per line, `columns` of them from input column iw on, `gap` apart, or just the first
-// one.
-void point(const DepthwiseBlock& s, i64 row, i64 iw, i64 columns, i64 gap, bool table) {
+// Fills the pointers of a step that reads `lines` lines per depth: per line, `columns` of them from input column iw on,
+// `gap` apart, or just the first one.
+void point(const DepthwiseBlock& s, i64 row, i64 lines, i64 iw, i64 columns, i64 gap, bool table) {
   const conv::Shape& k = *s.shape;
   const float** out = s.pointers;
   const i64 od = row / s.out[1], oh = row % s.out[1];
   for (i64 kd = 0; kd < k.kernel[0]; ++kd) {
     const i64 id = od * k.stride[0] - k.pad_begin[0] + kd * k.dilation[0];
-    for (i64 kh = 0; kh < k.kernel[1]; ++kh) {
+    for (i64 kh = 0; kh < lines; ++kh) {
       const i64 ih = oh * k.stride[1] - k.pad_begin[1] + kh * k.dilation[1];
       const bool inside = id >= 0 && id < k.in[0] && ih >= 0 && ih < k.in[1];
       const float* line = s.x + (id * k.in[1] + ih) * k.in[2] * s.x_pixel;
@@ -187,36 +254,46 @@ void point(const DepthwiseBlock& s, i64 row, i64 iw, i64 columns, i64 gap, bool 
   }
 }
 
-void run_depthwise_block(const DepthwiseBlock& s) noexcept {
+// Output rows [r, r + rows), rows 1 or 2, of one depth.
+void run_rows(const DepthwiseBlock& s, i64 r, i64 rows) {
   const conv::Shape& k = *s.shape;
-  const i64 width = s.out[2], stride = k.stride[2];
+  const i64 width = s.out[2], stride = k.stride[2], lines = k.kernel[1] + rows - 1;
   const bool fast = has_step(k);
   const i64 steps = fast ? (width + kPixels - 1) / kPixels : width;
-  for (i64 r = s.row_begin; r < s.row_end; ++r) {
-    const i64 od = r / s.out[1], oh = r % s.out[1];
-    const i64 id = od * k.stride[0] - k.pad_begin[0], ih = oh * k.stride[1] - k.pad_begin[1];
-    const bool rows_inside = id >= 0 && id + (k.kernel[0] - 1) * k.dilation[0] < k.in[0] && ih >= 0 &&
-                             ih + (k.kernel[1] - 1) * k.dilation[1] < k.in[1];
-    for (i64 i = 0; i < steps; ++i) {
-      const i64 ow = i * width / steps, pixels = (i + 1) * width / steps - ow;
-      const i64 iw = ow * stride - k.pad_begin[2];
-      Step t{s.pointers, k.kernel[0] * k.kernel[1], s.x_pixel, s.y + (r * width + ow) * s.y_pixel, nullptr};
-      if (s.residual) t.residual = s.residual + (r * width + ow) * s.residual_row;
-      if (!fast) {
-        point(s, r, iw, k.kernel[2], k.dilation[2], true);
-        t.lines = k.taps();
-        any_step(s, t);
-        continue;
-      }
-      const i64 columns = (pixels - 1) * stride + k.kernel[2];
-      const bool table = s.group > 1 || pixels != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
-      point(s, r, iw, columns, 1, table);
-      choose_step(s, static_cast<int>(pixels), table)(s, t);
+  const i64 id = r / s.out[1] * k.stride[0] - k.pad_begin[0], ih = r % s.out[1] * k.stride[1] - k.pad_begin[1];
+  const bool rows_inside = id >= 0 && id + (k.kernel[0] - 1) * k.dilation[0] < k.in[0] && ih >= 0 &&
+                           ih + (lines - 1) * k.dilation[1] < k.in[1];
+  for (i64 i = 0; i < steps; ++i) {
+    const i64 ow = i * width / steps, pixels = (i + 1) * width / steps - ow;
+    const i64 iw = ow * stride - k.pad_begin[2];
+    Step t{s.pointers, k.kernel[0] * lines, s.x_pixel, s.y + (r * width + ow) * s.y_pixel, nullptr};
+    if (s.residual) t.residual = s.residual + (r * width + ow) * s.residual_row;
+    if (!fast) {
+      point(s, r, lines, iw, k.kernel[2], k.dilation[2], true);
+      t.lines = k.taps();
+      any_step(s, t);
+      continue;
     }
+    const int count = static_cast<int>(pixels);
+    const i64 columns = (pixels - 1) * stride + k.kernel[2];
+    const bool table = s.group > 1 || count != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
+    point(s, r, lines, iw, columns, 1, table);
+    if (rows == 2) {
+      (k.kernel[2] == 3 ? pair_for<3>(count, table) : pair_for<5>(count, table))(s, t);
+    } else {
+      choose_step(s, count, table)(s, t);
+    }
+  }
+}
+
+void run_depthwise_block(const DepthwiseBlock& s) noexcept {
+  const bool pairs = has_pair(s);
+  for (i64 r = s.row_begin, rows; r < s.row_end; r += rows) {
+    rows = pairs && r + 1 < s.row_end && (r + 1) % s.out[1] != 0 ? 2 : 1;
+    run_rows(s, r, rows);
     if (!s.program) continue;
-    for (i64 ow = 0; ow < width; ++ow) {
-      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.y + (r * width + ow) * s.y_pixel, s.program_row + r * width + ow,
-                                        0, s.channels);
+    for (i64 p = r * s.out[2]; p < (r + rows) * s.out[2]; ++p) {
+      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.y + p * s.y_pixel, s.program_row + p, 0, s.channels);
     }
   }
 }

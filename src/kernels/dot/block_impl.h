@@ -26,7 +26,9 @@ MOTE_INLINE constexpr int lanes_valid(int cols, int reg) {
 }
 
 inline constexpr int kPerPanel = kPanel / kLanes;  // registers in a panel
-#if defined(__aarch64__)
+#if defined(MOTE_SIMD_SCALAR)
+inline constexpr int kMaxRows = 2;
+#elif defined(__aarch64__)
 inline constexpr int kMaxRows = 5;
 #else
 inline constexpr int kMaxRows = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
