@@ -1,6 +1,7 @@
 // mote run: a model's answer to images or arrays.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "base/file.h"
@@ -73,7 +74,7 @@ Result<media::Array> load_image_input(const Options& o, const Model& model) {
 
 std::string bar(double fraction) {
   constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  int eighths = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * 160 + 0.5);
+  int eighths = static_cast<int>(std::lround(std::clamp(fraction, 0.0, 1.0) * 160));
   std::string s;
   for (int i = 0; i < eighths / 8; ++i) s += "█";
   return s + kEighths[eighths % 8];

@@ -114,9 +114,9 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   return link(std::move(plan), prepare_with.kernels, builtin_ops());
 }
 
-Result<std::shared_ptr<const LinkedPlan>> open_plan(std::shared_ptr<const Source> source) {
+Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source) {
   std::string name = source->name;
-  Result<PlanFile> file = read_plans(std::move(source));
+  Result<PlanFile> file = read_plans(source);
   if (!file.ok()) return std::move(file).status().at(name);
   Plan* best = nullptr;
   std::string targets;

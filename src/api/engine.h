@@ -28,7 +28,7 @@ Result<PrepareOptions> prepare_options(const LoadOptions& options);
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
 
 // The plan of a `.mote` file that suits this CPU best.
-Result<std::shared_ptr<const LinkedPlan>> open_plan(std::shared_ptr<const Source> source);
+Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source);
 Status save_plan(const LinkedPlan& linked, const std::string& path);
 
 PlanInfo describe(const LinkedPlan& linked);

@@ -199,7 +199,7 @@ TEST(Engine, RunsRecurrentCellsLikeTheReference) {
                                   g.weights("h0", {d, 11, h})};
       if (lstm) inputs.push_back(g.weights("c0", {d, 11, h}));
       std::vector<Attrs::Item> attrs{{"direction", std::string(direction)}, {"hidden_size", h}};
-      if (!lstm) attrs.push_back({"linear_before_reset", std::int64_t{1}});
+      if (!lstm) attrs.emplace_back("linear_before_reset", std::int64_t{1});
       std::vector<ValueId> y = g.b.add_multi(lstm ? "lstm" : "gru", inputs, lstm ? 3 : 2, attrs);
       compare_targets(g.finish(y), {{noise(7 * 11 * 5, 9), {7, 11, 5}}});
     }

@@ -57,7 +57,7 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
   std::int64_t start = Stop::now_ns();
   std::string name = source->name;
   if (api::recognise(source->bytes()) == api::Format::kMote) {
-    MOTE_ASSIGN(impl->linked, api::open_plan(std::move(source)));
+    MOTE_ASSIGN(impl->linked, api::open_plan(source));
     impl->times.load_ms = ms_since(start);
   } else {
     MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder));

@@ -138,8 +138,12 @@ class Reader {
       text(name);
       text(value);
       Result<AttrValue> parsed = parse_attr(value);
-      if (status.ok() && !parsed.ok()) status = std::move(parsed).status();
-      if (status.ok()) a.set(name, *std::move(parsed));
+      if (!status.ok()) return;
+      if (!parsed.ok()) {
+        status = std::move(parsed).status();
+        return;
+      }
+      a.set(name, *std::move(parsed));
     }
   }
   bool at_end() const { return at_ == in_.size(); }
@@ -294,7 +298,7 @@ Status write_plans(std::span<const Plan* const> plans, const WriteBytes& write) 
   return {};
 }
 
-Result<PlanFile> read_plans(std::shared_ptr<const Source> source) {
+Result<PlanFile> read_plans(const std::shared_ptr<const Source>& source) {
   std::span<const std::byte> file = source->bytes();
   MOTE_ASSIGN(std::vector<Section> sections, read_table(file));
   PlanFile out;

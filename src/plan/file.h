@@ -29,7 +29,7 @@ Status write_plans(std::span<const Plan* const> plans, const WriteBytes& write);
 struct PlanFile {
   std::vector<Plan> plans;  // their constants point into the source
 };
-Result<PlanFile> read_plans(std::shared_ptr<const Source> source);
+Result<PlanFile> read_plans(const std::shared_ptr<const Source>& source);
 
 // Checks the hashes of the data sections too. Reads every byte.
 Status verify_data(std::span<const std::byte> file);

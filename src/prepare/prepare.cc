@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "ops/decompose.h"
 #include "ops/ops.h"
 #include "plan/verify.h"
@@ -49,8 +50,8 @@ Status bind_inputs(Module& m, const PrepareOptions& options) {
       for (std::size_t i = 0; i < f.outputs.size(); ++i) {
         if (f.values[at(f.outputs[i])].name == out) state.output = static_cast<std::int32_t>(i);
       }
-      if (state.input == kNone) return invalid("no input named '" + in + "' to make a state of");
-      if (state.output == kNone) return invalid("no output named '" + out + "' to feed state '" + in + "'");
+      if (state.input == kNone) return invalid(concat("no input named '", in, "' to make a state of"));
+      if (state.output == kNone) return invalid(concat("no output named '", out, "' to feed state '", in, "'"));
       s.states.push_back(state);
     }
   }

@@ -55,7 +55,7 @@ struct ContextCore {
       after_step;  // debugging: dump, compare; called per step when set
   int threads = 1;
 
-  ContextCore(std::int64_t max_bytes) : budget(max_bytes, Budget::kUnlimited) {}
+  explicit ContextCore(std::int64_t max_bytes) : budget(max_bytes, Budget::kUnlimited) {}
   const Plan& plan() const { return linked->plan; }
   Status reserve_scratch(std::size_t shared, std::size_t per_thread);
 };

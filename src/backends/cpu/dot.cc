@@ -74,7 +74,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   Claim c;
   const Constant* w = n.constant(1);
-  if (w && is_weight_type(w->type.dtype) && w->type.shape->size() >= 1) {
+  if (w && is_weight_type(w->type.dtype) && !w->type.shape->empty()) {
     s.packed = 1;
     if (volume(*w->type.shape).is(0)) return std::nullopt;
     c.packings.push_back(pack_weights(*w, s.trans_b, s));

@@ -72,6 +72,7 @@ MOTE_INLINE void rows(const Params& p, TileRange range) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void run(const Params& p, TileRange range) noexcept { p.average ? rows<true>(p, range) : rows<false>(p, range); }
 
 }  // namespace mote::kernels::pool::MOTE_SIMD_NS

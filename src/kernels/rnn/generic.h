@@ -40,6 +40,7 @@ MOTE_INLINE void copy_floats(float* to, const float* from, std::int64_t n) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void run(const Params& p, TileRange range) noexcept {
   const std::int64_t n = p.hidden, gates = p.gates() * n;
   float* product = reinterpret_cast<float*>(range.scratch);
