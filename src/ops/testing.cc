@@ -148,30 +148,4 @@ Result<std::vector<Item>> run_decomposed(const Op& op, const Attrs& attrs, const
   return out;
 }
 
-Result<Type> parse_type(std::string_view text) {
-  for (std::string_view kind : {"list(", "optional("}) {
-    if (!text.starts_with(kind) || !text.ends_with(")")) continue;
-    MOTE_ASSIGN(Type of, parse_type(text.substr(kind.size(), text.size() - kind.size() - 1)));
-    return kind == "list(" ? Type::list(std::move(of)) : Type::optional(std::move(of));
-  }
-  std::size_t open = text.find('[');
-  std::optional<DType> dtype = dtype_of(text.substr(0, open));
-  if (!dtype && text.substr(0, open) == "none") dtype = DType::none;
-  if (open == std::string_view::npos || !text.ends_with("]") || !dtype) {
-    return invalid("'" + std::string(text) + "' is not a type");
-  }
-  std::string_view inside = text.substr(open + 1, text.size() - open - 2);
-  if (inside == "?") return Type::tensor(*dtype);
-  Shape shape;
-  int depth = 0;
-  for (std::size_t begin = 0, i = 0; !inside.empty() && i <= inside.size(); ++i) {
-    if (i < inside.size()) depth += (inside[i] == '(') - (inside[i] == ')');
-    if (i < inside.size() && (inside[i] != ',' || depth > 0)) continue;
-    MOTE_ASSIGN(Dim d, Dim::parse(inside.substr(begin, i - begin)));
-    shape.push_back(std::move(d));
-    begin = i + 1;
-  }
-  return Type::tensor(*dtype, std::move(shape));
-}
-
 }  // namespace mote::testing

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "ir/module.h"
+#include "ir/text.h"
 #include "ops/reference.h"
 
 namespace mote::testing {
@@ -87,8 +87,5 @@ Result<std::vector<Item>> run_decomposed(const Op& op, const Attrs& attrs, const
 // Copies of a view's elements, and a type for it.
 Tensor copy_of(const TensorView& v);
 Type type_of(const Item& item);
-
-// "f32[N,3]", "list(f32[?])", "optional(i64[])".
-Result<Type> parse_type(std::string_view text);
 
 }  // namespace mote::testing

@@ -46,7 +46,7 @@ class Pattern {
   explicit Pattern(std::string_view text);
   bool valid() const { return root_ >= 0; }
   // The name of the op at the root.
-  const std::string& op() const { return parts_[static_cast<std::size_t>(root_)].text; }
+  std::string op() const { return valid() ? parts_[static_cast<std::size_t>(root_)].text : std::string(); }
 
   // Matches with `root` as the root. Everything between the root and the leaves must be read inside the match alone, so
   // that replacing the root removes it all.

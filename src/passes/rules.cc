@@ -1,5 +1,6 @@
 #include "passes/rules.h"
 
+#include <cassert>
 #include <unordered_map>
 
 namespace mote::passes {
@@ -11,7 +12,8 @@ constexpr int kMaxSweeps = 32;
 
 Rule pattern_rule(std::vector<std::string_view> texts, OnMatch then) {
   std::vector<Pattern> patterns(texts.begin(), texts.end());
-  std::string op = patterns[0].valid() ? patterns[0].op() : std::string();
+  std::string op = patterns[0].op();
+  for ([[maybe_unused]] const Pattern& p : patterns) assert(p.valid() && p.op() == op);
   return {op, [patterns = std::move(patterns), then = std::move(then)](Graph& g, NodeId n) {
             for (const Pattern& p : patterns) {
               if (std::optional<Match> m = p.match(g, n); m && then(g, n, *m)) return true;

@@ -86,11 +86,12 @@ std::optional<Affine> affine_behind(const Graph& g, ValueId v) {
   const Constant* w = g.constant(g.input(n, 1));
   if (!w || !w->type.is_static() || !is_plain_float(w->type.dtype)) return std::nullopt;
   Affine a{n, 0, 1, g.type(v).rank(), 0};
-  if (g.is(n, "conv")) {
+  if (g.is(n, "conv") || g.is(n, "conv_transpose")) {
     if (g.attr_string(n, "data_layout") == "NXC") a.channel_axis = a.rank - 1;
-  } else if (g.is(n, "conv_transpose")) {
-    if (g.attr_int(n, "group") != 1 || g.node(n).op->attr("data_layout")) return std::nullopt;
-    a.weight_axis = 1;
+    if (g.is(n, "conv_transpose")) {
+      if (g.attr_int(n, "group") != 1 || g.attr_string(n, "weight_layout") != "IOX") return std::nullopt;
+      a.weight_axis = 1;
+    }
   } else if (g.is(n, "matmul")) {
     if (w->type.rank() != 2) return std::nullopt;
     a.weight_axis = g.attr_int(n, "trans_b") != 0 ? 0 : 1;
