@@ -54,13 +54,9 @@ struct Claim {
   double macs = 0;
 };
 
-// What floats are computed in and kept as between steps.
-enum class Arithmetic : std::uint8_t { kF32, kBf16, kF16 };
-
 // What a plan is made for. The CPU is data, so that a plan can be made for another machine.
 struct TargetOptions {
   CpuFeatures cpu = active_cpu();
-  Arithmetic arithmetic = Arithmetic::kF32;
   bool reproducible = false;
 };
 
