@@ -48,7 +48,11 @@ build() {
   local preset=$1 launcher='' log=build/$1/build.log targets=()
   shift
   [ $# -eq 0 ] || targets=(--target "$@")
-  command -v ccache >/dev/null && launcher=ccache
+  if command -v ccache >/dev/null; then
+    launcher=ccache
+    # Checkouts at different places share what they compiled.
+    export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+  fi
   mkdir -p "build/$preset"
   if ! cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "${cmake_args[@]}" >"$log" 2>&1; then
     cat "$log" >&2
