@@ -1,7 +1,8 @@
 """./dev test: builds, runs every test and ends with "N passed, N failed, N skipped".
 
-A step is a function that adds to a Tally. `quick` runs the native unit tests and the cheap checks; `full` adds the other
-builds, the fuzzers, the checks and the conformance suite; `exhaustive` adds the tests that visit every float. A NAME selects
+A step is a function that adds to a Tally. `quick` runs the native unit tests and the cheap checks; `standard`, the default and
+what CI runs, adds the scripts, all checks, the conformance suite, the build without files and the plain C++ path under
+emulation; `full` adds the other builds, the sanitizers and the fuzzers; `exhaustive` adds the tests that visit every float. A NAME selects
 what to run: a step (check, asan, fuzz, ...), a test program (kernels: of the native build; asan:kernels) or a test script.
 """
 import concurrent.futures
@@ -264,9 +265,11 @@ STEPS = {
 
 def plan(arguments):
     """The steps to run: (name, function)."""
-    mode = arguments[0] if arguments else "full"
+    mode = arguments[0] if arguments else "standard"
     if mode == "quick":
         return [("native", step_native), ("check", step_check)]
+    if mode == "standard":
+        return [(name, STEPS[name]) for name in ("native", "scripts", "check", "conformance", "nofs", "generic")]
     if mode in ("full", "exhaustive"):
         return list(STEPS.items()) + ([("exhaustive", step_exhaustive)] if mode == "exhaustive" else [])
     steps = []
