@@ -115,7 +115,17 @@ function(mote_libraries)
   endforeach()
   add_library(mote STATIC ${_objects})
   target_link_libraries(mote PUBLIC Threads::Threads ${CMAKE_DL_LIBS} ${MOTE_LINK})
-  target_include_directories(mote PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  set(_libraries mote)
+  if(MOTE_SHARED)
+    add_library(mote_shared SHARED ${_objects})
+    target_link_libraries(mote_shared PRIVATE Threads::Threads ${CMAKE_DL_LIBS} ${MOTE_LINK})
+    set_target_properties(mote_shared PROPERTIES OUTPUT_NAME mote VERSION ${PROJECT_VERSION}
+      SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} LINK_FLAGS "-Wl,--gc-sections")
+    list(APPEND _libraries mote_shared)
+  endif()
+  foreach(_library ${_libraries})
+    target_include_directories(${_library} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  endforeach()
 endfunction()
 
 # GoogleTest as the system has it; for another target than the system's own, from the sources Debian installs beside it.

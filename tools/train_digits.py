@@ -97,8 +97,8 @@ def export(net, path):
     torch.onnx.export(net, (torch.zeros(1, 1, SIZE, SIZE),), str(path), opset_version=17, dynamo=False,
                       input_names=["image"], output_names=["logits"], dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}})
     model = onnx.load(str(path))
-    metadata = {"labels": ",".join("0123456789"), "mean": str(MEAN), "std": str(STD), "layout": "NCHW", "color": "grey"}
-    onnx.helper.set_model_props(model, {f"mote.{key}": value for key, value in metadata.items()})
+    image = {"mean": str(MEAN), "std": str(STD), "layout": "nchw", "channels": "grey"}
+    onnx.helper.set_model_props(model, {"mote.labels": "digits", **{f"mote.image.{key}": value for key, value in image.items()}})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
 

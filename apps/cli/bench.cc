@@ -1,130 +1,173 @@
-// mote bench: latency of a model on this machine.
-#include <sys/resource.h>
-
+// mote bench: latency, throughput and memory of a model on this machine.
 #include <algorithm>
-#include <chrono>
-#include <numeric>
+#include <atomic>
+#include <cmath>
+#include <thread>
 
-#include "base/cpu.h"
+#include "base/text.h"
 #include "cli.h"
+#include "mote/inspect.h"
+#include "mote/system.h"
 
 namespace mote::cli {
 namespace {
 
 struct Options {
   ModelOptions model;
-  std::string inputs;
+  ArrayOptions arrays;
   double seconds = 1, warmup = 0.3;
   std::int64_t batch = 0;
   int concurrency = 1;
 };
 
-double now_ms() {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double peak_rss_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
-}
-
 double percentile(const std::vector<double>& sorted, double p) {
   return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(p * static_cast<double>(sorted.size())))];
 }
 
-// With --batch N the first extent of every input that is a symbol becomes N.
-Status apply_batch(const Options& o, const Model& probe, LoadOptions& load) {
+bool is_symbol(const std::string& d) {
+  return !d.empty() && !parse_int(d) && d.find_first_of("+-*/%(), ") == std::string::npos;
+}
+
+// With --batch N the first extent of every input becomes N, where it is a symbol.
+Status apply_batch(const Options& o, LoadOptions& load) {
   if (o.batch <= 0) return {};
-  for (const Port& p : probe.inputs()) {
-    if (p.shape.empty() || p.shape[0].find_first_not_of("0123456789") == std::string::npos) continue;
-    load.dims[p.shape[0]] = o.batch;
+  MOTE_ASSIGN(ModelInfo info, inspect(o.model.path, load));
+  for (const Port& p : info.signatures.front().inputs) {
+    if (p.state || p.shape.empty()) continue;
+    if (is_symbol(p.shape[0])) {
+      load.dims[p.shape[0]] = o.batch;
+    } else if (parse_int(p.shape[0]) != o.batch) {
+      return invalid("the first extent of input '" + p.name + "' is " + p.shape[0] + ", not a batch that can be chosen")
+          .hint("export the model with a dynamic batch, or use --shape NAME=...");
+    }
   }
-  if (load.dims.empty())
-    return invalid("no input has a symbolic first extent to set --batch to").hint("use --shape NAME=...");
   return {};
 }
 
-Status measure(const Options& o, Json& out) {
-  MOTE_ASSIGN(LoadOptions load, o.model.load());
-  Result<Model> model = Model::load(o.model.path, load);
-  if (!model.ok()) return std::move(model).status();
-  if (o.batch > 0) {
-    MOTE_TRY(apply_batch(o, *model, load));
-    model = Model::load(o.model.path, load);
-    if (!model.ok()) return std::move(model).status();
+struct Worker {
+  explicit Worker(Session s) : session(std::move(s)) {}
+  Session session;
+  std::vector<media::Array> arrays;
+  std::vector<double> times;
+  Status status;
+};
+
+Status repeat(Worker& w, double seconds, const RunOptions& run, bool keep) {
+  for (double end = now_ms() + seconds * 1e3; (keep && w.times.empty()) || now_ms() < end;) {
+    double start = now_ms();
+    MOTE_TRY(w.session.run(run));
+    if (keep) w.times.push_back(now_ms() - start);
   }
+  return {};
+}
+
+// Runs all workers at once; gives the seconds it took.
+Result<double> measure(std::vector<std::unique_ptr<Worker>>& workers, double seconds, const RunOptions& run,
+                       bool keep) {
+  double start = now_ms();
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < workers.size(); ++i) {
+    threads.emplace_back([&, i] { workers[i]->status = repeat(*workers[i], seconds, run, keep); });
+  }
+  workers[0]->status = repeat(*workers[0], seconds, run, keep);
+  for (std::thread& t : threads) t.join();
+  for (auto& w : workers) MOTE_TRY(w->status);
+  return (now_ms() - start) / 1e3;
+}
+
+// Multiply-adds of one run on these inputs; 0 where the model does not tell.
+std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
+  load.shapes = shapes_of(w.session.inputs(), w.arrays);
+  Result<ModelInfo> info = inspect(o.model.path, load);
+  return info.ok() ? parse_int(info->macs).value_or(0) : 0;
+}
+
+Result<Json> bench(const Options& o) {
+  MOTE_ASSIGN(LoadOptions load, o.model.load());
+  MOTE_TRY(apply_batch(o, load));
   MOTE_ASSIGN(SessionOptions with, o.model.session());
   MOTE_ASSIGN(RunOptions run, o.model.run());
-  std::vector<Session> sessions;
-  std::vector<std::vector<media::Array>> arrays(static_cast<std::size_t>(o.concurrency));
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    MOTE_ASSIGN(Session session, model->session(with));
-    if (o.inputs.empty()) {
-      MOTE_ASSIGN(arrays[i], random_inputs(session.inputs(), o.model.seed));
+  MOTE_ASSIGN(media::Limits limits, o.model.limits());
+  int allowed = system_info().threads;
+  if (with.threads == 0 && o.concurrency > 1) with.threads = std::max(1, allowed / o.concurrency);
+  progress("loading ...");
+  MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < o.concurrency; ++i) {
+    MOTE_ASSIGN(Session session, model.session(with));
+    workers.push_back(std::make_unique<Worker>(std::move(session)));
+    Worker& w = *workers.back();
+    if (o.arrays.empty()) {
+      MOTE_ASSIGN(w.arrays, random_inputs(w.session.inputs(), o.model.seed));
     } else {
-      MOTE_ASSIGN(arrays[i], read_arrays(o.inputs, {}));
+      MOTE_ASSIGN(w.arrays, o.arrays.read(limits));
     }
-    MOTE_TRY(bind_inputs(session, arrays[i]));
-    sessions.push_back(std::move(session));
+    MOTE_TRY(bind_inputs(w.session, w.arrays));
   }
-  Session& session = sessions[0];
+  progress("measuring ...");
+  Worker& first = *workers[0];
   double start = now_ms();
-  MOTE_TRY(session.run(run));
-  double first = now_ms() - start;
-  for (double end = now_ms() + o.warmup * 1e3; now_ms() < end;) MOTE_TRY(session.run(run));
+  MOTE_TRY(first.session.run(run));
+  double first_ms = now_ms() - start;
+  MOTE_TRY(measure(workers, o.warmup, run, false).status());
+  MOTE_ASSIGN(double seconds, measure(workers, o.seconds, run, true));
   std::vector<double> times;
-  for (double end = now_ms() + o.seconds * 1e3; times.empty() || now_ms() < end;) {
-    start = now_ms();
-    MOTE_TRY(session.run(run));
-    times.push_back(now_ms() - start);
-  }
+  for (const auto& w : workers) times.insert(times.end(), w->times.begin(), w->times.end());
   std::sort(times.begin(), times.end());
-  PlanInfo plan = model->plan();
-  double median = percentile(times, 0.5);
-  out["model"] = o.model.path;
-  out["load_ms"] = model->times().load_ms;
-  out["prepare_ms"] = model->times().prepare_ms;
-  out["first_ms"] = first;
-  out["min_ms"] = times.front();
-  out["p50_ms"] = median;
-  out["p90_ms"] = percentile(times, 0.9);
-  out["p99_ms"] = percentile(times, 0.99);
-  out["runs"] = times.size();
-  out["peak_rss_mb"] = peak_rss_mb();
-  out["arena_bytes"] = session.arena_bytes();
-  out["weight_bytes"] = plan.weight_bytes;
-  out["macs"] = plan.macs;
-  out["gflops"] = 2e-6 * static_cast<double>(plan.macs) / median;
-  out["threads"] = o.model.threads > 0 ? o.model.threads : allowed_threads();
-  out["precision"] = o.model.precision;
-  out["cpu"] = host_cpu().model;
-  out["isa"] = plan.target;
-  return {};
+  double median = percentile(times, 0.5), peak = peak_rss_mb();
+  std::int64_t macs = count_macs(o, load, first);
+  Json out = {{"model", o.model.path},
+              {"load_ms", model.times().load_ms},
+              {"prepare_ms", model.times().prepare_ms},
+              {"first_ms", first_ms},
+              {"min_ms", times.front()},
+              {"p50_ms", median},
+              {"p90_ms", percentile(times, 0.9)},
+              {"p99_ms", percentile(times, 0.99)},
+              {"runs", times.size()},
+              {"peak_rss_mb", peak},
+              {"arena_bytes", first.session.arena_bytes()},
+              {"weight_bytes", model.weight_bytes()},
+              {"macs", macs},
+              {"gflops", 2e-6 * static_cast<double>(macs) / median},
+              {"threads", with.threads > 0 ? with.threads : allowed},
+              {"precision", o.model.precision},
+              {"cpu", system_info().cpu},
+              {"isa", model.target()}};
+  if (o.batch > 0) out["batch"] = o.batch;
+  out["concurrency"] = o.concurrency;
+  out["runs_per_s"] = static_cast<double>(times.size()) / seconds;
+  if (o.batch > 0) out["items_per_s"] = static_cast<double>(times.size()) * static_cast<double>(o.batch) / seconds;
+  return out;
+}
+
+void print(const Json& out) {
+  for (const auto& [key, value] : out.items()) {
+    std::string text = value.is_string()         ? value.get<std::string>()
+                       : value.is_number_float() ? fixed(value.get<double>(), 3)
+                                                 : value.dump();
+    if (value.is_number_integer()) text = grouped(value.get<std::int64_t>());
+    std::printf("%-14s %s\n", key.c_str(), text.c_str());
+  }
 }
 
 }  // namespace
 
 void register_bench(CLI::App& app, int& exit_code) {
-  auto* sub = app.add_subcommand("bench", "measure latency and memory");
+  CLI::App* verb = add_verb(app, "bench", "measure latency, throughput and memory",
+                            "mote bench mobilenet_v2.onnx --threads 1 --json");
   auto o = std::make_shared<Options>();
-  o->model.add(*sub);
-  sub->add_option("--inputs", o->inputs, "inputs as .npz; otherwise seeded noise");
-  sub->add_option("--seconds", o->seconds, "how long to measure");
-  sub->add_option("--warmup", o->warmup, "seconds of runs before measuring");
-  sub->add_option("--batch", o->batch, "extent of the symbolic first dimension");
-  sub->footer("Example: mote bench mobilenet_v2.onnx --threads 1 --json");
-  sub->callback([o, &exit_code] {
-    Json out;
-    if (Status s = measure(*o, out); !s.ok()) {
-      exit_code = fail(s);
-    } else if (globals.json) {
-      print_json(out);
-    } else {
-      for (const auto& [key, value] : out.items())
-        std::printf("%-14s %s\n", key.c_str(),
-                    value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
-    }
+  o->model.add(*verb);
+  o->arrays.add(*verb);
+  verb->add_option("--seconds", o->seconds, "how long to measure")->check(CLI::Range(0.0, 1e6));
+  verb->add_option("--warmup", o->warmup, "seconds of runs before measuring")->check(CLI::Range(0.0, 1e6));
+  verb->add_option("--batch", o->batch, "extent of the symbolic first dimension")->check(CLI::PositiveNumber);
+  verb->add_option("--concurrency", o->concurrency, "sessions that run at the same time")->check(CLI::Range(1, 256));
+  set_action(*verb, exit_code, [o]() -> Result<int> {
+    MOTE_ASSIGN(Json out, bench(*o));
+    progress("");
+    globals.json ? print_json(out) : print(out);
+    return 0;
   });
 }
 

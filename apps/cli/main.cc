@@ -1,35 +1,69 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <new>
 
 #include "cli.h"
+#include "mote/hooks.h"
 #include "mote/version.h"
 
+namespace mote::cli {
+namespace {
+
+void print_log(void*, LogLevel level, std::string_view message) {
+  if (level == LogLevel::kError || level == LogLevel::kWarning) {
+    say(std::string(message));
+  } else {
+    detail(std::string(message));
+  }
+}
+
+int parse(CLI::App& app, int argc, char** argv, int& exit_code) {
+  try {
+    app.parse(argc, argv);
+    return exit_code;
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    // Options are not taken over when parsing fails.
+    for (int i = 1; i < argc; ++i) globals.json = globals.json || std::strcmp(argv[i], "--json") == 0;
+    std::string verb;
+    for (const CLI::App* sub : app.get_subcommands()) verb = " " + sub->get_name();
+    return fail(invalid(e.what()).hint("mote" + verb + " --help explains"));
+  } catch (const std::bad_alloc&) {
+    return fail(Status(Code::kResourceExhausted, "the system gives no more memory"));
+  }
+}
+
 int main(int argc, char** argv) {
-  using namespace mote::cli;
-  CLI::App app("Mote runs machine-learning models at the edge.", "mote");
-  app.set_version_flag("--version", std::string("mote ") + mote::kVersion);
+  CLI::App app("Mote runs machine-learning models on small and large devices.", "mote");
+  app.set_version_flag("--version", std::string("mote ") + kVersion);
   app.require_subcommand(1);
   app.fallthrough();
   app.add_flag("--json", globals.json, "print one JSON object");
   app.add_flag("-v,--verbose", globals.verbose, "say more on stderr");
   app.add_flag("-q,--quiet", globals.quiet, "say nothing but errors on stderr");
   app.footer("mote VERB --help explains a verb, with an example.");
-  globals.terminal = isatty(STDERR_FILENO) != 0;
-  globals.colour = globals.terminal && std::getenv("NO_COLOR") == nullptr;
+  bool plain = std::getenv("NO_COLOR") != nullptr;
+  globals.progress = isatty(STDERR_FILENO) != 0;
+  globals.error_colour = globals.progress && !plain;
+  globals.colour = isatty(STDOUT_FILENO) != 0 && !plain;
+  set_log_hook(print_log, nullptr, LogLevel::kDebug);
 
   int exit_code = 0;
-  for (Register add : {register_run, register_bench, register_plan}) add(app, exit_code);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::CallForAllHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::CallForVersion& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    return fail(mote::invalid(e.what()).hint("mote --help lists the verbs and options"));
+  for (Register add : {register_run, register_inspect, register_plan, register_bench, register_profile,
+                       register_compare, register_convert, register_verify, register_ops, register_doctor}) {
+    add(app, exit_code);
   }
-  return exit_code;
+  int code = parse(app, argc, argv, exit_code);
+  // A result that could not be written is no result.
+  if (std::fflush(stdout) != 0 && code == 0)
+    code = fail(Status(Code::kIo, std::string("cannot write the result: ") + std::strerror(errno)));
+  return code;
 }
+
+}  // namespace
+}  // namespace mote::cli
+
+int main(int argc, char** argv) { return mote::cli::main(argc, argv); }

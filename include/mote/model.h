@@ -28,6 +28,8 @@
 
 namespace mote {
 
+class OpRegistry;  // mote/custom.h
+
 enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
 
 struct LoadOptions {
@@ -39,7 +41,9 @@ struct LoadOptions {
   bool optimise = true;                    // false: run the graph as written
   std::string target;                      // "": this CPU; an ISA's name ("avx2"); "reference"
   std::int64_t max_bytes = 0;              // memory for loading and preparing; 0: no limit
+  std::vector<std::string> outputs;        // nodes or values to give out instead of the model's outputs
   std::vector<std::string> extra_outputs;  // nodes or values to give out as well
+  std::shared_ptr<const OpRegistry> ops;   // custom ops, kept alive by the model
 };
 
 // An input or output. `shape` is as text, since extents may be symbols: {"N", "3", "224", "224"}; empty for a scalar.
@@ -51,20 +55,36 @@ struct Port {
   bool known_rank = true;
   std::vector<std::string> shape;
   bool state = false;  // carried by the session, not bound by the caller
+  // value = (stored - zero_point) * scale, where the graph says so of an integer input or output; scale 0: it does not.
+  float scale = 0;
+  std::int32_t zero_point = 0;
 };
 
-// One step of the plan, for people.
+// One step of the plan, for people. Steps of a body follow the step that runs it, one level deeper.
 struct StepInfo {
   std::string name, op, kernel, why, numerics;
-  std::vector<std::string> shape, layout;  // of its first output; layout: its axes from outermost to innermost
-  std::string bytes;                       // of its first output; a formula where symbolic
+  std::string function;  // "" for the main function's
+  int depth = 0;
+  DType dtype = DType::none;               // of its first output, like what follows
+  std::vector<std::string> shape, layout;  // layout: its axes from outermost to innermost; empty: row-major
+  std::string bytes;                       // a formula where symbolic
   std::string place;                       // "arena+4096", "output 0", "heap"
   bool late = false;
+};
+
+// Where a value lies in the main function's arena, and while which of its steps (first to last) it is needed.
+struct MemoryBlock {
+  std::string name;
+  std::int64_t offset = 0, bytes = 0;
+  int first = 0, last = 0;
 };
 
 struct PlanInfo {
   std::string target, arena;  // arena: bytes, or a formula
   std::vector<StepInfo> steps;
+  std::vector<MemoryBlock> memory;
+  std::int64_t arena_bytes = 0;                               // of `memory`
+  std::vector<std::pair<std::string, std::int64_t>> assumed;  // extents that `memory` stands for, where it is symbolic
   std::uint64_t weight_bytes = 0, macs = 0;
 };
 
@@ -90,6 +110,16 @@ struct StepTiming {
   std::string name, op, kernel;
   std::int64_t start_ns = 0, duration_ns = 0;
   std::vector<std::int64_t> shape;
+};
+
+// What a step has just computed. Views may be strided; data is null for lists and absent values.
+struct StepResult {
+  struct Output {
+    std::string_view name;
+    TensorView view;
+  };
+  std::string_view name, op, kernel;
+  std::span<const Output> outputs;
 };
 
 class Session {
@@ -130,9 +160,8 @@ class Session {
   void enable_profile(bool on);
   // Timings of the last run; empty unless enabled.
   std::vector<StepTiming> profile() const;
-  // Called after every step with its name and first outputs; an error ends the run. For dumps and comparisons.
-  void set_step_hook(
-      std::function<Status(std::string_view name, std::string_view op, std::span<const TensorView>)> hook);
+  // Called after every step; an error ends the run. For dumps and comparisons.
+  void set_step_hook(std::function<Status(const StepResult&)> hook);
 
   struct Impl;
   explicit Session(std::unique_ptr<Impl> impl);
@@ -154,10 +183,12 @@ class Model {
 
   const std::vector<Port>& inputs() const;
   const std::vector<Port>& outputs() const;
-  std::vector<std::string> signatures() const;
+  const std::vector<std::string>& signatures() const;
   // The file's own metadata, and Mote's under "mote.*" (labels, mean, std, layout).
   const std::vector<std::pair<std::string, std::string>>& metadata() const;
   std::string metadata(std::string_view key) const;  // "" when absent
+  const std::string& target() const;                 // what it was prepared for
+  std::uint64_t weight_bytes() const;                // as packed
   PlanInfo plan() const;
   LoadTimes times() const;
 

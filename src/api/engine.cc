@@ -2,13 +2,18 @@
 
 #include <algorithm>
 
+#include "api/custom.h"
 #include "backends/cpu/cpu.h"
 #include "backends/reference/reference.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "formats/onnx/onnx.h"
+#include "ir/text.h"
+#include "ir/verify.h"
 #include "ops/ops.h"
 #include "plan/file.h"
+#if MOTE_ONNX
+#include "formats/onnx/onnx.h"
+#endif
 
 namespace mote::api {
 namespace {
@@ -59,35 +64,102 @@ Format recognise(std::span<const std::byte> bytes) {
   return Format::kUnknown;
 }
 
-Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder) {
-  std::string name = source->name;
-  switch (recognise(source->bytes())) {
-    case Format::kOnnx: {
-      onnx::ImportOptions options;
-      options.ops = &builtin_ops();
-      if (!folder.empty()) {
-        options.external_data = [folder](std::string_view location) {
-          return map_file(folder + "/" + std::string(location));
-        };
+std::string_view name_of(Format format) {
+  constexpr std::string_view kNames[] = {"unknown", "ONNX", "Mote IR text", ".mote"};
+  return kNames[static_cast<int>(format)];
+}
+
+std::string folder_of(const std::string& path) {
+  std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+#if MOTE_ONNX
+namespace {
+
+Result<Module> read_onnx(std::shared_ptr<const Source> source, const ReadOptions& o) {
+  onnx::ImportOptions options;
+  options.ops = &builtin_ops();
+  options.missing = o.missing;
+  if (o.max_bytes > 0) {
+    std::size_t limit = static_cast<std::size_t>(o.max_bytes);
+    options.limits.max_bytes = std::min(options.limits.max_bytes, limit);
+    options.max_constants = std::min(options.max_constants, limit);
+  }
+  if (o.ops) {
+    options.custom_op = [&o](std::string_view domain, std::string_view name) {
+      return o.ops->impl().find(concat(domain, ".", name));
+    };
+  }
+  if (!o.folder.empty()) {
+    options.external_data = [&o](std::string_view location) {
+      return map_file(o.folder + "/" + std::string(location));
+    };
+  }
+  return onnx::import_onnx(std::move(source), options);
+}
+
+}  // namespace
+#endif
+
+namespace {
+
+Result<Module> read_text(const Source& source, const ReadOptions& o) {
+  TextOptions options;
+  if (!o.folder.empty()) {
+    options.source = [&o](std::string_view name) -> Result<std::shared_ptr<const Source>> {
+      if (name.find('/') != std::string_view::npos || name == "..") {
+        return invalid(concat("constants in ", quoted(name), ": a file beside the model is wanted"));
       }
-      Result<Module> module = onnx::import_onnx(std::move(source), options);
-      if (!module.ok()) return std::move(module).status().at(name);
-      return module;
-    }
-    default:
-      break;
+      return map_file(o.folder + "/" + std::string(name));
+    };
+  }
+  std::string_view text(reinterpret_cast<const char*>(source.bytes().data()), source.bytes().size());
+  MOTE_ASSIGN(Module module, parse(text, CombinedOps(o.ops), options));
+  MOTE_TRY(verify(module));
+  return module;
+}
+
+}  // namespace
+
+Result<Module> read_module(std::shared_ptr<const Source> source, const ReadOptions& options) {
+  std::string name = source->name;
+  if (source->bytes().empty())
+    return invalid("the file is empty").at(name).hint("Mote reads ONNX, .mote and Mote IR text");
+#if MOTE_ONNX
+  if (recognise(source->bytes()) == Format::kOnnx) {
+    Result<Module> module = read_onnx(std::move(source), options);
+    if (!module.ok()) return std::move(module).status().at(name);
+    return module;
+  }
+#endif
+  if (recognise(source->bytes()) == Format::kIrText) {
+    Result<Module> module = read_text(*source, options);
+    if (!module.ok()) return std::move(module).status().at(name);
+    return module;
   }
   return invalid("the format is not one that Mote reads").at(name).hint("Mote reads ONNX, .mote and Mote IR text");
 }
 
+namespace {
+
+// Copies and views of a plan for the reference target are kernels of the CPU.
+std::vector<const KernelProvider*> kernel_providers(const OpRegistry* ops) {
+  std::vector<const KernelProvider*> list{&cpu_target().kernels(), &reference_target().kernels()};
+  if (ops) list.push_back(&ops->impl());
+  return list;
+}
+
+}  // namespace
+
 Result<PrepareOptions> prepare_options(const LoadOptions& o) {
   PrepareOptions p;
-  // Copies and views of a plan for the reference target are kernels of the CPU.
-  p.kernels = {&cpu_target().kernels(), &reference_target().kernels()};
+  p.kernels = kernel_providers(o.ops.get());
+  if (o.ops) p.targets.push_back(&o.ops->impl());
   if (o.target == "reference") {
-    p.targets = {&reference_target()};
+    p.targets.push_back(&reference_target());
   } else {
-    p.targets = {&cpu_target(), &reference_target()};
+    p.targets.insert(p.targets.end(), {&cpu_target(), &reference_target()});
     if (!o.target.empty() && o.target != "host") {
       std::optional<Isa> isa = isa_of(o.target);
       if (!isa)
@@ -105,19 +177,24 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
   p.dims = o.dims;
   for (const auto& [name, dims] : o.shapes) p.shapes[name] = Shape(dims.begin(), dims.end());
   p.states = o.states;
+  p.outputs = o.outputs;
   p.extra_outputs = o.extra_outputs;
   return p;
 }
 
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options) {
   MOTE_ASSIGN(PrepareOptions prepare_with, prepare_options(options));
+  if (Isa best = prepare_with.target.cpu.best(); !active_cpu().has(best)) {
+    return unsupported("this CPU does not run " + std::string(name_of(best))).hint("mote doctor lists what it has");
+  }
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
   prepare_with.budget = &budget;
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
-  return link(std::move(plan), prepare_with.kernels, builtin_ops());
+  return link_plan(std::move(plan), options.ops);
 }
 
-Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source) {
+Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source,
+                                                    std::shared_ptr<const OpRegistry> ops) {
   std::string name = source->name;
   Result<PlanFile> file = read_plans(source);
   if (!file.ok()) return std::move(file).status().at(name);
@@ -130,56 +207,44 @@ Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const 
     if (!best || *isa_of(best->target) < *isa) best = &plan;
   }
   if (!best) {
-    return unsupported("the file holds plans for " + targets + ", this CPU is " +
-                       std::string(name_of(active_cpu().best())))
+    return unsupported(concat("the file holds plans for ", targets, ", this CPU is ", name_of(active_cpu().best())))
         .at(name)
         .hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
   }
-  const KernelProvider* providers[] = {&cpu_target().kernels(), &reference_target().kernels()};
-  return link(std::move(*best), providers, builtin_ops());
+  Result<std::shared_ptr<const LinkedPlan>> linked = link_plan(std::move(*best), std::move(ops));
+  if (!linked.ok()) return std::move(linked).status().at(name);
+  return linked;
 }
 
-Status save_plan(const LinkedPlan& linked, const std::string& path) {
+Status check_fixed(const LoadOptions& o, const std::string& name) {
+  bool changes = !o.shapes.empty() || !o.dims.empty() || !o.states.empty() || !o.outputs.empty() ||
+                 !o.extra_outputs.empty() || !o.target.empty() || o.reproducible || o.precision != Precision::kF32;
+  if (!changes) return {};
+  return invalid("the file is prepared: its shapes, states, outputs, target and precision are fixed")
+      .at(name)
+      .hint("give these options to mote convert, with the model it was made from");
+}
+
+Status save_plans(std::span<const Plan* const> plans, const std::string& path) {
   MOTE_ASSIGN(FileWriter out, FileWriter::create(path));
-  const Plan* plans[] = {&linked.plan};
   MOTE_TRY(write_plans(plans, [&](std::span<const std::byte> bytes) { return out.write(bytes); }));
   return out.commit();
 }
 
-PlanInfo describe(const LinkedPlan& linked) {
-  const Plan& plan = linked.plan;
-  PlanInfo info;
-  info.target = plan.target;
-  info.weight_bytes = plan.weight_bytes();
-  info.macs = plan.macs;
-  const PlanFunction& f = plan.functions[static_cast<std::size_t>(plan.signatures[0].function)];
-  info.arena = to_text(f, f.arena_bytes);
-  constexpr std::string_view kNumerics[] = {"exact", "chain", "lanes16", "winograd23", "winograd43", "fast"};
-  constexpr std::string_view kPlaces[] = {"arena", "constant", "input", "output", "state", "heap", "alias"};
-  for (const Step& s : f.steps) {
-    StepInfo out;
-    out.name = s.name;
-    out.op = s.op == kNone ? "" : plan.ops[static_cast<std::size_t>(s.op)].name;
-    out.kernel = s.kernel == kNone ? out.op : plan.kernels[static_cast<std::size_t>(s.kernel)].name;
-    out.why = s.why;
-    out.numerics = kNumerics[static_cast<int>(s.numerics)];
-    out.late = s.late;
-    if (!s.outputs.empty() && s.outputs[0] != kNone) {
-      const PlanValue& v = f.values[static_cast<std::size_t>(s.outputs[0])];
-      Dim total(bits_of(v.dtype) / 8);
-      for (Extent e : v.dims) {
-        out.shape.push_back(to_text(f, e));
-        Result<Dim> d = Dim::parse(out.shape.back());
-        if (d.ok()) total = total * *d;
-      }
-      for (std::uint8_t axis : v.perm) out.layout.push_back(std::to_string(axis));
-      out.bytes = total.to_string();
-      out.place = kPlaces[static_cast<int>(v.place)];
-      if (v.place == Place::kArena) out.place += "+" + to_text(f, v.offset);
-    }
-    info.steps.push_back(std::move(out));
-  }
-  return info;
+Status save_plan(const LinkedPlan& linked, const std::string& path) {
+  const Plan* plans[] = {&linked.plan};
+  return save_plans(plans, path);
+}
+
+Result<std::shared_ptr<const LinkedPlan>> link_plan(Plan plan, std::shared_ptr<const OpRegistry> ops) {
+  MOTE_ASSIGN(auto linked, link(std::move(plan), kernel_providers(ops.get()), CombinedOps(ops.get())));
+  if (!ops) return linked;
+  struct Kept {
+    std::shared_ptr<const OpRegistry> ops;
+    std::shared_ptr<const LinkedPlan> linked;
+  };
+  auto kept = std::make_shared<const Kept>(Kept{std::move(ops), std::move(linked)});
+  return std::shared_ptr<const LinkedPlan>(kept, kept->linked.get());
 }
 
 }  // namespace mote::api

@@ -7,25 +7,6 @@
 namespace mote {
 namespace {
 
-std::vector<Port> ports(const Plan& plan, const PlanSignature& signature, bool inputs) {
-  const PlanFunction& f = plan.functions[static_cast<std::size_t>(signature.function)];
-  std::vector<Port> out;
-  for (std::int32_t v : inputs ? f.inputs : f.outputs) {
-    const PlanValue& pv = f.values[static_cast<std::size_t>(v)];
-    Port p;
-    p.name = pv.name;
-    p.kind = static_cast<Port::Kind>(pv.kind);
-    p.dtype = pv.dtype;
-    p.known_rank = pv.rank >= 0;
-    for (Extent e : pv.dims) p.shape.push_back(to_text(f, e));
-    std::int32_t position = static_cast<std::int32_t>(out.size());
-    p.state = std::any_of(signature.states.begin(), signature.states.end(),
-                          [&](const PlanState& s) { return (inputs ? s.input : s.output) == position; });
-    out.push_back(std::move(p));
-  }
-  return out;
-}
-
 double ms_since(std::int64_t start) { return static_cast<double>(Stop::now_ns() - start) / 1e6; }
 
 int find_port(const std::vector<Port>& ports, std::string_view name) {
@@ -40,6 +21,7 @@ int find_port(const std::vector<Port>& ports, std::string_view name) {
 struct Model::Impl {
   std::shared_ptr<const LinkedPlan> linked;
   std::vector<Port> inputs, outputs;
+  std::vector<std::string> signatures;
   LoadTimes times;
 };
 
@@ -52,15 +34,18 @@ struct Session::Impl {
 
 namespace {
 
-Result<Model> make_model(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options) {
+Result<Model> make_model(std::shared_ptr<const Source> source, std::string folder, const LoadOptions& options) {
   auto impl = std::make_shared<Model::Impl>();
   std::int64_t start = Stop::now_ns();
   std::string name = source->name;
   if (api::recognise(source->bytes()) == api::Format::kMote) {
-    MOTE_ASSIGN(impl->linked, api::open_plan(source));
+    MOTE_TRY(api::check_fixed(options, name));
+    MOTE_ASSIGN(impl->linked, api::open_plan(source, options.ops));
     impl->times.load_ms = ms_since(start);
   } else {
-    MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder));
+    MOTE_ASSIGN(Module module, api::read_module(std::move(source),
+                                                {std::move(folder), options.ops.get(), nullptr, options.max_bytes}));
+    api::note_quantization(module);
     impl->times.load_ms = ms_since(start);
     start = Stop::now_ns();
     Result<std::shared_ptr<const LinkedPlan>> linked = api::build(std::move(module), options);
@@ -69,8 +54,9 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
     impl->times.prepare_ms = ms_since(start);
   }
   const Plan& plan = impl->linked->plan;
-  impl->inputs = ports(plan, plan.signatures[0], true);
-  impl->outputs = ports(plan, plan.signatures[0], false);
+  impl->inputs = api::ports(plan, plan.signatures[0], true);
+  impl->outputs = api::ports(plan, plan.signatures[0], false);
+  for (const PlanSignature& signature : plan.signatures) impl->signatures.push_back(signature.name);
   return Model(std::move(impl));
 }
 
@@ -78,12 +64,7 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
 
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   MOTE_ASSIGN(auto source, api::map_file(path));
-  std::size_t slash = path.rfind('/');
-  return make_model(std::move(source),
-                    slash == std::string::npos ? "."
-                    : slash == 0               ? "/"
-                                               : path.substr(0, slash),
-                    options);
+  return make_model(std::move(source), api::folder_of(path), options);
 }
 
 Result<Model> Model::load(std::span<const std::byte> bytes, std::string_view name, const LoadOptions& options) {
@@ -104,8 +85,8 @@ Result<Session> Model::session(const SessionOptions& options) const {
   }
   auto impl = std::make_unique<Session::Impl>();
   MOTE_ASSIGN(impl->context, Context::create(impl_->linked, o));
-  impl->inputs = ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], true);
-  impl->outputs = ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], false);
+  impl->inputs = api::ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], true);
+  impl->outputs = api::ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], false);
   return Session(std::move(impl));
 }
 
@@ -113,11 +94,9 @@ Status Model::save(const std::string& path) const { return api::save_plan(*impl_
 
 const std::vector<Port>& Model::inputs() const { return impl_->inputs; }
 const std::vector<Port>& Model::outputs() const { return impl_->outputs; }
-std::vector<std::string> Model::signatures() const {
-  std::vector<std::string> names;
-  for (const PlanSignature& s : impl_->linked->plan.signatures) names.push_back(s.name);
-  return names;
-}
+const std::vector<std::string>& Model::signatures() const { return impl_->signatures; }
+const std::string& Model::target() const { return impl_->linked->plan.target; }
+std::uint64_t Model::weight_bytes() const { return impl_->linked->plan.weight_bytes(); }
 const std::vector<std::pair<std::string, std::string>>& Model::metadata() const { return impl_->linked->plan.metadata; }
 std::string Model::metadata(std::string_view key) const {
   for (const auto& [k, v] : metadata()) {
@@ -198,14 +177,24 @@ std::vector<StepTiming> Session::profile() const {
   return out;
 }
 
-void Session::set_step_hook(
-    std::function<Status(std::string_view, std::string_view, std::span<const TensorView>)> hook) {
+void Session::set_step_hook(std::function<Status(const StepResult&)> hook) {
   if (!hook) return impl_->context->set_after_step(nullptr);
   const Plan* plan = &impl_->context->linked().plan;
-  impl_->context->set_after_step([hook = std::move(hook), plan](const Step& step, std::span<Cell* const> outputs) {
-    std::vector<TensorView> views;
-    for (Cell* c : outputs) views.push_back(c && c->present && !c->list ? c->view : TensorView());
-    return hook(step.name, step.op == kNone ? "" : plan->ops[static_cast<std::size_t>(step.op)].name, views);
+  impl_->context->set_after_step([hook = std::move(hook), plan](const Step& step, std::span<Cell* const> cells) {
+    auto holds = [&](const PlanFunction& f) {
+      return &step >= f.steps.data() && &step < f.steps.data() + f.steps.size();
+    };
+    auto f = std::find_if(plan->functions.begin(), plan->functions.end(), holds);
+    std::vector<StepResult::Output> outputs;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const Cell* c = cells[i];
+      std::int32_t v = step.outputs[i];
+      outputs.push_back({v == kNone ? std::string_view() : f->values[static_cast<std::size_t>(v)].name,
+                         c && c->present && !c->list ? c->view : TensorView()});
+    }
+    std::string_view op = step.op == kNone ? std::string_view() : plan->ops[static_cast<std::size_t>(step.op)].name;
+    std::string_view kernel = step.kernel == kNone ? op : plan->kernels[static_cast<std::size_t>(step.kernel)].name;
+    return hook({step.name, op, kernel, outputs});
   });
 }
 

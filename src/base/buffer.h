@@ -7,23 +7,12 @@
 #include <span>
 #include <string_view>
 
+#include "mote/hooks.h"
 #include "mote/status.h"
 
 namespace mote {
 
 inline constexpr std::size_t kAlignment = 64;
-
-// Both functions may be called from any thread. allocate returns null on failure.
-struct AllocatorHook {
-  void* (*allocate)(void* user, std::size_t bytes, std::size_t alignment);
-  void (*release)(void* user, void* memory, std::size_t bytes);
-  void* user;
-};
-// Replaces the allocator, or restores the default where `hook` is null. To be called while no Buffer is alive.
-void set_allocator(const AllocatorHook* hook);
-// Bytes now held by all buffers, and the most there ever were.
-std::int64_t allocated_bytes();
-std::int64_t peak_allocated_bytes();
 
 // Owns `size()` bytes aligned to kAlignment. The contents of a new buffer are undefined, or zero where asked for.
 class Buffer {

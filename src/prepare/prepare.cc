@@ -16,7 +16,6 @@ std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 // Fixes what the caller said about symbols and input shapes.
 Status bind_inputs(Module& m, const PrepareOptions& options) {
-  if (m.signatures.empty()) m.signatures.push_back({"main", 0, {}});
   std::map<std::string, bool> used;
   for (Signature& s : m.signatures) {
     Function& f = m.functions[at(s.function)];
@@ -151,31 +150,86 @@ Status decompose_untaken(Module& m, FunctionId id, const PrepareOptions& options
   return internal_error("decompositions do not come to an end");
 }
 
-Status add_extra_outputs(Module& m, const PrepareOptions& options) {
+// What `name` stands for: a node's output of that name, or all outputs of the node of that name.
+std::vector<ValueId> values_named(const Function& f, std::string_view name) {
+  std::vector<ValueId> of_node;
+  for (const Node& n : f.nodes) {
+    for (ValueId v : n.outputs) {
+      if (v == kNone) continue;
+      if (f.values[at(v)].name == name) return {v};
+      if (n.name == name) of_node.push_back(v);
+    }
+  }
+  return of_node;
+}
+
+// Drops the nodes that no output needs.
+void drop_unneeded(Function& f) {
+  std::vector<bool> needed(f.values.size(), false);
+  for (ValueId v : f.outputs) needed[at(v)] = true;
+  std::vector<Node> kept;
+  for (std::size_t i = f.nodes.size(); i-- > 0;) {
+    Node& n = f.nodes[i];
+    if (std::none_of(n.outputs.begin(), n.outputs.end(), [&](ValueId v) { return v != kNone && needed[at(v)]; }))
+      continue;
+    for (ValueId v : n.inputs) {
+      if (v != kNone) needed[at(v)] = true;
+    }
+    kept.push_back(std::move(n));
+  }
+  std::reverse(kept.begin(), kept.end());
+  f.nodes = std::move(kept);
+  f.reindex();
+}
+
+Status choose_outputs(Module& m, const PrepareOptions& options) {
   Function& f = m.functions[at(m.signatures[0].function)];
-  for (const std::string& name : options.extra_outputs) {
-    bool found = false;
-    for (std::size_t n = 0; n < f.nodes.size() && !found; ++n) {
-      for (ValueId v : f.nodes[n].outputs) {
-        if (v == kNone || (f.values[at(v)].name != name && f.nodes[n].name != name)) continue;
-        f.outputs.push_back(v);
-        found = true;
-        break;
+  auto add = [&](const std::vector<std::string>& names) -> Status {
+    for (const std::string& name : names) {
+      std::vector<ValueId> values = values_named(f, name);
+      if (values.empty()) {
+        return invalid("the model has no node or value named '" + name + "'")
+            .hint("mote inspect MODEL --nodes lists them");
+      }
+      for (ValueId v : values) {
+        if (std::find(f.outputs.begin(), f.outputs.end(), v) == f.outputs.end()) f.outputs.push_back(v);
       }
     }
-    if (!found)
-      return invalid("the model has no node or value named '" + name + "'").hint("mote inspect MODEL lists the nodes");
-  }
+    return {};
+  };
+  if (!options.outputs.empty()) f.outputs.clear();
+  MOTE_TRY(add(options.outputs));
+  MOTE_TRY(add(options.extra_outputs));
+  if (!options.outputs.empty()) drop_unneeded(f);
   return {};
 }
 
 }  // namespace
 
-Result<Plan> prepare(Module module, const PrepareOptions& options) {
+Status bind(Module& module, const PrepareOptions& options) {
   if (module.functions.empty()) return invalid("the module has no function");
+  if (module.signatures.empty()) module.signatures.push_back({"main", 0, {}});
+  MOTE_TRY(choose_outputs(module, options));
   MOTE_TRY(bind_inputs(module, options));
-  MOTE_TRY(add_extra_outputs(module, options));
-  MOTE_TRY(Inference(module).run());
+  return Inference(module).run();
+}
+
+Result<Coverage> coverage(Module module, const PrepareOptions& options) {
+  MOTE_TRY(bind(module, options));
+  Coverage out;
+  for (std::size_t i = 0; i < module.functions.size(); ++i) {
+    MOTE_TRY(decompose_untaken(module, static_cast<FunctionId>(i), options, out.missing));
+    const Function& f = module.functions[i];
+    for (const Node& n : f.nodes) {
+      if (taken(module, f, n, options) == Taken::kFallback)
+        out.slow.push_back(std::string(n.op->name) + " (node '" + n.name + "')");
+    }
+  }
+  return out;
+}
+
+Result<Plan> prepare(Module module, const PrepareOptions& options) {
+  MOTE_TRY(bind(module, options));
   MOTE_TRY(simplify(module, options));
 
   std::vector<std::string> missing;

@@ -21,9 +21,19 @@ struct PrepareOptions {
   std::map<std::string, std::int64_t> dims;   // symbols that are fixed
   std::map<std::string, Shape> shapes;        // inputs of the main function that get another shape
   std::map<std::string, std::string> states;  // outputs fed back: input name -> output name
-  std::vector<std::string> extra_outputs;     // values to give out as well (debugging)
+  std::vector<std::string> outputs;           // nodes or values to give out instead of the outputs
+  std::vector<std::string> extra_outputs;     // nodes or values to give out as well (debugging)
   Budget* budget = nullptr;                   // charged for folded and packed constants; null: unlimited
 };
+
+// What prepare does first: shapes, dimensions, states and outputs as the options say; types inferred.
+Status bind(Module& module, const PrepareOptions& options);
+
+// Which nodes no target runs, and which only a fallback does, slowly: "op (node 'name')".
+struct Coverage {
+  std::vector<std::string> missing, slow;
+};
+Result<Coverage> coverage(Module module, const PrepareOptions& options);
 
 // `module` is consumed. Fails with every op that nobody can run listed at once.
 Result<Plan> prepare(Module module, const PrepareOptions& options);

@@ -34,7 +34,10 @@ Result<Module> Importer::run() {
   MOTE_TRY(read_metadata());
   for (const FunctionProto& f : model_.functions) functions_[{f.domain, f.name, f.overload}] = &f;
   MOTE_TRY(main_graph());
-  if (!missing_.empty()) return missing_status();
+  if (!missing_.empty()) {
+    if (!options_.missing) return missing_status();
+    *options_.missing = missing_texts();
+  }
   unique_names();
   return std::move(module_);
 }
@@ -358,18 +361,27 @@ void Importer::miss(std::string what, std::string_view node_name) {
   it->nodes.emplace_back(node_name);
 }
 
-Status Importer::missing_status() const {
-  std::string text = "the model needs what Mote does not have: ";
-  for (std::size_t i = 0; i < missing_.size(); ++i) {
-    const Missing& m = missing_[i];
-    text += (i ? "; " : "") + m.what + " (";
+std::vector<std::string> Importer::missing_texts() const {
+  std::vector<std::string> texts;
+  for (const Missing& m : missing_) {
+    std::string text = m.what + " (";
     std::size_t shown = std::min<std::size_t>(m.nodes.size(), 5);
     for (std::size_t k = 0; k < shown; ++k) {
       if (k) text += ", ";
       text += quoted(m.nodes[k]);
     }
     if (m.nodes.size() > shown) text += " and " + std::to_string(m.nodes.size() - shown) + " more";
-    text += ")";
+    texts.push_back(text + ")");
+  }
+  return texts;
+}
+
+Status Importer::missing_status() const {
+  std::string text = "the model needs what Mote does not have: ";
+  bool first = true;
+  for (const std::string& m : missing_texts()) {
+    text += (first ? "" : "; ") + m;
+    first = false;
   }
   return unsupported(std::move(text))
       .hint("export without these operators, or register them as custom ops; 'mote ops' lists what there is");

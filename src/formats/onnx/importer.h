@@ -96,6 +96,7 @@ class Importer {
   const FunctionProto* find_function(const NodeProto& node) const;
   Result<std::int64_t> opset(const Scope& scope, std::string_view domain) const;
   Status fill_bodies(const Node& node, FunctionId f, InferContext& ctx);
+  std::vector<std::string> missing_texts() const;
   Status missing_status() const;
   void unique_names();
 

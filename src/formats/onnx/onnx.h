@@ -26,6 +26,9 @@ struct ImportOptions {
   std::function<Result<std::shared_ptr<const Source>>(std::string_view location)> external_data;
   // The op that stands for an operator outside ONNX's domains, or null. Its attributes are passed by their own names.
   std::function<const Op*(std::string_view domain, std::string_view name)> custom_op;
+  // Where set, what Mote lacks is listed here, as "operator ('node', ...)", instead of failing. The module then lacks
+  // those nodes and serves only to be looked at.
+  std::vector<std::string>* missing = nullptr;
   ParseLimits limits;                    // of the file; max_nodes also bounds what inlining functions makes of it
   std::size_t max_constants = 1u << 30;  // bytes of constants that have to be rewritten, sparse ones for example
 };

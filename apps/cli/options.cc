@@ -1,0 +1,134 @@
+// Options that several verbs share.
+#include "base/file.h"
+#include "base/text.h"
+#include "cli.h"
+#include "media/npy.h"
+#include "media/npz.h"
+
+namespace mote::cli {
+
+void ModelOptions::add(CLI::App& app, bool positional) {
+  if (positional)
+    app.add_option("MODEL", path, "model file: ONNX, .mote or Mote IR; recognised by content")->required();
+  app.add_option("--threads", threads, "threads to compute with; 0: all that the process may use")
+      ->check(CLI::Range(0, 256));
+  app.add_option("--shape", shapes, "NAME=1,3,224,224: the shape of an input")->take_all();
+  app.add_option("--dim", dims, "SYMBOL=N: the extent of a named dimension")->take_all();
+  app.add_option("--state", states, "INPUT=OUTPUT: an output of one run is an input of the next")->take_all();
+  app.add_option("--signature", signature, "entry point, where the model has several");
+  app.add_option("--precision", precision, "f32, bf16 or f16")->check(CLI::IsMember({"f32", "bf16", "f16"}));
+  app.add_option("--target", target, "host, reference, or an instruction set not above this CPU's");
+  app.add_flag("--reproducible", reproducible, "the same bits on every CPU");
+  app.add_option("--max-ram", max_ram, "refuse to use more memory than this, e.g. 64M");
+  app.add_option("--deadline", deadline, "stop a run after this time, e.g. 20ms (exit code 1)");
+  app.add_option("--seed", seed, "of random inputs and random ops");
+  app.add_option("--plugin", plugins, "a shared library with custom ops")->take_all();
+}
+
+Status split_pair(const std::string& text, const char* flag, std::string& key, std::string& value) {
+  std::size_t eq = text.rfind('=');
+  if (eq == std::string::npos || eq == 0) return invalid(std::string(flag) + " expects NAME=VALUE, got '" + text + "'");
+  key = text.substr(0, eq);
+  value = text.substr(eq + 1);
+  return {};
+}
+
+Result<LoadOptions> ModelOptions::load() const {
+  LoadOptions o;
+  std::string key, value;
+  for (const std::string& s : shapes) {
+    MOTE_TRY(split_pair(s, "--shape", key, value));
+    std::vector<std::int64_t> shape;
+    bool fine = true;
+    if (!value.empty()) {
+      split(value, ',', [&](std::string_view part) {
+        std::optional<std::int64_t> v = parse_int(part);
+        fine = fine && v && *v >= 0;
+        shape.push_back(v.value_or(0));
+      });
+    }
+    if (!fine) return invalid("--shape expects NAME=1,3,224,224, got '" + s + "'");
+    o.shapes[key] = std::move(shape);
+  }
+  for (const std::string& s : dims) {
+    MOTE_TRY(split_pair(s, "--dim", key, value));
+    std::optional<std::int64_t> v = parse_int(value);
+    if (!v || *v < 0) return invalid("--dim expects SYMBOL=N, got '" + s + "'");
+    o.dims[key] = *v;
+  }
+  for (const std::string& s : states) {
+    MOTE_TRY(split_pair(s, "--state", key, value));
+    o.states[key] = value;
+  }
+  o.precision = precision == "bf16" ? Precision::kBf16 : precision == "f16" ? Precision::kF16 : Precision::kF32;
+  o.reproducible = reproducible;
+  o.target = target;
+  if (!max_ram.empty()) {
+    std::optional<std::int64_t> bytes = parse_size(max_ram);
+    if (!bytes || *bytes <= 0) return invalid("--max-ram expects a size such as 64M, got '" + max_ram + "'");
+    o.max_bytes = *bytes;
+  }
+  if (!plugins.empty()) {
+    auto registry = OpRegistry::create();
+    for (const std::string& p : plugins) MOTE_TRY(registry->load_plugin(p));
+    detail("custom ops: " + join(registry->names()));
+    o.ops = std::move(registry);
+  }
+  return o;
+}
+
+Result<SessionOptions> ModelOptions::session() const {
+  MOTE_ASSIGN(media::Limits memory, limits());
+  SessionOptions o;
+  o.threads = threads;
+  o.max_bytes = max_ram.empty() ? 0 : memory.max_bytes;
+  o.seed = seed;
+  o.signature = signature;
+  return o;
+}
+
+Result<RunOptions> ModelOptions::run() const {
+  RunOptions o;
+  if (!deadline.empty()) {
+    std::optional<std::int64_t> ns = parse_duration_ns(deadline);
+    if (!ns || *ns <= 0) return invalid("--deadline expects a time such as 20ms, got '" + deadline + "'");
+    o.deadline_ns = *ns;
+  }
+  return o;
+}
+
+Result<media::Limits> ModelOptions::limits() const {
+  media::Limits l;
+  if (max_ram.empty()) return l;
+  std::optional<std::int64_t> bytes = parse_size(max_ram);
+  if (!bytes || *bytes <= 0) return invalid("--max-ram expects a size such as 64M, got '" + max_ram + "'");
+  l.max_bytes = *bytes;
+  return l;
+}
+
+void ArrayOptions::add(CLI::App& app) {
+  app.add_option("--inputs", npz, "inputs by name, or in_0, in_1 ... by position, as .npz");
+  app.add_option("--input", named, "NAME=FILE.npy: one input")->take_all();
+}
+
+Result<std::vector<media::Array>> ArrayOptions::read(const media::Limits& limits) const {
+  std::vector<media::Array> arrays;
+  if (!npz.empty()) {
+    MOTE_ASSIGN(FileMap file, FileMap::open(npz));
+    Result<std::vector<media::Array>> read = media::read_npz(file.bytes(), limits);
+    if (!read.ok()) return std::move(read).status().at(npz);
+    arrays = *std::move(read);
+  }
+  for (const std::string& s : named) {
+    std::string name, path;
+    MOTE_TRY(split_pair(s, "--input", name, path));
+    MOTE_ASSIGN(FileMap file, FileMap::open(path));
+    Result<media::Array> array = media::read_npy(file.bytes(), limits);
+    if (!array.ok()) return std::move(array).status().at(path);
+    array->name = name;
+    arrays.push_back(*std::move(array));
+  }
+  return arrays;
+}
+
+}  // namespace mote::cli

@@ -1,0 +1,29 @@
+// From one file format to another, and whether a file is sound.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mote/model.h"
+
+namespace mote {
+
+enum class FileFormat : std::uint8_t { kOnnx, kMote, kIr };
+
+// By the ending of a file's name (.onnx, .mote, .ir); fails on any other.
+Result<FileFormat> file_format(const std::string& path);
+
+struct ConvertOptions {
+  LoadOptions load;                  // what a prepared plan is made for
+  std::vector<std::string> targets;  // .mote: "host", an instruction set, "aarch64", "all"; empty: host
+};
+
+// Reads `from`, whatever its format, and writes `to`. Nothing is left half-written: `to` appears whole or not at all.
+// ONNX of 2 GB and more puts its weights into a second file, TO.data.
+Status convert(const std::string& from, const std::string& to, FileFormat format, const ConvertOptions& options = {});
+
+// Reads everything: structure, types, and for `.mote` files the hashes of all sections, weights included. Ok: the file
+// is sound. The text says what was checked.
+Result<std::string> verify_file(const std::string& path, const LoadOptions& options = {});
+
+}  // namespace mote

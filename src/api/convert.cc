@@ -1,0 +1,164 @@
+#include "mote/convert.h"
+
+#include <limits>
+
+#include "api/engine.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "ir/text.h"
+#include "plan/file.h"
+#if MOTE_ONNX
+#include "formats/onnx/onnx.h"
+#endif
+
+namespace mote {
+namespace {
+
+std::string base_name(const std::string& path) {
+  std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+Status write_whole(const std::string& path, std::span<const std::byte> bytes) {
+  MOTE_ASSIGN(FileWriter file, FileWriter::create(path));
+  MOTE_TRY(file.write(bytes));
+  return file.commit();
+}
+
+#if MOTE_ONNX
+// Weights go to PATH.data only when the file would be too large for protobuf.
+Status write_onnx(const Module& module, const std::string& path) {
+  std::int64_t constants = 0;
+  for (const Constant& c : module.constants) constants += static_cast<std::int64_t>(c.size);
+  constexpr std::int64_t kMost = std::int64_t{1900} << 20;
+  onnx::ExportOptions options;
+  FileWriter weights;
+  if (constants > kMost) {
+    MOTE_ASSIGN(weights, FileWriter::create(path + ".data"));
+    options.external_name = base_name(path) + ".data";
+    options.write_external = [&](std::span<const std::byte> bytes) -> Result<std::uint64_t> {
+      std::uint64_t offset = static_cast<std::uint64_t>(weights.position());
+      MOTE_TRY(weights.write(bytes));
+      return offset;
+    };
+  }
+  MOTE_ASSIGN(std::string text, onnx::export_onnx(module, options));
+  if (constants > kMost) MOTE_TRY(weights.commit());
+  return write_whole(path, std::as_bytes(std::span(text)));
+}
+#endif
+
+// Which instruction sets a list of targets stands for; "" is this CPU.
+Result<std::vector<std::string>> isas_of(const std::vector<std::string>& targets) {
+  std::vector<std::string> out;
+  for (const std::string& t : targets) {
+    if (t == "host") {
+      out.emplace_back();
+    } else if (t == "all") {
+      out.insert(out.end(), {"generic", "avx2", "avx512", "neon"});
+    } else if (t == "aarch64") {
+      out.emplace_back("neon");
+    } else if (isa_of(t)) {
+      out.push_back(t);
+    } else {
+      return invalid("there is no target " + mote::quoted(t))
+          .hint("host, avx2, avx512, aarch64, all, or an instruction set that mote doctor lists");
+    }
+  }
+  if (out.empty()) out.emplace_back();
+  return out;
+}
+
+Status write_mote(const Module& module, const std::string& path, const ConvertOptions& options) {
+  MOTE_ASSIGN(std::vector<std::string> isas, isas_of(options.targets));
+  Budget budget(options.load.max_bytes > 0 ? options.load.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
+  std::vector<Plan> plans;
+  for (const std::string& isa : isas) {
+    LoadOptions load = options.load;
+    load.target = isa;
+    MOTE_ASSIGN(PrepareOptions with, api::prepare_options(load));
+    with.budget = &budget;
+    MOTE_ASSIGN(Plan plan, prepare(module, with));
+    plans.push_back(std::move(plan));
+  }
+  std::vector<const Plan*> list;
+  for (const Plan& p : plans) list.push_back(&p);
+  return api::save_plans(list, path);
+}
+
+}  // namespace
+
+Result<FileFormat> file_format(const std::string& path) {
+  if (path.ends_with(".onnx")) return FileFormat::kOnnx;
+  if (path.ends_with(".mote")) return FileFormat::kMote;
+  if (path.ends_with(".ir")) return FileFormat::kIr;
+  return invalid("the name says no format that Mote writes").at(path).hint("end it with .mote, .onnx or .ir");
+}
+
+Status convert(const std::string& from, const std::string& to, FileFormat format, const ConvertOptions& options) {
+  MOTE_ASSIGN(auto source, api::map_file(from));
+  if (api::recognise(source->bytes()) == api::Format::kMote) {
+    return unsupported("a prepared file holds no module to convert")
+        .at(from)
+        .hint("convert the model it was made from");
+  }
+  MOTE_ASSIGN(Module module, api::read_module(source, {api::folder_of(from), options.load.ops.get(), nullptr,
+                                                       options.load.max_bytes}));
+  if (format == FileFormat::kMote) {
+    api::note_quantization(module);
+    Status s = write_mote(module, to, options);
+    return s.ok() ? Status() : std::move(s).at(from);
+  }
+  MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options.load));
+  bool changes = !with.dims.empty() || !with.shapes.empty() || !with.states.empty();
+  if (changes) {
+    if (Status s = bind(module, with); !s.ok()) return std::move(s).at(from);
+  }
+  if (format == FileFormat::kIr) {
+    PrintOptions whole;
+    whole.hex_bytes = std::numeric_limits<std::size_t>::max();
+    std::string text = print(module, whole);
+    return write_whole(to, std::as_bytes(std::span(text)));
+  }
+#if MOTE_ONNX
+  if (format == FileFormat::kOnnx) {
+    Status s = write_onnx(module, to);
+    return s.ok() ? Status() : std::move(s).at(to);
+  }
+#endif
+  return unsupported("this build does not write that format").at(to);
+}
+
+namespace {
+
+Result<std::string> verify_plans(std::shared_ptr<const Source> source) {
+  MOTE_TRY(verify_data(source->bytes()));
+  std::size_t bytes = source->bytes().size();
+  MOTE_ASSIGN(PlanFile file, read_plans(std::move(source)));
+  std::vector<std::string> targets;
+  for (const Plan& p : file.plans) targets.push_back(p.target);
+  return concat(".mote: ", bytes, " bytes, all hashes agree; plans for ", join(targets));
+}
+
+}  // namespace
+
+Result<std::string> verify_file(const std::string& path, const LoadOptions& options) {
+  MOTE_ASSIGN(auto source, api::map_file(path));
+  api::Format format = api::recognise(source->bytes());
+  if (format == api::Format::kMote) {
+    Result<std::string> checked = verify_plans(std::move(source));
+    if (!checked.ok()) return std::move(checked).status().at(path);
+    return checked;
+  }
+  MOTE_ASSIGN(Module module,
+              api::read_module(source, {api::folder_of(path), options.ops.get(), nullptr, options.max_bytes}));
+  MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options));
+  std::size_t nodes = 0;
+  for (const Function& f : module.functions) nodes += f.nodes.size();
+  std::size_t functions = module.functions.size(), constants = module.constants.size();
+  if (Status s = bind(module, with); !s.ok()) return std::move(s).at(path);
+  return concat(name_of(format), ": ", nodes, " nodes in ", functions, " functions, ", constants,
+                " constants, types agree");
+}
+
+}  // namespace mote

@@ -1,0 +1,16 @@
+// How much memory this machine has, and how much of it this process may use.
+#pragma once
+
+#include <cstdint>
+
+namespace mote {
+
+struct MemoryInfo {
+  std::int64_t total_bytes = 0, available_bytes = 0;  // 0: unknown
+  std::int64_t cgroup_bytes = 0;                      // the tightest limit of the process's control groups; 0: none
+  std::int64_t page_bytes = 0;
+  std::int64_t peak_bytes = 0;  // the most this process has held so far; 0: unknown
+};
+MemoryInfo memory_info();
+
+}  // namespace mote

@@ -1,0 +1,211 @@
+"""mote run: images, arrays, outputs, and everything it has to refuse."""
+import os
+
+import onnx_files as onnx
+import program
+from program import DIGITS, png
+
+# Runs unittest.main() through program.main().
+
+
+def two_inputs():
+    return onnx.model([onnx.node("Add", ["a", "b"], ["sum"]), onnx.node("Relu", ["sum"], ["y"])],
+                      [onnx.value("a", ["N", 3]), onnx.value("b", [3])], [onnx.value("y", ["N", 3])])
+
+
+def floats(shape, values):
+    return onnx.npy(shape, values)
+
+
+class Images(program.Case):
+    def test_reads_every_digit(self):
+        r = self.ok("run", DIGITS, "--image", *[png(d) for d in range(10)], "--json").json
+        self.assertEqual([i["top"][0]["label"] for i in r["images"]], [str(d) for d in range(10)])
+        self.assertEqual(r["images"][3]["file"], png(3))
+        for key in ("load_ms", "prepare_ms", "run_ms"):
+            self.assertGreaterEqual(r[key], 0)
+        top = r["images"][0]["top"]
+        self.assertEqual(len(top), 5)
+        self.assertEqual(sorted(top[0]), ["index", "label", "prob", "score"])
+        self.assertGreater(top[0]["score"], top[1]["score"])
+        self.assertLessEqual(sum(t["prob"] for t in top), 1.0001)
+
+    def test_logits_are_pytorchs(self):
+        images = [png(d) for d in range(10)]
+        out = self.path("out.npz")
+        self.ok("run", DIGITS, "--image", *images, "--outputs", out)
+        shape, got = onnx.read_npz(out)["logits"]
+        _, want = onnx.read_npz(os.path.join(os.path.dirname(DIGITS), "logits.npz"))["logits"]
+        self.assertEqual(shape, (10, 10))
+        self.assertLess(max(abs(a - b) for a, b in zip(got, want)), 1e-4)
+
+    def test_text_is_for_people_and_plain_in_a_pipe(self):
+        r = self.ok("run", DIGITS, "--image", png(7), "--top", "2")
+        self.assertIn("%", r.out)
+        self.assertNotIn("\033", r.out + r.err)
+        self.assertEqual(len(r.out.splitlines()), 3)
+        self.assertEqual(self.ok("-q", "run", DIGITS, "--image", png(7)).err, "")
+
+    def test_labels(self):
+        names = self.write("names.txt", "".join(f"digit {i}\n" for i in range(10)))
+        r = self.ok("run", DIGITS, "--image", png(4), "--labels", names, "--json").json
+        self.assertEqual(r["images"][0]["top"][0]["label"], "digit 4")
+        self.refused("run", DIGITS, "--image", png(4), "--labels", "nonsense", says="nonsense")
+
+    def test_a_fixed_batch_of_one_runs_images_one_by_one(self):
+        fixed = self.path("out.npz")
+        r = self.ok("run", DIGITS, "--dim", "N=1", "--image", png(1), png(2), png(3), "--outputs", fixed, "--json").json
+        self.assertEqual([i["top"][0]["label"] for i in r["images"]], ["1", "2", "3"])
+        self.assertEqual(onnx.read_npz(fixed)["logits"][0], (3, 10))
+        self.refused("run", DIGITS, "--dim", "N=2", "--image", png(1), png(2), png(3), says="2 images at a time")
+
+    def test_preparation_options(self):
+        plain = self.ok("run", DIGITS, "--image", png(5), "--json").json
+        shifted = self.ok("run", DIGITS, "--image", png(5), "--mean", "0.5", "--std", "0.25", "--json").json
+        self.assertNotEqual(plain["images"][0]["top"][0]["score"], shifted["images"][0]["top"][0]["score"])
+        self.refused("run", DIGITS, "--image", png(5), "--resize", "huge", says="resize")
+        self.refused("run", DIGITS, "--image", png(5), "--rgb", "--bgr")
+
+    def test_broken_images(self):
+        with open(png(0), "rb") as f:
+            whole = f.read()
+        self.refused("run", DIGITS, "--image", self.write("cut.png", whole[:60]), says="cut.png")
+        self.refused("run", DIGITS, "--image", self.write("text.png", "hello"), says="text.png")
+        self.refused("run", DIGITS, "--image", self.path("none.png"), says="none.png")
+
+    def test_until_stops_there(self):
+        nodes = self.ok("inspect", DIGITS, "--nodes", "--json").json["graph"]
+        out = self.path("out.npz")
+        r = self.ok("run", DIGITS, "--image", png(5), "--until", nodes[1]["name"], "--dump", nodes[0]["name"], "--outputs", out, "--json").json
+        self.assertEqual(sorted(onnx.read_npz(out)), sorted(nodes[0]["outputs"] + nodes[1]["outputs"]))
+        self.assertNotIn("images", r)
+        self.refused("run", DIGITS, "--image", png(5), "--until", "nothing", says="nothing")
+
+    def test_dump_adds(self):
+        node = self.ok("inspect", DIGITS, "--nodes", "--json").json["graph"][0]
+        out = self.path("out.npz")
+        r = self.ok("run", DIGITS, "--image", png(5), "--dump", node["name"], "--outputs", out, "--json").json
+        self.assertEqual(list(onnx.read_npz(out)), ["logits"] + node["outputs"])
+        self.assertEqual(r["images"][0]["top"][0]["label"], "5")
+
+    def test_deadline(self):
+        self.refused("run", DIGITS, "--image", png(5), "--deadline", "1ns", code=1, says="deadline")
+        self.refused("run", DIGITS, "--image", png(5), "--deadline", "soon", says="--deadline")
+
+    def test_memory_limit(self):
+        self.refused("run", DIGITS, "--image", png(5), "--max-ram", "1K")
+        self.ok("run", DIGITS, "--image", png(5), "--max-ram", "64M")
+        self.refused("run", DIGITS, "--image", png(5), "--max-ram", "lots", says="--max-ram")
+
+
+class Arrays(program.Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.write("m.onnx", two_inputs())
+        self.a = floats((2, 3), [1, -2, 3, -4, 5, -6])
+        self.b = floats((3,), [1, 1, 1])
+
+    def answer(self, *arguments):
+        out = self.path("out.npz")
+        self.ok("run", self.model, *arguments, "--outputs", out)
+        return onnx.read_npz(out)["y"]
+
+    def test_by_name_by_position_and_one_by_one(self):
+        want = ((2, 3), [2, 0, 4, 0, 6, 0])
+        self.assertEqual(self.answer("--inputs", self.write("n.npz", onnx.npz({"b": self.b, "a": self.a}))), want)
+        self.assertEqual(self.answer("--inputs", self.write("p.npz", onnx.npz({"in_0": self.a, "in_1": self.b}))), want)
+        a, b = self.write("a.npy", self.a), self.write("b.npy", self.b)
+        self.assertEqual(self.answer("--input", f"a={a}", "--input", f"b={b}"), want)
+        self.assertEqual(self.answer("--inputs", self.write("h.npz", onnx.npz({"a": self.a})), "--input", f"b={b}"), want)
+
+    def test_describes_outputs(self):
+        npz = self.write("n.npz", onnx.npz({"a": self.a, "b": self.b}))
+        r = self.ok("run", self.model, "--inputs", npz, "--json").json
+        self.assertEqual(r["outputs"], [{"name": "y", "dtype": "f32", "shape": [2, 3]}])
+        self.assertIn("[2,3]", self.ok("run", self.model, "--inputs", npz).out)
+
+    def test_what_does_not_fit(self):
+        def with_arrays(**arrays):
+            return ("run", self.model, "--inputs", self.write("x.npz", onnx.npz(arrays)))
+        self.refused(*with_arrays(a=self.a), says="'b'")
+        self.refused(*with_arrays(a=self.a, b=self.b, c=self.b), says="'c'")
+        self.refused(*with_arrays(a=self.a, b=floats((4,), [1] * 4)), says="'b'")
+        self.refused(*with_arrays(a=self.a, b=onnx.npy((3,), [1, 1, 1], "<i8")), says="i64")
+        self.refused(*with_arrays(a=floats((3,), [1] * 3), b=self.b), says="rank")
+        self.refused(*with_arrays(a=self.a, b=self.b, in_1=self.b), says="twice")
+        self.refused("run", self.model, "--inputs", self.write("t.npz", "text"), says="t.npz")
+        self.refused("run", self.model, "--inputs", self.path("none.npz"), says="none.npz")
+        self.refused("run", self.model, "--input", "a", says="NAME=VALUE")
+        self.refused("run", self.model, says="'a'")
+
+    def test_nothing_is_left_half_written(self):
+        out = self.path("out.npz")
+        self.refused("run", self.model, "--inputs", self.write("x.npz", onnx.npz({"a": self.a})), "--outputs", out)
+        self.assertFalse(os.path.exists(out))
+        before = sorted(os.listdir(self.folder.name))
+        npz = self.write("n.npz", onnx.npz({"a": self.a, "b": self.b}))
+        self.refused("run", self.model, "--inputs", npz, "--outputs", self.path("no/such/out.npz"), says="out.npz")
+        self.assertEqual(sorted(os.listdir(self.folder.name)), sorted(before + ["n.npz"]))
+
+    def test_full_disk(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("there is no /dev/full")
+        npz = self.write("n.npz", onnx.npz({"a": self.a, "b": self.b}))
+        self.refused("run", self.model, "--inputs", npz, "--outputs", "/dev/full", says="/dev/full")
+
+    def test_shapes_and_dimensions(self):
+        npz = self.write("n.npz", onnx.npz({"a": self.a, "b": self.b}))
+        self.ok("run", self.model, "--inputs", npz, "--dim", "N=2")
+        self.ok("run", self.model, "--inputs", npz, "--shape", "a=2,3")
+        self.refused("run", self.model, "--inputs", npz, "--dim", "N=3", says="'a'")
+        self.refused("run", self.model, "--inputs", npz, "--dim", "M=3", says="'M'")
+        self.refused("run", self.model, "--inputs", npz, "--dim", "N=x", says="--dim")
+        self.refused("run", self.model, "--inputs", npz, "--shape", "c=1", says="'c'")
+        self.refused("run", self.model, "--inputs", npz, "--shape", "a=1", says="'a'")
+        self.refused("run", self.model, "--inputs", npz, "--shape", "a=2,-1", says="--shape")
+        self.refused("run", self.model, "--inputs", npz, "--signature", "other", says="other")
+
+    def test_a_state_is_not_an_input(self):
+        model = self.write("s.onnx", onnx.model([onnx.node("Add", ["x", "past"], ["now"])], [onnx.value("x", [2]), onnx.value("past", [2])],
+                                                [onnx.value("now", [2])]))
+        x = self.write("x.npy", floats((2,), [1, 2]))
+        out = self.path("out.npz")
+        self.ok("run", model, "--state", "past=now", "--input", f"x={x}", "--outputs", out)
+        self.assertEqual(onnx.read_npz(out)["now"], ((2,), [1, 2]))
+        self.refused("run", model, "--state", "past=now", "--input", f"x={x}", "--input", f"past={x}", says="state")
+        self.refused("run", model, "--state", "past=nothing", "--input", f"x={x}", says="nothing")
+
+
+class Models(program.Case):
+    def test_broken_files(self):
+        with open(DIGITS, "rb") as f:
+            whole = f.read()
+        for name, data in {"cut.onnx": whole[:5000], "empty.onnx": b"", "text.onnx": "not a model\n", "cut.mote": b"MOTEPLAN\x01"}.items():
+            path = self.write(name, data)
+            for verb in ("run", "inspect", "plan", "bench", "profile", "verify"):
+                self.refused(verb, path, says=name)
+        self.refused("run", self.path("none.onnx"), says="none.onnx")
+        self.refused("run", self.folder.name)
+
+    def test_missing_operators_are_listed_together(self):
+        model = self.write("m.onnx", onnx.model([onnx.node("Nonsense", ["x"], ["a"], name="first"), onnx.node("Rubbish", ["a"], ["y"])],
+                                                [onnx.value("x", [2])], [onnx.value("y", [2])]))
+        self.refused("run", model, says=("Nonsense", "Rubbish", "first"))
+
+    def test_content_decides_not_the_name(self):
+        with open(DIGITS, "rb") as f:
+            path = self.write("digits.mote", f.read())
+        self.ok("run", path, "--image", png(1))
+
+    def test_usage(self):
+        self.refused("run", says="MODEL")
+        self.refused(says="subcommand")
+        self.refused("walk")
+        self.refused("run", DIGITS, "--nonsense", says="--nonsense")
+        self.refused("run", DIGITS, "--precision", "f8")
+        self.refused("run", DIGITS, "--threads", "-1")
+        self.refused("run", DIGITS, "--image", png(1), "--target", "z80", says="z80")
+
+
+if __name__ == "__main__":
+    program.main()
