@@ -78,6 +78,7 @@ Result<double> measure(std::vector<std::unique_ptr<Worker>>& workers, double sec
 // Multiply-adds of one run on these inputs; 0 where the model does not tell.
 std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
   load.shapes = shapes_of(w.session.inputs(), w.arrays);
+  load.dims.clear();
   Result<ModelInfo> info = inspect(o.model.path, load);
   return info.ok() ? parse_int(info->macs).value_or(0) : 0;
 }

@@ -215,7 +215,6 @@ Status bind(Module& module, const PrepareOptions& options) {
 }
 
 Result<Coverage> coverage(Module module, const PrepareOptions& options) {
-  MOTE_TRY(bind(module, options));
   Coverage out;
   for (std::size_t i = 0; i < module.functions.size(); ++i) {
     MOTE_TRY(decompose_untaken(module, static_cast<FunctionId>(i), options, out.missing));

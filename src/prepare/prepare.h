@@ -29,7 +29,7 @@ struct PrepareOptions {
 // What prepare does first: shapes, dimensions, states and outputs as the options say; types inferred.
 Status bind(Module& module, const PrepareOptions& options);
 
-// Which nodes no target runs, and which only a fallback does, slowly: "op (node 'name')".
+// Which nodes of a bound module no target runs, and which only a fallback does, slowly: "op (node 'name')".
 struct Coverage {
   std::vector<std::string> missing, slow;
 };
