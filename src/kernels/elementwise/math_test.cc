@@ -155,26 +155,26 @@ void apply(const Kernel& k, UnaryOp op, const float* x, float* y, std::int64_t n
   testing::run_in_parts(k.run, p, w.tiles, w.scratch_bytes);
 }
 
-// Part `index` of the floats: 2^16 of the sampled ones, or 2^20 of all.
-std::vector<float> inputs(bool all, std::int64_t index) {
-  std::int64_t n = all ? 1 << 20 : 1 << 16;
-  std::vector<float> x(static_cast<std::size_t>(n));
-  for (std::int64_t i = 0; i < n; ++i) {
-    auto k = static_cast<std::uint64_t>(index * n + i);
+constexpr std::int64_t kBatch = 1 << 14;
+
+// Batch `index` of all floats, or of one in 4,096.
+void fill(bool all, std::int64_t index, float* x) {
+  for (std::int64_t i = 0; i < kBatch; ++i) {
+    auto k = static_cast<std::uint64_t>(index * kBatch + i);
     std::uint64_t bits = all ? k : k * 4096 + (k * 2654435761u >> 11) % 4096;
-    x[static_cast<std::size_t>(i)] = bits_to_f32(static_cast<std::uint32_t>(bits));
+    x[i] = bits_to_f32(static_cast<std::uint32_t>(bits));
   }
-  return x;
 }
 
 Worst measure(const Kernel& k, const Row& row, bool all, bool check) {
-  const std::int64_t parts = all ? 4096 : 16;
+  const std::int64_t parts = all ? 4096 : 16, batches = (all ? 1 << 20 : 1 << 16) / kBatch;
   std::vector<Worst> each(static_cast<std::size_t>(parts));
   ThreadPool::shared().parallel(allowed_threads(), parts, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      Worst& w = each[static_cast<std::size_t>(i)];
-      std::vector<float> x = inputs(all, i), y(x.size());
-      apply(k, row.op, x.data(), y.data(), static_cast<std::int64_t>(x.size()));
+    std::vector<float> x(kBatch), y(kBatch);
+    for (std::int64_t i = begin * batches; i < end * batches; ++i) {
+      Worst& w = each[static_cast<std::size_t>(i / batches)];
+      fill(all, i, x.data());
+      apply(k, row.op, x.data(), y.data(), kBatch);
       for (std::size_t j = 0; j < x.size(); ++j) {
         w.mix(y[j] != y[j] ? 0x7fc00000u : f32_to_bits(y[j]));
         if (check) judge(row, x[j], y[j], &w);
