@@ -15,12 +15,17 @@ struct ReduceStep {
 
 struct ReduceState {
   kr::Params params;
-  kernels::KernelFn<kr::Params> run;
+  kernels::KernelFn<kr::Params> run, combine;
 };
 
 void run_reduce(const void* state, kernels::TileRange range) noexcept {
   const ReduceState& s = *static_cast<const ReduceState*>(state);
   s.run(s.params, range);
+}
+
+void combine_reduce(const void* state, kernels::TileRange range) noexcept {
+  const ReduceState& s = *static_cast<const ReduceState*>(state);
+  s.combine(s.params, range);
 }
 
 struct OpRow {
@@ -105,9 +110,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   kr::Work w = kr::setup(*kernel, static_cast<kr::Op>(s.op), x.dtype, shape, &st->params);
   st->params.in = x.data;
   st->params.out = y.data;
+  st->params.partials = call.shared_scratch;
   st->run = kernel->run;
+  st->combine = kernel->combine;
   work.thread_scratch = w.scratch_bytes;
+  work.shared_scratch = w.shared_bytes;
   if (w.tiles > 0) work.add(run_reduce, w.tiles);
+  if (w.combine_tiles > 0) work.add(combine_reduce, w.combine_tiles);
   return {};
 }
 

@@ -57,24 +57,29 @@ T step(Op op, T acc, T x, T shift) {
 }
 
 template <class T>
+T fold_part(const Params& p, Op op, std::int64_t at, std::int64_t begin, std::int64_t n, T shift) {
+  T lanes[16];
+  for (T& l : lanes) l = identity<T>(op);
+  each_run(p.reduced, begin, n, [&](std::int64_t offset, std::int64_t done, std::int64_t count) {
+    const T* x = static_cast<const T*>(p.in) + at + offset;
+    const std::int64_t stride = p.reduced.rank > 0 ? p.reduced.in[p.reduced.rank - 1] : 1;
+    for (std::int64_t i = 0; i < count; ++i) {
+      T& lane = lanes[(done + i) & 15];
+      lane = step(op, lane, x[i * stride], shift);
+    }
+  });
+  for (int half = 8; half > 0; half /= 2) {
+    for (int l = 0; l < half; ++l) lanes[l] = join(op, lanes[l], lanes[l + half]);
+  }
+  return lanes[0];
+}
+
+template <class T>
 T fold_sequence(const Params& p, Op op, std::int64_t at, T shift) {
   T total = identity<T>(op);
   for (std::int64_t begin = 0; begin < p.length; begin += kChunk) {
-    std::int64_t n = p.length - begin < kChunk ? p.length - begin : kChunk;
-    T lanes[16];
-    for (T& l : lanes) l = identity<T>(op);
-    each_run(p.reduced, begin, n, [&](std::int64_t offset, std::int64_t done, std::int64_t count) {
-      const T* x = static_cast<const T*>(p.in) + at + offset;
-      const std::int64_t stride = p.reduced.rank > 0 ? p.reduced.in[p.reduced.rank - 1] : 1;
-      for (std::int64_t i = 0; i < count; ++i) {
-        T& lane = lanes[(done + i) & 15];
-        lane = step(op, lane, x[i * stride], shift);
-      }
-    });
-    for (int half = 8; half > 0; half /= 2) {
-      for (int l = 0; l < half; ++l) lanes[l] = join(op, lanes[l], lanes[l + half]);
-    }
-    total = begin == 0 ? lanes[0] : join(op, total, lanes[0]);
+    T y = fold_part(p, op, at, begin, p.length - begin < kChunk ? p.length - begin : kChunk, shift);
+    total = begin == 0 ? y : join(op, total, y);
   }
   return total;
 }
@@ -94,7 +99,33 @@ T finish(Op op, T y, T shift, std::int64_t length) {
 }
 
 template <class T>
+void run_shared_type(const Params& p, TileRange range) {
+  const std::int64_t groups = (p.chunks + p.group - 1) / p.group;
+  for (std::int64_t t = range.begin; t < range.end; ++t) {
+    const std::int64_t o = t / groups, begin = t % groups * p.group;
+    const std::int64_t end = begin + p.group < p.chunks ? begin + p.group : p.chunks;
+    for (std::int64_t c = begin; c < end; ++c) {
+      const std::int64_t n = p.length - c * kChunk < kChunk ? p.length - c * kChunk : kChunk;
+      static_cast<T*>(p.partials)[o * p.chunks + c] =
+          fold_part<T>(p, p.op, offset_of(p.kept, p.kept.in, o), c * kChunk, n, 0);
+    }
+  }
+}
+
+template <class T>
+void combine_type(const Params& p, TileRange range) {
+  const std::int64_t end = range.end * kCombine < p.outputs ? range.end * kCombine : p.outputs;
+  for (std::int64_t o = range.begin * kCombine; o < end; ++o) {
+    const T* part = static_cast<const T*>(p.partials) + o * p.chunks;
+    T total = part[0];
+    for (std::int64_t c = 1; c < p.chunks; ++c) total = join(p.op, total, part[c]);
+    static_cast<T*>(p.out)[offset_of(p.kept, p.kept.out, o)] = finish<T>(p.op, total, 0, p.length);
+  }
+}
+
+template <class T>
 void run_type(const Params& p, TileRange range) {
+  if (p.chunks > 0) return run_shared_type<T>(p, range);
   std::int64_t end = range.end * p.step < p.outputs ? range.end * p.step : p.outputs;
   for (std::int64_t o = range.begin * p.step; o < end; ++o) {
     std::int64_t at = offset_of(p.kept, p.kept.in, o);
@@ -111,8 +142,9 @@ void run_type(const Params& p, TileRange range) {
 
 }  // namespace
 
-#define MOTE_TYPE(type, T) \
-  void run_##type(const Params& p, TileRange range) noexcept { run_type<T>(p, range); }
+#define MOTE_TYPE(type, T)                                                              \
+  void run_##type(const Params& p, TileRange range) noexcept { run_type<T>(p, range); } \
+  void combine_##type(const Params& p, TileRange range) noexcept { combine_type<T>(p, range); }
 MOTE_TYPE(f64, double)
 MOTE_TYPE(i8, std::int8_t)
 MOTE_TYPE(i16, std::int16_t)

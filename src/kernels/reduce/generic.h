@@ -10,8 +10,23 @@ namespace mote::kernels::reduce::MOTE_SIMD_NS {
 using elementwise::MOTE_SIMD_NS::load_run;
 using elementwise::MOTE_SIMD_NS::store_run;
 
-// One element of the sequence of result o, or all of it, chunk by chunk, through a buffer where it is not contiguous
-// f32.
+// Elements [begin, begin + n) of the sequence at `at`, n <= kChunk; through a buffer where they are not contiguous f32.
+template <class F>
+float fold_part(const Params& p, const F& f, std::int64_t at, std::int64_t begin, std::int64_t n, float* buffer) {
+  const float* x = static_cast<const float*>(p.in) + at + begin;
+  if (p.form != Form::kRows || p.dtype != DType::f32) {
+    const int last = p.reduced.rank - 1;
+    each_run(p.reduced, begin, n, [&](std::int64_t offset, std::int64_t done, std::int64_t count) {
+      load_run(p.dtype, p.in, at + offset, last < 0 ? 1 : p.reduced.in[last], count, buffer + done);
+    });
+    x = buffer;
+  }
+  float y;
+  fold_chunks<1>(&f, &x, n, &y);
+  return y;
+}
+
+// The whole sequence.
 template <class F>
 float fold_sequence(const Params& p, const F& f, std::int64_t at, float* buffer) {
   if (p.length == 0) return first(f.identity());
@@ -19,14 +34,7 @@ float fold_sequence(const Params& p, const F& f, std::int64_t at, float* buffer)
     return fold_all(f, static_cast<const float*>(p.in) + at, p.length);
   float total = 0;
   for (std::int64_t begin = 0; begin < p.length; begin += kChunk) {
-    std::int64_t n = p.length - begin < kChunk ? p.length - begin : kChunk;
-    const int last = p.reduced.rank - 1;
-    each_run(p.reduced, begin, n, [&](std::int64_t offset, std::int64_t done, std::int64_t count) {
-      load_run(p.dtype, p.in, at + offset, last < 0 ? 1 : p.reduced.in[last], count, buffer + done);
-    });
-    const float* x = buffer;
-    float y;
-    fold_chunks<1>(&f, &x, n, &y);
+    float y = fold_part(p, f, at, begin, p.length - begin < kChunk ? p.length - begin : kChunk, buffer);
     total = begin == 0 ? y : join1(f, total, y);
   }
   return total;
@@ -87,65 +95,120 @@ void run_rows(const Params& p, std::int64_t begin, std::int64_t end, float* buff
   }
 }
 
+// The rows of a strip of columns: asked for in order, mostly one addition apart.
+struct StripRows {
+  const Params& p;
+  const float* x;
+  std::int64_t previous = -2, at = 0;
+  const float* operator()(std::int64_t i) {
+    at = p.reduced.rank == 1 && i == previous + 1 ? at + p.reduced.in[0] : offset_of(p.reduced, p.reduced.in, i);
+    previous = i;
+    return x + at;
+  }
+};
+
+// Strip t: its first result and its width.
+struct Strip {
+  std::int64_t first, width;
+};
+MOTE_INLINE Strip strip_of(const Params& p, std::int64_t t) {
+  const std::int64_t inner = p.kept.dim[p.kept.rank - 1], col = t % p.strips * p.step;
+  return {t / p.strips * inner + col, inner - col < p.step ? inner - col : p.step};
+}
+
 template <class F>
 void run_columns(const Params& p, std::int64_t begin, std::int64_t end, float* buffer) {
-  const int last = p.kept.rank - 1;
-  const std::int64_t inner = p.kept.dim[last];
   float *lanes = buffer, *shifts = buffer + 16 * kStrip, *result = shifts + kStrip;
   for (std::int64_t t = begin; t < end; ++t) {
-    std::int64_t col = t % p.strips * p.step, width = inner - col < p.step ? inner - col : p.step;
-    std::int64_t o = t / p.strips * inner + col;
-    const float* x = static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, o);
-    std::int64_t previous = -1, at = 0;
-    auto row = [&](std::int64_t i) {  // rows come in order: mostly one addition
-      bool steps = p.reduced.rank == 1 && i == previous + 1 && i > 0;
-      at = steps ? at + p.reduced.in[0] : offset_of(p.reduced, p.reduced.in, i);
-      previous = i;
-      return x + at;
-    };
+    const Strip strip = strip_of(p, t);
+    const StripRows rows{p, static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, strip.first)};
     for (std::int64_t c = 0; c < kStrip; ++c) shifts[c] = 0;
     if constexpr (std::is_same_v<F, SumExp>) {
-      fold_columns([](std::int64_t) { return Max{}; }, row, p.length, width, lanes, shifts);
+      fold_columns([](std::int64_t) { return Max{}; }, StripRows(rows), p.length, strip.width, lanes, shifts);
       for (std::int64_t c = 0; c < kStrip; c += kLanes) store(shifts + c, usable_shift(load(shifts + c)));
-      fold_columns([&](std::int64_t c) { return SumExp(load(shifts + c)); }, row, p.length, width, lanes, result);
+      auto make = [&](std::int64_t c) { return SumExp(load(shifts + c)); };
+      fold_columns(make, StripRows(rows), p.length, strip.width, lanes, result);
     } else {
-      fold_columns([](std::int64_t) { return F{}; }, row, p.length, width, lanes, result);
+      fold_columns([](std::int64_t) { return F{}; }, StripRows(rows), p.length, strip.width, lanes, result);
     }
-    for (std::int64_t c = 0; c < width; c += kLanes) {
+    for (std::int64_t c = 0; c < strip.width; c += kLanes) {
       store(result + c, finish(p.op, load(result + c), load(shifts + c), p.length));
     }
-    store_run(DType::f32, result, width, p.out, offset_of(p.kept, p.kept.out, o), p.kept.out[last]);
+    store_run(DType::f32, result, strip.width, p.out, offset_of(p.kept, p.kept.out, strip.first),
+              p.kept.out[p.kept.rank - 1]);
+  }
+}
+
+// Tiles of chunks of long sequences: partials[result][chunk].
+template <class F>
+void run_shared(const Params& p, TileRange range) {
+  auto buffer = reinterpret_cast<float*>(range.scratch);
+  auto partials = static_cast<float*>(p.partials);
+  const std::int64_t groups = (p.chunks + p.group - 1) / p.group;
+  for (std::int64_t t = range.begin; t < range.end; ++t) {
+    const std::int64_t unit = t / groups, first_chunk = t % groups * p.group;
+    for (std::int64_t c = first_chunk; c < first_chunk + p.group && c < p.chunks; ++c) {
+      const std::int64_t begin = c * kChunk, n = p.length - begin < kChunk ? p.length - begin : kChunk;
+      if (p.form == Form::kColumns) {
+        const Strip strip = strip_of(p, unit);
+        float* result = buffer + 16 * kStrip;
+        StripRows rows{p, static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, strip.first)};
+        fold_column_chunk([](std::int64_t) { return F{}; }, rows, begin, n, strip.width, buffer, result);
+        for (std::int64_t i = 0; i < strip.width; ++i) partials[(strip.first + i) * p.chunks + c] = result[i];
+      } else {
+        partials[unit * p.chunks + c] = fold_part(p, F{}, offset_of(p.kept, p.kept.in, unit), begin, n, buffer);
+      }
+    }
+  }
+}
+
+template <class F>
+void combine(const Params& p, TileRange range) {
+  const std::int64_t end = range.end * kCombine < p.outputs ? range.end * kCombine : p.outputs;
+  for (std::int64_t o = range.begin * kCombine; o < end; ++o) {
+    const float* part = static_cast<const float*>(p.partials) + o * p.chunks;
+    float total = part[0];
+    for (std::int64_t c = 1; c < p.chunks; ++c) total = join1(F{}, total, part[c]);
+    total = first(finish(p.op, set(total), zero(), p.length));
+    store_run(p.dtype, &total, 1, p.out, offset_of(p.kept, p.kept.out, o), 1);
   }
 }
 
 template <class F>
 void run_fold(const Params& p, TileRange range) {
   auto buffer = reinterpret_cast<float*>(range.scratch);
+  if constexpr (std::is_empty_v<F>) {
+    if (p.chunks > 0) return run_shared<F>(p, range);
+  }
   if (p.form == Form::kColumns) return run_columns<F>(p, range.begin, range.end, buffer);
   std::int64_t end = range.end * p.step < p.outputs ? range.end * p.step : p.outputs;
   run_rows<F>(p, range.begin * p.step, end, buffer);
 }
 
-void run_f32(const Params& p, TileRange range) noexcept {
-  switch (p.op) {
-    case Op::sum:
-    case Op::mean:
-    case Op::log_sum:
-      return run_fold<Sum>(p, range);
-    case Op::prod:
-      return run_fold<Product>(p, range);
-    case Op::min:
-      return run_fold<Min>(p, range);
-    case Op::max:
-      return run_fold<Max>(p, range);
-    case Op::l1:
-      return run_fold<SumAbs>(p, range);
-    case Op::l2:
-    case Op::sum_square:
-      return run_fold<SumSquares>(p, range);
-    case Op::log_sum_exp:
-      return run_fold<SumExp>(p, range);
+// Calls what<F>(...) with the fold of the op.
+#define MOTE_WITH_FOLD(what, log_sum_exp_case) \
+  switch (p.op) {                              \
+    case Op::sum:                              \
+    case Op::mean:                             \
+    case Op::log_sum:                          \
+      return what<Sum>(p, range);              \
+    case Op::prod:                             \
+      return what<Product>(p, range);          \
+    case Op::min:                              \
+      return what<Min>(p, range);              \
+    case Op::max:                              \
+      return what<Max>(p, range);              \
+    case Op::l1:                               \
+      return what<SumAbs>(p, range);           \
+    case Op::l2:                               \
+    case Op::sum_square:                       \
+      return what<SumSquares>(p, range);       \
+    case Op::log_sum_exp:                      \
+      log_sum_exp_case;                        \
   }
-}
+
+void run_f32(const Params& p, TileRange range) noexcept { MOTE_WITH_FOLD(run_fold, return run_fold<SumExp>(p, range)) }
+void combine_f32(const Params& p, TileRange range) noexcept { MOTE_WITH_FOLD(combine, return) }
+#undef MOTE_WITH_FOLD
 
 }  // namespace mote::kernels::reduce::MOTE_SIMD_NS

@@ -118,32 +118,42 @@ float fold_all(const F& f, const float* x, std::int64_t n) {
 }
 
 // The same fold for `width` <= kStrip neighbouring sequences whose elements i lie in rows: row(i) gives the address of
-// element i of the first sequence. `lanes` holds 16 * kStrip floats. shift/mean of column c are taken by make(c).
+// element i of the first sequence, called in order. `lanes` holds 16 * kStrip floats; make(c) is the fold of columns
+// from c on. Folds elements [begin, begin + n), n <= kChunk, into out.
 template <class Make, class Row>
-void fold_columns(Make make, Row row, std::int64_t length, std::int64_t width, float* lanes, float* out) {
-  for (std::int64_t begin = 0; begin < length; begin += kChunk) {
-    std::int64_t n = length - begin < kChunk ? length - begin : kChunk;
-    std::int64_t used = n < 16 ? n : 16;  // lanes that hold more than the identity
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float* x = row(begin + i);
-      float* acc = lanes + (i & 15) * kStrip;
-      for (std::int64_t c = 0; c < width; c += kLanes) {
-        auto f = make(c);
-        int m = static_cast<int>(width - c < kLanes ? width - c : kLanes);
-        F32 v = m == kLanes ? load(x + c) : load_n(x + c, m);
-        store(acc + c, f.step(i < 16 ? f.identity() : load(acc + c), v));
-      }
-    }
+void fold_column_chunk(Make make, Row row, std::int64_t begin, std::int64_t n, std::int64_t width, float* lanes,
+                       float* out) {
+  const std::int64_t used = n < 16 ? n : 16;  // lanes that hold more than the identity
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float* x = row(begin + i);
+    float* acc = lanes + (i & 15) * kStrip;
     for (std::int64_t c = 0; c < width; c += kLanes) {
       auto f = make(c);
-      F32 v[16];
-      for (int l = 0; l < 16; ++l) v[l] = l < used ? load(lanes + l * kStrip + c) : f.identity();
-      for (int half = 8; half > 0; half /= 2) {
-        for (int l = 0; l < half; ++l) v[l] = f.join(v[l], v[l + half]);
-      }
       int m = static_cast<int>(width - c < kLanes ? width - c : kLanes);
-      F32 total = begin == 0 ? v[0] : f.join(load_n(out + c, m), v[0]);
-      store_n(out + c, total, m);
+      F32 v = m == kLanes ? load(x + c) : load_n(x + c, m);
+      store(acc + c, f.step(i < 16 ? f.identity() : load(acc + c), v));
+    }
+  }
+  for (std::int64_t c = 0; c < width; c += kLanes) {
+    auto f = make(c);
+    F32 v[16];
+    for (int l = 0; l < 16; ++l) v[l] = l < used ? load(lanes + l * kStrip + c) : f.identity();
+    for (int half = 8; half > 0; half /= 2) {
+      for (int l = 0; l < half; ++l) v[l] = f.join(v[l], v[l + half]);
+    }
+    store_n(out + c, v[0], static_cast<int>(width - c < kLanes ? width - c : kLanes));
+  }
+}
+
+template <class Make, class Row>
+void fold_columns(Make make, Row row, std::int64_t length, std::int64_t width, float* lanes, float* out) {
+  float part[kStrip];
+  for (std::int64_t begin = 0; begin < length; begin += kChunk) {
+    std::int64_t n = length - begin < kChunk ? length - begin : kChunk;
+    fold_column_chunk(make, row, begin, n, width, lanes, begin == 0 ? out : part);
+    for (std::int64_t c = 0; begin > 0 && c < width; c += kLanes) {
+      int m = static_cast<int>(width - c < kLanes ? width - c : kLanes);
+      store_n(out + c, make(c).join(load_n(out + c, m), load_n(part + c, m)), m);
     }
   }
 }

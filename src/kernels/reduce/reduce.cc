@@ -8,9 +8,10 @@
 
 namespace mote::kernels::reduce {
 
-#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics)   \
-  namespace ns {                                      \
-  void run_##type(const Params&, TileRange) noexcept; \
+#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics)       \
+  namespace ns {                                          \
+  void run_##type(const Params&, TileRange) noexcept;     \
+  void combine_##type(const Params&, TileRange) noexcept; \
   }
 #include "kernels/reduce/kernels.inc"
 #undef MOTE_REDUCE_KERNEL
@@ -32,8 +33,9 @@ namespace {
 #define MOTE_HAS_scalar(fn) &scalar::fn
 
 constexpr Kernel kKernels[] = {
-#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics) \
-  {"reduce_" #type "_" #isa, Isa::isa, DType::type, Numerics::numerics, MOTE_HAS_##ns(run_##type)},
+#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics)                                                    \
+  {"reduce_" #type "_" #isa,     Isa::isa, DType::type, Numerics::numerics, MOTE_HAS_##ns(run_##type), \
+   MOTE_HAS_##ns(combine_##type)},
 #include "kernels/reduce/kernels.inc"
 #undef MOTE_REDUCE_KERNEL
 };
@@ -115,21 +117,39 @@ Work setup(const Kernel& kernel, Op op, DType dtype, const Shape& shape, Params*
   std::int64_t budget = kernel.isa == Isa::generic ? 1 << 12 : 1 << 17;  // elements per tile
   if (op == Op::log_sum_exp) budget /= 8;
   const std::int64_t inner = k.rank > 0 ? k.dim[k.rank - 1] : 1;
-  p->strips = 0;
+  const std::int64_t element = bits_of(kernel.compute) / 8;
+  p->strips = p->chunks = 0;
+  p->group = 1;
+  // Sequences of many chunks are shared between tiles. (log_sum_exp would need two rounds of that.)
+  const std::int64_t chunks = ceil_div(p->length, kChunk);
+  const bool shared = chunks >= kLong && op != Op::log_sum_exp;
+  Work work{0, static_cast<std::size_t>(kChunk * element)};
+  std::int64_t units = 0;  // tiles of whole sequences
   if (r.rank == 0 || (r.rank == 1 && r.in[0] == 1)) {
     p->form = Form::kRows;
   } else if (kernel.compute == DType::f32 && dtype == DType::f32 && k.rank > 0 && k.in[k.rank - 1] == 1 && inner >= 4) {
     p->form = Form::kColumns;
-    std::int64_t width = std::clamp<std::int64_t>(budget / std::max<std::int64_t>(p->length, 1) / 16 * 16, 16, kStrip);
-    p->strips = ceil_div(inner, width);
-    p->step = width;
-    return {p->outputs / inner * p->strips, static_cast<std::size_t>(17 * kStrip + kStrip) * sizeof(float)};
+    std::int64_t length = shared ? kChunk : std::max<std::int64_t>(p->length, 1);
+    p->step = std::clamp<std::int64_t>(budget / length / 16 * 16, 16, kStrip);
+    p->strips = ceil_div(inner, p->step);
+    units = p->outputs / inner * p->strips;
+    work.scratch_bytes = static_cast<std::size_t>(18 * kStrip) * sizeof(float);
   } else {
     p->form = Form::kGather;
   }
-  p->step = std::clamp<std::int64_t>(budget / std::max<std::int64_t>(p->length, 1), 1, 1024);
-  return {ceil_div(p->outputs, p->step),
-          static_cast<std::size_t>(kChunk) * static_cast<std::size_t>(bits_of(kernel.compute) / 8)};
+  if (p->form != Form::kColumns) {
+    p->step = shared ? 1 : std::clamp<std::int64_t>(budget / std::max<std::int64_t>(p->length, 1), 1, 1024);
+    units = ceil_div(p->outputs, p->step);
+    p->group = std::max<std::int64_t>(1, budget / kChunk);
+  }
+  work.tiles = units;
+  if (shared) {
+    p->chunks = chunks;
+    work.tiles = units * ceil_div(chunks, p->group);
+    work.shared_bytes = static_cast<std::size_t>(p->outputs * chunks * element);
+    work.combine_tiles = ceil_div(p->outputs, kCombine);
+  }
+  return work;
 }
 
 }  // namespace mote::kernels::reduce

@@ -45,6 +45,7 @@ enum class Form : std::uint8_t {
 struct Params {
   const void* in = nullptr;  // set before every run
   void* out = nullptr;
+  void* partials = nullptr;  // Work::shared_bytes of memory for all threads together, where asked for
 
   // By setup.
   Op op = Op::sum;
@@ -54,6 +55,8 @@ struct Params {
   Form form = Form::kGather;
   std::int64_t step = 1;    // results per tile (kColumns: per strip)
   std::int64_t strips = 0;  // kColumns: strips per innermost kept axis
+  std::int64_t chunks = 0;  // > 0: a tile folds `group` of a sequence's chunks, and combine puts them together
+  std::int64_t group = 0;
 };
 
 struct Kernel {
@@ -62,11 +65,14 @@ struct Kernel {
   DType compute;  // f32 serves f16 and bf16 too, u8 bool
   Numerics numerics;
   KernelFn<Params> run;
+  KernelFn<Params> combine;  // to be run after `run` over Work::combine_tiles, where that is not 0
 };
 
 struct Work {
   std::int64_t tiles;
   std::size_t scratch_bytes;  // per thread
+  std::size_t shared_bytes = 0;
+  std::int64_t combine_tiles = 0;
 };
 
 // What a caller says about the tensor; bit i of `axes` is set where axis i is reduced. out_stride is read for kept

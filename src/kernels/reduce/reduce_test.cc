@@ -80,9 +80,14 @@ const std::vector<Case> kCases = {
     {{1}, {1}, {1}, 1},
     {{37}, {1}, {1}, 1},
     {{30000}, {1}, {1}, 1},
-    {{7, 100}, {100, 1}, {1, 0}, 2},                             // rows
-    {{9, 5000}, {5000, 1}, {1, 0}, 2},                           // rows of two chunks
-    {{49, 70}, {70, 1}, {0, 1}, 1},                              // columns
+    {{7, 100}, {100, 1}, {1, 0}, 2},    // rows
+    {{9, 5000}, {5000, 1}, {1, 0}, 2},  // rows of two chunks
+    {{49, 70}, {70, 1}, {0, 1}, 1},     // columns
+    {{100000}, {1}, {1}, 1},            // a row shared between tiles
+    {{70000, 5}, {5, 1}, {0, 1}, 1},    // columns shared between tiles
+    {{7, 10000, 3}, {30000, 3, 1}, {0, 0, 1}, 0b011},
+    {{3, 35000, 2}, {70000, 2, 1}, {1, 0, 0}, 0b110},
+    {{2, 35000, 3}, {3, 6, 1}, {0, 0, 0}, 0b111},                // shared and gathered
     {{5000, 19}, {19, 1}, {0, 1}, 1},                            // columns of two chunks
     {{2, 5, 7, 6}, {210, 42, 6, 1}, {6, 0, 0, 1}, 0b0110},       // two axes, kept outside and inside
     {{2, 33, 7, 6}, {1386, 1, 198, 33}, {33, 1, 0, 0}, 0b1100},  // channels-last mean
@@ -130,9 +135,17 @@ Shape shape_of(const Case& c) {
   return s;
 }
 
+// Both phases.
+void run_all(const Kernel& k, Params p, Work w, int parts = 1) {
+  testing::Scratch shared(w.shared_bytes);
+  p.partials = shared.get();
+  testing::run_in_parts(k.run, p, w.tiles, w.scratch_bytes, parts);
+  if (w.combine_tiles > 0) testing::run_in_parts(k.combine, p, w.combine_tiles, 0, parts);
+}
+
 TEST(Reduce, FollowsLanes16InEveryFormAndPartition) {
-  Data x(100000, 1), y(100000, 2);
-  for (std::int64_t i = 0; i < x.size(); ++i) y[i] = 1 + x[i] * 0.01f;  // whose product stays finite
+  Data x(400000, 1), y(400000, 2);
+  for (std::int64_t i = 0; i < x.size(); ++i) y[i] = 1 + x[i] * 0.001f;  // whose product stays finite
   for (const Kernel* k : rows_of(DType::f32)) {
     for (std::size_t n = 0; n < kCases.size(); ++n) {
       for (Op op : {Op::sum, Op::mean, Op::prod, Op::min, Op::max, Op::l1, Op::l2, Op::sum_square, Op::log_sum,
@@ -144,7 +157,7 @@ TEST(Reduce, FollowsLanes16InEveryFormAndPartition) {
           Data out = Data::poisoned(64 * 128);
           p.in = in;
           p.out = out.get();
-          testing::run_in_parts(k->run, p, w.tiles, w.scratch_bytes, parts);
+          run_all(*k, p, w, parts);
           each_result(kCases[n], in, [&](std::int64_t at, const std::vector<float>& s) {
             float want = reference(op, s);
             if (want != want) {
@@ -166,7 +179,7 @@ TEST(Reduce, FollowsLanes16InEveryFormAndPartition) {
 }
 
 TEST(Reduce, AllRowsGiveTheSameBits) {
-  Data x(100000, 4);
+  Data x(400000, 4);
   for (std::size_t n = 0; n < kCases.size(); ++n) {
     for (Op op : {Op::log_sum_exp, Op::log_sum, Op::mean}) {
       std::vector<std::vector<float>> results;
@@ -176,7 +189,7 @@ TEST(Reduce, AllRowsGiveTheSameBits) {
         Work w = setup(*k, op, DType::f32, shape_of(kCases[n]), &p);
         p.in = x.get();
         p.out = out.data();
-        testing::run_in_parts(k->run, p, w.tiles, w.scratch_bytes, 2);
+        run_all(*k, p, w, 2);
         for (float& v : out) v = v != v ? 0.0f : v;
         results.push_back(out);
       }
@@ -194,7 +207,7 @@ TEST(Reduce, NanAndInfinity) {
       float out = 0;
       p.in = x.data();
       p.out = &out;
-      testing::run_in_parts(k->run, p, w.tiles, w.scratch_bytes);
+      run_all(*k, p, w);
       return out;
     };
     EXPECT_TRUE(std::isnan(of(Op::max, {1, NAN, 2})));
@@ -215,7 +228,7 @@ TEST(Reduce, OtherTypes) {
     Work w = setup(*k, op, t, shape_of({{n}, {1}, {0}, 1}), &p);
     p.in = in;
     p.out = out;
-    testing::run_in_parts(k->run, p, w.tiles, w.scratch_bytes);
+    run_all(*k, p, w);
   };
   std::vector<std::uint16_t> h(5000, f32_to_f16(0.5f));
   std::uint16_t h16 = 0;
