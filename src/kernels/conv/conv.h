@@ -74,6 +74,7 @@ struct Params {
   // place or a padded copy of the input rows they need, the strip.
   std::int64_t out[kMaxSpatial];
   std::int64_t row_step, row_tiles, col_step, col_tiles;
+  std::int64_t width_step, width_tiles;  // pieces of long rows
   bool in_place, rows_outer;
   int merge;                    // the spatial dimension whose taps are one piece of memory, or 0
   bool split_rows, split_cols;  // strip: one run of rows (columns) per kernel row (column), not one that they share

@@ -326,6 +326,23 @@ TEST(Conv, EmptyOutput) {
   EXPECT_EQ(setup(select(choose(s), host_cpu()), s, &p).tiles, 0);
 }
 
+TEST(Conv, LongRows) {
+  Shape s{.channels = 40, .out_channels = 20};
+  s.in[1] = 3;
+  s.in[2] = 3000;
+  s.kernel[1] = s.kernel[2] = 3;
+  s.pad_begin[1] = s.pad_begin[2] = s.pad_end[2] = 1;
+  check({s, true, true, true});
+  s.kernel[1] = 1;
+  s.stride[2] = 3;
+  s.dilation[2] = 5;
+  check({s});
+  Params p;
+  const Work work = setup(select(Algorithm::kDirect, typical_cpu(Isa::generic)), s, &p);
+  EXPECT_GT(p.width_tiles, 1);
+  EXPECT_LT(work.scratch_bytes, std::size_t{1} << 20);
+}
+
 TEST(Conv, LargeLayersInManyTiles) {
   check({square(64, 64, 28, 3), true, true, true});
   check({square(160, 96, 14, 3, 2), true, true, true});

@@ -13,32 +13,53 @@ i64 line_shared(const Shape& s, int d, i64 outputs) {
 }
 i64 line_split(const Shape& s, int d, i64 outputs) { return outputs * s.kernel[d]; }
 
-// Cuts [image, D, H, W] into a strip for output rows [oh, oh + rows) of depth od: what is outside of the image becomes
-// zero.
+// What a tile computes: output rows [oh, oh + rows) and columns [ow, ow + width) of one depth, for some columns of one
+// group.
+struct Place {
+  i64 image, group, od, oh, rows, ow, width, col_tile;
+};
+
+Place place_of(const Params& p, i64 tile) {
+  Place t{};
+  t.col_tile = tile % p.col_tiles;
+  tile /= p.col_tiles;
+  t.ow = tile % p.width_tiles * p.width_step;
+  tile /= p.width_tiles;
+  t.oh = tile % p.row_tiles * p.row_step;
+  tile /= p.row_tiles;
+  t.od = tile % p.out[0];
+  tile /= p.out[0];
+  t.group = tile % p.shape.groups;
+  t.image = tile / p.shape.groups;
+  t.rows = std::min(p.row_step, p.out[1] - t.oh);
+  t.width = std::min(p.width_step, p.out[2] - t.ow);
+  return t;
+}
+
+// Cuts [image, D, H, W] into a strip for a tile: what is outside of the image becomes zero.
 struct StripWriter {
   const Params& p;
   const float* image;  // channel 0 of the group
   i64 channels;
   float* strip;
 
-  void line(i64 id, i64 ih, float* dst) const {
+  void line(const Place& t, i64 id, i64 ih, float* dst) const {
     const Shape& s = p.shape;
-    const i64 pitch = p.strip_pixel;
+    const i64 pitch = p.strip_pixel, left = t.ow * s.stride[2] - s.pad_begin[2];
     if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1]) {
       std::memset(dst, 0, static_cast<std::size_t>(p.strip_cols * pitch) * sizeof(float));
       return;
     }
     const float* src = image + (id * s.in[1] + ih) * s.in[2] * s.x_pixel;
-    if (p.split_cols) {
-      for (i64 kw = 0; kw < s.kernel[2]; ++kw) {
-        for (i64 ow = 0; ow < p.out[2]; ++ow) {
-          const i64 iw = ow * s.stride[2] - s.pad_begin[2] + kw * s.dilation[2];
-          pixels(src, iw, dst + (kw * p.out[2] + ow) * pitch, 1);
-        }
-      }
+    if (!p.split_cols) {
+      pixels(src, left, dst, p.strip_cols);
       return;
     }
-    pixels(src, -s.pad_begin[2], dst, p.strip_cols);
+    for (i64 kw = 0; kw < s.kernel[2]; ++kw) {
+      for (i64 i = 0; i < t.width; ++i) {
+        pixels(src, left + i * s.stride[2] + kw * s.dilation[2], dst + (kw * t.width + i) * pitch, 1);
+      }
+    }
   }
 
   // `count` pixels from column iw on.
@@ -57,15 +78,15 @@ struct StripWriter {
     std::memset(dst + inside * pitch, 0, static_cast<std::size_t>((count - inside) * pitch) * sizeof(float));
   }
 
-  void write(i64 od, i64 oh, i64 rows) const {
+  void write(const Place& t) const {
     const Shape& s = p.shape;
-    const i64 lines = p.split_rows ? line_split(s, 1, rows) : line_shared(s, 1, rows);
+    const i64 lines = p.split_rows ? line_split(s, 1, t.rows) : line_shared(s, 1, t.rows);
     for (i64 kd = 0; kd < s.kernel[0]; ++kd) {
-      const i64 id = od * s.stride[0] - s.pad_begin[0] + kd * s.dilation[0];
+      const i64 id = t.od * s.stride[0] - s.pad_begin[0] + kd * s.dilation[0];
       for (i64 i = 0; i < lines; ++i) {
-        i64 ih = oh * s.stride[1] - s.pad_begin[1];
-        ih += p.split_rows ? i % rows * s.stride[1] + i / rows * s.dilation[1] : i;
-        line(id, ih, strip + (kd * p.strip_rows + i) * p.strip_cols * p.strip_pixel);
+        i64 ih = t.oh * s.stride[1] - s.pad_begin[1];
+        ih += p.split_rows ? i % t.rows * s.stride[1] + i / t.rows * s.dilation[1] : i;
+        line(t, id, ih, strip + (kd * p.strip_rows + i) * p.strip_cols * p.strip_pixel);
       }
     }
   }
@@ -73,11 +94,10 @@ struct StripWriter {
 
 // Where A of a tile lies: steps between output columns and rows, and the offset of every tap.
 struct View {
-  const float* a;
   i64 col, row;
 };
 
-View place_taps(const Params& p, i64 rows, i64* taps) {
+View place_taps(const Params& p, const Place& t, i64* taps) {
   const Shape& s = p.shape;
   View v{};
   i64 slice, tap_row, tap_col;  // steps of kd, kh, kw
@@ -92,8 +112,8 @@ View place_taps(const Params& p, i64 rows, i64* taps) {
     v.col = (p.split_cols ? 1 : s.stride[2]) * p.strip_pixel;
     v.row = (p.split_rows ? 1 : s.stride[1]) * line;
     slice = p.strip_rows * line;
-    tap_row = (p.split_rows ? rows : s.dilation[1]) * line;
-    tap_col = (p.split_cols ? p.out[2] : s.dilation[2]) * p.strip_pixel;
+    tap_row = (p.split_rows ? t.rows : s.dilation[1]) * line;
+    tap_col = (p.split_cols ? t.width : s.dilation[2]) * p.strip_pixel;
   }
   for (i64 kd = 0; kd < s.kernel[0]; ++kd) {
     for (i64 kh = 0; kh < (p.merge == 1 ? 1 : s.kernel[1]); ++kh) {
@@ -107,26 +127,35 @@ constexpr i64 kL2Floats = (i64{1} << 20) / 4;
 constexpr i64 kResident = kL2Floats / 8 * 5;  // weights that stay in L2 while rows pass
 
 struct TileSize {
-  i64 rows, cols;
+  i64 rows, width, cols;
 };
 
+i64 strip_cols(const Params& p, i64 width) {
+  return p.split_cols ? line_split(p.shape, 2, width) : line_shared(p.shape, 2, width);
+}
+
 // Weights that stay in L2 are passed whole over few rows; larger ones are streamed over as many rows as keep their
-// strip in L2.
+// strip in L2. Rows too long for that are cut.
 TileSize choose_tile(const dot::Kernel& kernel, const Params& p, i64 n, i64 k) {
   const Shape& s = p.shape;
-  const i64 oh = p.out[1], ow = p.out[2], unit = 2 * dot::kPanel, most = kernel.tile_macs * 4;
-  const i64 total = s.batch * s.groups * p.out[0] * oh * ow * n * k;
+  const i64 oh = p.out[1], unit = 2 * dot::kPanel, most = kernel.tile_macs * 4;
+  const i64 total = s.batch * s.groups * p.out[0] * oh * p.out[2] * n * k;
   const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 2);
   const bool resident = k * n <= kResident;
-  i64 rows = resident ? std::max(macs / (ow * k * n), ceil_div(std::max(2 * kernel.max_rows, 24), ow))
-                      : ceil_div(8 * kernel.max_rows, ow);
-  rows = std::clamp<i64>(rows, 1, oh);
-  const auto strip = [&] { return line_shared(s, 1, rows) * s.kernel[0] * p.strip_cols * p.strip_pixel; };
-  while (rows > 1 && (strip() > kL2Floats / 2 || rows * ow * k * unit > most)) --rows;
-  rows = ceil_div(oh, ceil_div(oh, rows));
-  i64 cols = resident ? n : std::max<i64>(macs / (rows * ow * k), 1);
-  if (rows * ow * k * cols > most) cols = std::max<i64>(most / (rows * ow * k), 1);
-  return {rows, std::min(std::max<i64>(cols / unit, 1) * unit, n)};
+  i64 rows = 1, width = p.out[2];
+  const auto strip = [&] { return line_shared(s, 1, rows) * s.kernel[0] * strip_cols(p, width) * p.strip_pixel; };
+  const auto too_large = [&] { return strip() > kL2Floats / 2 || rows * width * k * unit > most; };
+  while (width > 4 * kernel.max_rows && too_large()) width = ceil_div(width, 2);
+  if (width == p.out[2]) {
+    rows = resident ? std::max(macs / (width * k * n), ceil_div(std::max(2 * kernel.max_rows, 24), width))
+                    : ceil_div(8 * kernel.max_rows, width);
+    rows = std::clamp<i64>(rows, 1, oh);
+    while (rows > 1 && too_large()) --rows;
+    rows = ceil_div(oh, ceil_div(oh, rows));
+  }
+  i64 cols = resident ? n : std::max<i64>(macs / (rows * width * k), 1);
+  if (rows * width * k * cols > most) cols = std::max<i64>(most / (rows * width * k), 1);
+  return {rows, width, std::min(std::max<i64>(cols / unit, 1) * unit, n)};
 }
 
 }  // namespace
@@ -140,32 +169,30 @@ void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
   const i64 k = channels * s.taps(), chunks = p.merge ? 1 : ceil_div(channels, kChunk);
   i64 strip_of = -1;
   for (i64 tile = range.begin; tile < range.end; ++tile) {
-    const i64 col_tile = tile % p.col_tiles, place = tile / p.col_tiles;
-    const i64 oh = place % p.row_tiles * p.row_step, rows = std::min(p.row_step, p.out[1] - oh);
-    const i64 od = place / p.row_tiles % p.out[0], group = place / p.row_tiles / p.out[0] % s.groups;
-    const i64 image = place / p.row_tiles / p.out[0] / s.groups;
-    const float* x = p.x + image * s.in_pixels() * s.x_pixel + group * channels;
-    const View view = place_taps(p, rows, taps);
-    const i64 pixel = ((image * p.out[0] + od) * p.out[1] + oh) * p.out[2], col = group * cols + col_tile * p.col_step;
+    const Place t = place_of(p, tile);
+    const float* x = p.x + t.image * s.in_pixels() * s.x_pixel + t.group * channels;
+    const View view = place_taps(p, t, taps);
+    const i64 pixel = ((t.image * p.out[0] + t.od) * p.out[1] + t.oh) * p.out[2] + t.ow;
+    const i64 col = t.group * cols + t.col_tile * p.col_step;
     dot::Block b{};
     if (p.in_place) {
-      b.a = x + (od * s.stride[0] * s.in[1] + oh * s.stride[1]) * s.in[2] * s.x_pixel;
+      b.a = x + (t.od * s.stride[0] * s.in[1] + t.oh * s.stride[1]) * s.in[2] * s.x_pixel + t.ow * view.col;
     } else {
-      if (strip_of != place) StripWriter{p, x, channels, strip}.write(od, oh, rows);
-      strip_of = place;
+      if (strip_of != tile / p.col_tiles) StripWriter{p, x, channels, strip}.write(t);
+      strip_of = tile / p.col_tiles;
       b.a = strip;
     }
-    b.m = rows * p.out[2];
-    b.a_row = p.out[2] == 1 ? view.row : view.col;
+    b.m = t.rows * t.width;
+    b.a_row = t.width == 1 ? view.row : view.col;
     b.a_run = view.row;
-    b.run = p.out[2] == 1 ? b.m : p.out[2];
-    b.n = std::min(p.col_step, cols - col_tile * p.col_step);
+    b.run = t.width == 1 ? b.m : t.width;
+    b.n = std::min(p.col_step, cols - t.col_tile * p.col_step);
     b.taps = taps;
     b.tap_count = tap_count;
     b.chunk_len = p.merge ? channels * merged : kChunk;
     b.b_panel = k * dot::kPanel;
-    const float* weights = p.w + (group * dot::panels_of(cols) + col_tile * p.col_step / dot::kPanel) * b.b_panel;
-    if (col_tile + 1 < p.col_tiles) b.next_b = weights + dot::panels_of(b.n) * b.b_panel;
+    const float* weights = p.w + (t.group * dot::panels_of(cols) + t.col_tile * p.col_step / dot::kPanel) * b.b_panel;
+    if (t.col_tile + 1 < p.col_tiles) b.next_b = weights + dot::panels_of(b.n) * b.b_panel;
     b.c = p.y + pixel * s.y_pixel + col;
     b.c_row = s.y_pixel;
     b.bias = p.bias ? p.bias + col : nullptr;
@@ -211,8 +238,10 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
     p->strip_pixel = round_up(channels, 16);
     if (p->strip_pixel % 256 == 0) p->strip_pixel += 16;
   }
-  p->strip_cols = p->split_cols ? line_split(s, 2, ow) : line_shared(s, 2, ow);
-  const auto [rows, cols] = choose_tile(kernel, *p, n, k);
+  const auto [rows, width, cols] = choose_tile(kernel, *p, n, k);
+  p->width_step = width;
+  p->width_tiles = ceil_div(ow, width);
+  p->strip_cols = strip_cols(*p, width);
   p->row_tiles = ceil_div(oh, rows);
   p->row_step = ceil_div(oh, p->row_tiles);
   p->row_tiles = ceil_div(oh, p->row_step);
@@ -226,7 +255,7 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
   std::size_t scratch = static_cast<std::size_t>(round_up(s.taps() * 8, 64));
   if (!p->in_place)
     scratch += static_cast<std::size_t>(s.kernel[0] * p->strip_rows * p->strip_cols * p->strip_pixel) * sizeof(float);
-  return {s.batch * s.groups * p->out[0] * p->row_tiles * p->col_tiles, scratch};
+  return {s.batch * s.groups * p->out[0] * p->row_tiles * p->width_tiles * p->col_tiles, scratch};
 }
 
 }  // namespace mote::kernels::conv
