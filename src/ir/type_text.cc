@@ -3,7 +3,7 @@
 namespace mote {
 namespace {
 
-constexpr std::size_t kMaxDimText = 1000;
+constexpr std::size_t kMaxDimText = 20000;
 
 Result<Type> parse_nested(std::string_view text, int depth) {
   if (depth > 16) return invalid("type is nested too deeply");

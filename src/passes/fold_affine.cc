@@ -1,6 +1,8 @@
 // fold_affine: adding, subtracting, multiplying by or dividing by a constant per output channel, or by one number, goes
-// into the constant weights and bias of the conv, conv_transpose or matmul before it. Computed in f64, rounded once;
+// into the constant weights and bias of the conv, conv_transpose or matmul before it, also through a
+// transpose. Computed in f64, rounded once;
 // sums start from the bias instead of ending with it.
+#include <algorithm>
 #include <cmath>
 
 #include "passes/facts.h"
@@ -16,9 +18,18 @@ enum class Kind { kAdd, kSub, kMul, kDiv };
 bool fold(Graph& g, NodeId n, Kind kind, std::size_t side) {
   ValueId x = g.input(n, side), c = g.input(n, 1 - side);
   if (!g.constant(c) || !same_type(g.type(x), g.type(g.output(n)))) return false;
+  std::vector<std::int64_t> perm;
+  if (NodeId t = g.producer(x, "transpose"); t != kNone && g.single(x)) {
+    perm = perm_of(g, t);
+    x = g.input(t, 0);
+  }
   std::optional<Affine> a = affine_behind(g, x);
   if (!a) return false;
-  std::optional<std::vector<double>> v = per_channel(g, c, *a);
+  Affine seen = *a;
+  if (!perm.empty()) {
+    seen.channel_axis = static_cast<int>(std::ranges::find(perm, a->channel_axis) - perm.begin());
+  }
+  std::optional<std::vector<double>> v = per_channel(g, c, seen);
   if (!v) return false;
   for (double& e : *v) {
     if (kind == Kind::kDiv) e = 1 / e;
@@ -26,7 +37,7 @@ bool fold(Graph& g, NodeId n, Kind kind, std::size_t side) {
     if (!std::isfinite(e)) return false;
   }
   bool shifts = kind == Kind::kAdd || kind == Kind::kSub;
-  return shifts ? fold_affine(g, n, *a, {}, *v) : fold_affine(g, n, *a, *v, {});
+  return shifts ? fold_affine(g, n, *a, {}, *v, perm) : fold_affine(g, n, *a, *v, {}, perm);
 }
 
 Rewrite rule(Kind kind) {

@@ -1,4 +1,7 @@
-// gemm_to_matmul: gemm with alpha = beta = 1 and a bias of one value per column (or none) becomes matmul with a bias.
+// gemm_to_matmul: gemm with alpha = beta = 1 and a bias of one value per column (or none) becomes matmul with a bias;
+// reshapes around a matmul, which only make its rows one axis and part them again, go.
+#include <algorithm>
+
 #include "passes/facts.h"
 #include "passes/list.h"
 #include "passes/rules.h"
@@ -33,8 +36,30 @@ bool rewrite(Graph& g, NodeId n) {
   return g.replace(n, b, {b.add("matmul", inputs, attrs)});
 }
 
+// reshape(matmul(reshape(x), w, bias)) where x and the result have the same axes but the last.
+bool unflatten(Graph& g, NodeId n) {
+  NodeId mm = g.producer(g.input(n, 0), "matmul"), r = mm == kNone ? kNone : g.producer(g.input(mm, 0));
+  if (r == kNone || !is_reshape(g, r) || !g.single(g.input(n, 0)) || g.node(mm).attrs.has("epilogue")) return false;
+  ValueId x = g.input(r, 0), w = g.input(mm, 1), bias = g.input(mm, 2);
+  const Type &y = g.type(g.output(n)), &flat = g.type(g.output(mm));
+  if (!g.has_rank(x) || !y.has_rank() || !flat.has_rank() || flat.rank() != 2 || !g.has_rank(w)) return false;
+  if (g.type(w).rank() != 2 || g.attr_int(mm, "trans_a") != 0) return false;
+  if (bias != kNone && (!g.has_rank(bias) || g.type(bias).rank() != 1)) return false;
+  const Shape &from = *g.type(x).shape, &to = *y.shape;
+  if (from.size() != to.size() || from.size() < 3 || !(to.back() == flat.shape->back())) return false;
+  if (!(from.back() == g.type(g.output(r)).shape->back())) return false;
+  if (!std::equal(from.begin(), from.end() - 1, to.begin())) return false;
+  Builder b = g.builder(n);
+  Node made = g.node(mm);
+  made.inputs[0] = x;
+  ValueId out = b.add("matmul", made.inputs, {made.attrs.items().begin(), made.attrs.items().end()});
+  return g.replace(n, b, {out});
+}
+
 }  // namespace
 
-int gemm_to_matmul(Module& m, const OpLookup& ops) { return apply_rules(m, ops, {{"gemm", rewrite}}); }
+int gemm_to_matmul(Module& m, const OpLookup& ops) {
+  return apply_rules(m, ops, {{"gemm", rewrite}, {"reshape", unflatten}});
+}
 
 }  // namespace mote::passes

@@ -193,6 +193,7 @@ void Graph::set_input(NodeId n, std::size_t i, ValueId v) {
   std::vector<ValueId>& inputs = nodes_[at(n)].inputs;
   if (inputs.size() <= i) inputs.resize(i + 1, kNone);
   inputs[i] = v;
+  grown(kNone);
   add_reader(v, n);
   drop_reader(old, n);
   if (old != kNone) collect(producer(old));

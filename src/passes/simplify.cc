@@ -1,7 +1,8 @@
 // simplify: removes nodes that give back what they take (identity, casts to the same type, transposes and reshapes that
 // change nothing or undo each other, pads of nothing, slices of everything, expands to the same extents, concats of
-// one, dropout at inference, + 0, - 0, * 1, / 1, ^ 1), joins transposes and reshapes in a row, and takes transposes of
-// the last two axes into matmul. x + 0 gives +0 where x is -0, which the node that stays away gave as well.
+// one, dropout at inference, + 0, - 0, * 1, / 1, ^ 1), joins transposes and reshapes in a row, takes transposes of the
+// last two axes into matmul, and gives reshapes whose result inference knows a constant shape. x + 0 is taken for x
+// where x is -0.
 #include <algorithm>
 
 #include "passes/facts.h"
@@ -43,6 +44,16 @@ bool cast(Graph& g, NodeId n) {
   return g.forward(g.output(n), g.input(inner, 0));
 }
 
+bool cast_like(Graph& g, NodeId n) {
+  DType to = g.type(g.input(n, 1)).dtype;
+  if (to == DType::none) return false;
+  if (to == g.type(g.input(n, 0)).dtype && g.forward(g.output(n), g.input(n, 0))) return true;
+  Builder b = g.builder(n);
+  Attrs attrs = g.node(n).attrs;
+  attrs.set("to", AttrValue(to));
+  return g.replace(n, b, {b.add("cast", {g.input(n, 0)}, {attrs.items().begin(), attrs.items().end()})});
+}
+
 bool transpose(Graph& g, NodeId n) {
   std::vector<std::int64_t> perm = perm_of(g, n);
   if (perm.empty()) return false;
@@ -66,8 +77,29 @@ bool stands_alone(const Graph& g, NodeId n) {
   return shape && (g.attr_int(n, "allowzero") != 0 || std::ranges::count(*shape, 0) == 0);
 }
 
+// The extents that inference found, as a constant: 0 where the data has the same, -1 for one other that is not known.
+bool reshape_by_type(Graph& g, NodeId n) {
+  ValueId x = g.input(n, 0);
+  const Type& to = g.type(g.output(n));
+  if (g.constant(g.input(n, 1)) || !to.has_rank() || !g.has_rank(x)) return false;
+  const Shape& from = *g.type(x).shape;
+  std::vector<std::int64_t> extents;
+  for (std::size_t i = 0; i < to.shape->size(); ++i) {
+    const Dim& d = (*to.shape)[i];
+    if (d.is(0)) return false;
+    bool same = i < from.size() && from[i] == d;
+    extents.push_back(d.is_const() ? d.value() : same ? 0 : -1);
+  }
+  std::ptrdiff_t open = std::ranges::count(extents, -1);
+  if (open > 1 || (open == 1 && std::ranges::count(extents, 0) > 0)) return false;
+  Builder b = g.builder(n);
+  ValueId y = b.add("reshape", {x, b.ints(extents)});
+  return g.replace(n, b, {y});
+}
+
 bool reshape(Graph& g, NodeId n) {
   if (forward_input(g, n)) return true;
+  if (g.is(n, "reshape") && reshape_by_type(g, n)) return true;
   NodeId inner = g.producer(g.input(n, 0));
   if (inner == kNone || !is_reshape(g, inner)) return false;
   ValueId x = g.input(inner, 0);
@@ -140,6 +172,7 @@ int simplify(Module& m, const OpLookup& ops) {
                          {"identity", identity},
                          {"dropout", dropout},
                          {"cast", cast},
+                         {"cast_like", cast_like},
                          {"transpose", transpose},
                          {"reshape", reshape},
                          {"squeeze", reshape},

@@ -115,7 +115,7 @@ std::optional<std::vector<double>> per_channel(const Graph& g, ValueId v, const 
 }
 
 bool fold_affine(Graph& g, NodeId consumer, const Affine& a, const std::vector<double>& factor,
-                 const std::vector<double>& shift) {
+                 const std::vector<double>& shift, const std::vector<std::int64_t>& perm) {
   Node node = g.node(a.node);
   DType dtype = g.type(node.inputs[1]).dtype;
   std::string name = g.value(node.inputs[1]).name;
@@ -140,6 +140,7 @@ bool fold_affine(Graph& g, NodeId consumer, const Affine& a, const std::vector<d
     node.inputs[2] = vector_constant(b, name + "/bias", dtype, bias);
   }
   ValueId y = b.add(node.op->name, node.inputs, {node.attrs.items().begin(), node.attrs.items().end()});
+  if (!perm.empty()) y = b.add("transpose", {y}, {{"perm", perm}});
   return g.replace(consumer, b, {y});
 }
 

@@ -36,8 +36,9 @@ std::optional<Affine> affine_behind(const Graph& g, ValueId v);
 // Values per output channel from a constant that broadcasts along the channel axis alone, or from a single element.
 std::optional<std::vector<double>> per_channel(const Graph& g, ValueId v, const Affine& a);
 
-// Puts result * factor + shift into the weights and bias of `a`, in place of node `consumer`. Empty: 1, and 0.
+// Puts result * factor + shift into the weights and bias of `a`, in place of node `consumer`. Empty: 1, and 0. A
+// transpose by `perm`, when it is not empty, stands behind the new node.
 bool fold_affine(Graph& g, NodeId consumer, const Affine& a, const std::vector<double>& factor,
-                 const std::vector<double>& shift);
+                 const std::vector<double>& shift, const std::vector<std::int64_t>& perm = {});
 
 }  // namespace mote::passes

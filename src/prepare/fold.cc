@@ -188,21 +188,34 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   return {};
 }
 
+std::size_t node_count(const Module& m) {
+  std::size_t n = 0;
+  for (const Function& f : m.functions) n += f.nodes.size();
+  return n;
+}
+
 }  // namespace
 
 Status simplify(Module& m, const PrepareOptions& options) {
   for (Function& f : m.functions) drop_dead(f);
   if (!options.optimise) return {};
-  Inference inference(m);
-  MOTE_TRY(inference.run());
-  MOTE_TRY(use_known_values(m, inference));
   auto fold = [&]() -> Status {
     for (std::size_t f = 0; f < m.functions.size(); ++f) {
       MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options));
     }
     return {};
   };
-  MOTE_TRY(fold());
+  // Each constant found may let inference and the simpler passes find more.
+  PassOptions cleanup;
+  cleanup.only = {"dce", "simplify", "cse"};
+  for (std::size_t before = 0; before != node_count(m);) {
+    before = node_count(m);
+    Inference inference(m);
+    MOTE_TRY(inference.run());
+    MOTE_TRY(use_known_values(m, inference));
+    MOTE_TRY(fold());
+    MOTE_TRY(run_passes(m, builtin_ops(), cleanup));
+  }
   MOTE_TRY(run_passes(m, builtin_ops()));
   MOTE_TRY(fold());
   return Inference(m).run();

@@ -128,6 +128,14 @@ Dim Dim::apply(Fn fn, const Dim& a, const Dim& b) {
   // A constant difference decides min and max.
   if (fn == Fn::kMin || fn == Fn::kMax) {
     if (Dim d = a - b; d.is_const()) return ((d.constant_ > 0) == (fn == Fn::kMax)) ? a : b;
+    // max(min(x, y), y) is y, and max(max(x, y), y) is max(x, y); so with the two exchanged.
+    for (auto [x, y] : {std::pair(&a, &b), std::pair(&b, &a)}) {
+      if (x->constant_ != 0 || x->terms().size() != 1) continue;
+      const Term& t = x->terms()[0];
+      if (t.coef != 1 || t.factors.size() != 1) continue;
+      const Atom& f = *t.factors[0];
+      if ((f.fn == Fn::kMin || f.fn == Fn::kMax) && (f.a == *y || f.b == *y)) return f.fn == fn ? *x : *y;
+    }
   }
   if (fn == Fn::kFloorDiv && b.is(1)) return a;
   if (fn == Fn::kMod && (b.is(1) || equal)) return 0;
@@ -233,7 +241,13 @@ class DimParser {
     return false;
   }
   // Products of sums grow exponentially; no honest extent does.
-  static std::optional<Dim> small(Dim d) { return d.terms().size() <= 64 ? std::optional(std::move(d)) : std::nullopt; }
+  static std::optional<Dim> small(Dim d) {
+    if (d.terms().size() > 256) return std::nullopt;
+    for (const Term& t : d.terms()) {
+      if (t.factors.size() > 64) return std::nullopt;
+    }
+    return d;
+  }
 
   std::optional<Dim> sum(int depth) {
     if (depth > 32) return std::nullopt;
