@@ -363,9 +363,4 @@ Status import_sequence_map(NodeImport& n) {
   return {};
 }
 
-Status flex_attention(NodeImport& n) {
-  n.unsupported("FlexAttention");
-  return {};
-}
-
 }  // namespace mote::onnx

@@ -62,7 +62,8 @@ const Row* find_row(std::string_view domain, std::string_view name, std::int64_t
 const Row* find_row_of_op(std::string_view op) {
   const Row* best = nullptr;
   for (const Row& r : sorted_rows()) {
-    if (r.op == op && !r.convert && (!best || best->domain != r.domain || r.since >= best->since)) best = &r;
+    // ONNX's own domain comes first, the newest row of a domain last.
+    if (r.op == op && !r.convert && (!best || best->domain == r.domain)) best = &r;
   }
   return best;
 }

@@ -1,0 +1,78 @@
+// Operators on quantized tensors that ONNX Runtime's quantizer writes: the float operator between dequantize and
+// quantize.
+#include "formats/onnx/importer.h"
+
+namespace mote::onnx {
+namespace {
+
+ValueId dequantized(NodeImport& n, int first) {
+  return n.emit("dequantize_linear", {n.in(first), n.in(first + 1), n.in(first + 2)});
+}
+
+void quantized(NodeImport& n, ValueId y, ValueId scale, ValueId zero) {
+  // Without a zero point the type is that of the first operand.
+  std::vector<Attrs::Item> attrs;
+  if (zero == kNone) attrs.emplace_back("output_dtype", n.dtype(n.in(0)));
+  n.output(0, n.emit("quantize_linear", {y, scale, zero}, std::move(attrs)));
+}
+
+}  // namespace
+
+// QLinearAdd, QLinearMul.
+Status qlinear_binary(NodeImport& n) {
+  ValueId y = n.emit(n.op(), {dequantized(n, 0), dequantized(n, 3)});
+  quantized(n, y, n.in(6), n.in(7));
+  return {};
+}
+
+// QLinearSigmoid, QLinearLeakyRelu, QLinearSoftmax, QLinearAveragePool, QLinearGlobalAveragePool.
+Status qlinear_unary(NodeImport& n) {
+  if (n.attr_int("channels_last", 0) != 0) {
+    n.unsupported(std::string(n.proto().op_type) + " with channels_last=1");
+    return {};
+  }
+  bool old_softmax = n.proto().op_type == "QLinearSoftmax" && n.attr_int("opset", 13) < 13;
+  if (old_softmax && n.attr_int("axis", 1) != -1) {
+    n.unsupported("QLinearSoftmax of opset " + std::to_string(n.attr_int("opset", 13)));
+    return {};
+  }
+  Attrs attrs = n.attributes_for(n.op(), {"channels_last", "opset"});
+  ValueId y = n.emit_with(n.op(), {dequantized(n, 0)}, 1, std::move(attrs))[0];
+  quantized(n, y, n.in(3), n.in(4));
+  return {};
+}
+
+// Inputs: output scale and zero point, then tensor, scale and zero point for each part.
+Status qlinear_concat(NodeImport& n) {
+  std::vector<ValueId> parts;
+  for (int i = 2; i < n.inputs(); i += 3) {
+    parts.push_back(dequantized(n, i));
+  }
+  ValueId y = n.emit("concat", std::move(parts), {{"axis", n.attr_int("axis", 0)}});
+  n.output(0, n.emit("quantize_linear", {y, n.in(0), n.in(1)}));
+  return {};
+}
+
+// A, B dequantized; C holds 32-bit integers in units of a_scale * b_scale.
+Status qgemm(NodeImport& n) {
+  Attrs attrs;
+  attrs.set("alpha", n.attr_float("alpha", 1));
+  attrs.set("transA", n.attr_int("transA", 0));
+  attrs.set("transB", n.attr_int("transB", 0));
+  ValueId y = n.emit_with("gemm", {dequantized(n, 0), dequantized(n, 3)}, 1, std::move(attrs))[0];
+  if (n.has(6)) {
+    ValueId unit = n.emit("mul", {n.in(1), n.in(4)});
+    ValueId bias = n.emit("mul", {n.emit("cast", {n.in(6)}, {{"to", DType::f32}}), unit});
+    double alpha = n.attr_float("alpha", 1);
+    if (alpha != 1) bias = n.emit("mul", {bias, n.scalar(alpha, DType::f32)});
+    y = n.emit("add", {y, bias});
+  }
+  if (!n.has(7)) {
+    n.output(0, y);
+    return {};
+  }
+  quantized(n, y, n.in(7), n.in(8));
+  return {};
+}
+
+}  // namespace mote::onnx
