@@ -3,6 +3,7 @@
 # such folders, or a .tar.zst of one, which is unpacked once below build/. Without a PATH: the archive in MOTE_TEST_DATA.
 #   --test   what ./dev test runs: the regression cases and, where there is data, the ONNX suite, all four columns, against the
 #            list of known failures
+#   --doc        runs all four columns and writes docs/conformance.md
 #   --generate   makes the whole suite with the generator of the onnx package, then runs it
 set -euo pipefail
 program=build/native/bin/mote_conformance
@@ -35,6 +36,7 @@ for argument in "$@"; do
   fi
   case $argument in
     --test) is_test=1 ;;
+    --doc) options+=(--column all --doc docs/conformance.md) ;;
     --generate) paths+=("$(tools/dev/generate_conformance.sh)") ;;
     --json | --help | --verbose | -v | --*=*) options+=("$argument") ;;
     --*)
