@@ -1,7 +1,7 @@
 // Runs tests/ops/*.case (and, with MOTE_OP_CASES set, the *.case files of that folder instead). A case is
 //   case NAME
 //   op NAME ATTR=VALUE ...            values as in ir/attr.h
-//   in TYPE VALUES... | in - | in list TYPE VALUES... ; TYPE VALUES...     one line per input, in order
+//   in TYPE VALUES... | in - | in list TYPE VALUES... ; TYPE VALUES... | in optional [TYPE VALUES...]   one per input
 //   out TYPE VALUES... | out TYPE ? | out list ... | out -                 one line per output; ?: any values
 //   error TEXT                        instead of outputs: the run fails and says TEXT
 //   infer TYPE [= DIMS...] | infer -  inputs of a symbolic inference, with known values
@@ -20,6 +20,7 @@
 #include <random>
 #include <sstream>
 
+#include "ir/text.h"
 #include "ops/decompose.h"
 #include "ops/element.h"
 #include "ops/ops.h"
@@ -128,8 +129,9 @@ Tensor tensor_of(const std::vector<std::string>& w, std::size_t begin, std::size
 
 Item item_of(const std::vector<std::string>& w, StringHeap& strings) {
   if (w[1] == "-") return {};
-  if (w[1] != "list") return Item::of(tensor_of(w, 1, w.size(), strings));
+  if (w[1] != "list" && w[1] != "optional") return Item::of(tensor_of(w, 1, w.size(), strings));
   Item item = Item::list({});
+  item.is_optional = w[1] == "optional";
   for (std::size_t i = 2; i < w.size();) {
     std::size_t end = i;
     while (end < w.size() && w[end] != ";") ++end;

@@ -39,6 +39,11 @@ class ReferenceContext {
   virtual bool is_list(int input) const = 0;
 
   virtual bool wants(int output) const = 0;
+  // Whether output `output` is a list or an optional.
+  virtual bool gives_list(int output) const {
+    (void)output;
+    return false;
+  }
   // Memory for output `output`, dense. Fails when the plan expects another shape, or beyond the memory budget.
   virtual Result<TensorView> out(int output, DType dtype, std::span<const std::int64_t> shape) = 0;
   // Sets a list or optional output to copies of `items`.

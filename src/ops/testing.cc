@@ -23,7 +23,8 @@ Tensor copy_of(const TensorView& v) {
 Type type_of(const Item& item) {
   auto tensor = [](const Tensor& t) { return Type::tensor(t.dtype, Shape(t.shape.begin(), t.shape.end())); };
   if (!item.is_list) return tensor(item.tensors[0]);
-  return Type::list(item.tensors.empty() ? Type::tensor(DType::none) : Type::tensor(item.tensors[0].dtype));
+  Type of = Type::tensor(item.tensors.empty() ? DType::none : item.tensors[0].dtype);
+  return item.is_optional ? Type::optional(std::move(of)) : Type::list(std::move(of));
 }
 
 VectorContext::VectorContext(const Op& op, const Attrs& attrs, const std::vector<Item>& inputs, int outputs,

@@ -39,11 +39,11 @@ struct Tensor {
 
 // A tensor, a list or an optional (a list of at most one), or nothing.
 struct Item {
-  bool present = false, is_list = false;
+  bool present = false, is_list = false, is_optional = false;
   std::vector<Tensor> tensors;
 
-  static Item of(Tensor t) { return {true, false, {std::move(t)}}; }
-  static Item list(std::vector<Tensor> items) { return {true, true, std::move(items)}; }
+  static Item of(Tensor t) { return {true, false, false, {std::move(t)}}; }
+  static Item list(std::vector<Tensor> items) { return {true, true, false, std::move(items)}; }
 };
 
 class VectorContext final : public ReferenceContext {
@@ -58,6 +58,7 @@ class VectorContext final : public ReferenceContext {
   std::vector<TensorView> list(int i) const override;
   bool is_list(int i) const override { return (*inputs_)[static_cast<std::size_t>(i)].is_list; }
   bool wants(int i) const override { return i < outputs(); }
+  bool gives_list(int i) const override { return i == 0 && has(0) && is_list(0) && !(*inputs_)[0].is_optional; }
   Result<TensorView> out(int i, DType dtype, std::span<const std::int64_t> shape) override;
   Status out_list(int i, std::span<const TensorView> items) override;
   Result<std::span<std::byte>> scratch(std::size_t bytes) override;

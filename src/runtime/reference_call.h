@@ -18,6 +18,7 @@ class StepCall final : public ReferenceContext {
   std::vector<TensorView> list(int i) const override;
   bool is_list(int i) const override { return frame_.slot(id(i)).list != nullptr; }
   bool wants(int o) const override { return o < outputs() && out_id(o) != kNone; }
+  bool gives_list(int o) const override { return wants(o) && frame_.slot(out_id(o)).list != nullptr; }
   Result<TensorView> out(int o, DType dtype, std::span<const std::int64_t> shape) override;
   Status out_list(int o, std::span<const TensorView> items) override;
   Result<std::span<std::byte>> scratch(std::size_t bytes) override;
