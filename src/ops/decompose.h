@@ -13,14 +13,9 @@ using DecomposeFn = Result<std::vector<ValueId>> (*)(Builder& b, const Node& nod
 // Null for an op without one.
 DecomposeFn find_decomposition(const Op& op);
 
-#define MOTE_OP_DEC(name, folder) extern const DecomposeFn decompose_##name;
-#define MOTE_OP_REF(name, folder)
-#define MOTE_OP_BOTH(name, folder) MOTE_OP_DEC(name, folder)
-#define MOTE_OP_NONE(name, folder)
-#include "ops/ops.inc"
-#undef MOTE_OP_DEC
-#undef MOTE_OP_REF
-#undef MOTE_OP_BOTH
-#undef MOTE_OP_NONE
+// MOTE_DEFINE_DECOMPOSITION(softmax) = decompose;  in the op's file.
+#define MOTE_DEFINE_DECOMPOSITION(name)      \
+  extern const DecomposeFn decompose_##name; \
+  constinit const DecomposeFn decompose_##name
 
 }  // namespace mote

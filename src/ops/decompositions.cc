@@ -3,6 +3,15 @@
 
 namespace mote {
 
+#define MOTE_OP_DEC(name, folder) \
+  extern const Op op_##name;      \
+  extern const DecomposeFn decompose_##name;
+#define MOTE_OP_REF(name, folder)
+#define MOTE_OP_BOTH(name, folder) MOTE_OP_DEC(name, folder)
+#define MOTE_OP_NONE(name, folder)
+#include "ops/ops.inc"
+#undef MOTE_OP_DEC
+
 namespace {
 
 struct Row {
@@ -11,9 +20,6 @@ struct Row {
 };
 
 #define MOTE_OP_DEC(name, folder) {&op_##name, &decompose_##name},
-#define MOTE_OP_REF(name, folder)
-#define MOTE_OP_BOTH(name, folder) MOTE_OP_DEC(name, folder)
-#define MOTE_OP_NONE(name, folder)
 constexpr Row kRows[] = {
 #include "ops/ops.inc"
 };

@@ -22,14 +22,9 @@ const Op* find_op(std::string_view name);
 // The built-in ops as a lookup.
 const OpLookup& builtin_ops();
 
-#define MOTE_OP_REF(name, folder) extern const Op op_##name;
-#define MOTE_OP_DEC(name, folder) extern const Op op_##name;
-#define MOTE_OP_BOTH(name, folder) extern const Op op_##name;
-#define MOTE_OP_NONE(name, folder) extern const Op op_##name;
-#include "ops/ops.inc"
-#undef MOTE_OP_REF
-#undef MOTE_OP_DEC
-#undef MOTE_OP_BOTH
-#undef MOTE_OP_NONE
+// MOTE_DEFINE_OP(softmax) = {.name = "softmax", ...};  in the op's file.
+#define MOTE_DEFINE_OP(name) \
+  extern const Op op_##name; \
+  constinit const Op op_##name
 
 }  // namespace mote

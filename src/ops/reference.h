@@ -83,14 +83,9 @@ using ReferenceFn = Status (*)(ReferenceContext&);
 // Null for an op without one.
 ReferenceFn find_reference(const Op& op);
 
-#define MOTE_OP_REF(name, folder) extern const ReferenceFn reference_##name;
-#define MOTE_OP_DEC(name, folder)
-#define MOTE_OP_BOTH(name, folder) MOTE_OP_REF(name, folder)
-#define MOTE_OP_NONE(name, folder)
-#include "ops/ops.inc"
-#undef MOTE_OP_REF
-#undef MOTE_OP_DEC
-#undef MOTE_OP_BOTH
-#undef MOTE_OP_NONE
+// MOTE_DEFINE_REFERENCE(softmax) = run;  in the op's file.
+#define MOTE_DEFINE_REFERENCE(name)          \
+  extern const ReferenceFn reference_##name; \
+  constinit const ReferenceFn reference_##name
 
 }  // namespace mote

@@ -1,6 +1,17 @@
 #include "ops/ops.h"
 
 namespace mote {
+
+#define MOTE_OP_REF(name, folder) extern const Op op_##name;
+#define MOTE_OP_DEC(name, folder) MOTE_OP_REF(name, folder)
+#define MOTE_OP_BOTH(name, folder) MOTE_OP_REF(name, folder)
+#define MOTE_OP_NONE(name, folder) MOTE_OP_REF(name, folder)
+#include "ops/ops.inc"
+#undef MOTE_OP_REF
+#undef MOTE_OP_DEC
+#undef MOTE_OP_BOTH
+#undef MOTE_OP_NONE
+
 namespace {
 
 #define MOTE_OP_REF(name, folder) &op_##name,

@@ -302,13 +302,13 @@ Result<AttentionShape> attention_shape(InferContext& ctx) {
   return s;
 }
 
-constinit const Op op_attention = {
+MOTE_DEFINE_OP(attention) = {
     .name = "attention",
     .doc = "Scaled dot product attention: softmax(q . k^T * scale + masks) . v, with grouped heads and a cache.",
     .inputs = kInputs,
     .outputs = kOutputs,
     .attrs = kAttrs,
     .infer = infer};
-constinit const ReferenceFn reference_attention = run;
+MOTE_DEFINE_REFERENCE(attention) = run;
 
 }  // namespace mote

@@ -176,6 +176,6 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) { return Pa
 
 }  // namespace
 
-constinit const DecomposeFn decompose_attention = decompose;
+MOTE_DEFINE_DECOMPOSITION(attention) = decompose;
 
 }  // namespace mote

@@ -132,7 +132,7 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_linear_attention = {
+MOTE_DEFINE_OP(linear_attention) = {
     .name = "linear_attention",
     .doc =
         "Attention as a recurrence: each step decays a matrix per head, writes key and value into it and reads it "
@@ -141,6 +141,6 @@ constinit const Op op_linear_attention = {
     .outputs = kOutputs,
     .attrs = kAttrs,
     .infer = infer};
-constinit const ReferenceFn reference_linear_attention = run;
+MOTE_DEFINE_REFERENCE(linear_attention) = run;
 
 }  // namespace mote

@@ -130,13 +130,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_rotary_embedding = {.name = "rotary_embedding",
-                                          .doc = "Turns pairs of features by angles that grow with the position.",
-                                          .inputs = kInputs,
-                                          .outputs = kOutputs,
-                                          .attrs = kAttrs,
-                                          .infer = infer};
-constinit const ReferenceFn reference_rotary_embedding = run;
-constinit const DecomposeFn decompose_rotary_embedding = decompose;
+MOTE_DEFINE_OP(rotary_embedding) = {.name = "rotary_embedding",
+                                    .doc = "Turns pairs of features by angles that grow with the position.",
+                                    .inputs = kInputs,
+                                    .outputs = kOutputs,
+                                    .attrs = kAttrs,
+                                    .infer = infer};
+MOTE_DEFINE_REFERENCE(rotary_embedding) = run;
+MOTE_DEFINE_DECOMPOSITION(rotary_embedding) = decompose;
 
 }  // namespace mote

@@ -21,11 +21,11 @@ Status infer(InferContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_call = {.name = "call",
-                              .doc = "Runs a function of the module.",
-                              .inputs = kInputs,
-                              .outputs = kOutputs,
-                              .infer = infer,
-                              .flags = kControl};
+MOTE_DEFINE_OP(call) = {.name = "call",
+                        .doc = "Runs a function of the module.",
+                        .inputs = kInputs,
+                        .outputs = kOutputs,
+                        .infer = infer,
+                        .flags = kControl};
 
 }  // namespace mote

@@ -33,11 +33,11 @@ Status infer(InferContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_if = {.name = "if",
-                            .doc = "Runs one of two bodies, [then, else], which both take the captures.",
-                            .inputs = kInputs,
-                            .outputs = kOutputs,
-                            .infer = infer,
-                            .flags = kControl};
+MOTE_DEFINE_OP(if) = {.name = "if",
+                      .doc = "Runs one of two bodies, [then, else], which both take the captures.",
+                      .inputs = kInputs,
+                      .outputs = kOutputs,
+                      .infer = infer,
+                      .flags = kControl};
 
 }  // namespace mote

@@ -53,7 +53,7 @@ Status infer(InferContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_loop = {
+MOTE_DEFINE_OP(loop) = {
     .name = "loop",
     .doc =
         "Runs its body while there are iterations left and the condition holds. The body takes (iteration i64[], "

@@ -66,13 +66,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_affine_grid = {.name = "affine_grid",
-                                     .doc = "Sampling coordinates for an affine map of an image or a volume.",
-                                     .inputs = kInputs,
-                                     .outputs = kOutputs,
-                                     .attrs = kAttrs,
-                                     .infer = infer,
-                                     .shape_operands = 0b10};
-constinit const ReferenceFn reference_affine_grid = run;
+MOTE_DEFINE_OP(affine_grid) = {.name = "affine_grid",
+                               .doc = "Sampling coordinates for an affine map of an image or a volume.",
+                               .inputs = kInputs,
+                               .outputs = kOutputs,
+                               .attrs = kAttrs,
+                               .infer = infer,
+                               .shape_operands = 0b10};
+MOTE_DEFINE_REFERENCE(affine_grid) = run;
 
 }  // namespace mote

@@ -57,13 +57,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_center_crop_pad = {.name = "center_crop_pad",
-                                         .doc = "Cuts or zero-pads axes around their centre.",
-                                         .inputs = kInputs,
-                                         .outputs = kOutputs,
-                                         .attrs = kAttrs,
-                                         .infer = infer,
-                                         .shape_operands = 0b10};
-constinit const ReferenceFn reference_center_crop_pad = run;
+MOTE_DEFINE_OP(center_crop_pad) = {.name = "center_crop_pad",
+                                   .doc = "Cuts or zero-pads axes around their centre.",
+                                   .inputs = kInputs,
+                                   .outputs = kOutputs,
+                                   .attrs = kAttrs,
+                                   .infer = infer,
+                                   .shape_operands = 0b10};
+MOTE_DEFINE_REFERENCE(center_crop_pad) = run;
 
 }  // namespace mote

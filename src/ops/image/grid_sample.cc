@@ -151,12 +151,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_grid_sample = {.name = "grid_sample",
-                                     .doc = "Reads an image or a volume at coordinates in [-1, 1].",
-                                     .inputs = kInputs,
-                                     .outputs = kOutputs,
-                                     .attrs = kAttrs,
-                                     .infer = infer};
-constinit const ReferenceFn reference_grid_sample = run;
+MOTE_DEFINE_OP(grid_sample) = {.name = "grid_sample",
+                               .doc = "Reads an image or a volume at coordinates in [-1, 1].",
+                               .inputs = kInputs,
+                               .outputs = kOutputs,
+                               .attrs = kAttrs,
+                               .infer = infer};
+MOTE_DEFINE_REFERENCE(grid_sample) = run;
 
 }  // namespace mote

@@ -72,12 +72,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_max_roi_pool = {.name = "max_roi_pool",
-                                      .doc = "The maxima of the bins of regions of interest.",
-                                      .inputs = kInputs,
-                                      .outputs = kOutputs,
-                                      .attrs = kAttrs,
-                                      .infer = infer};
-constinit const ReferenceFn reference_max_roi_pool = run;
+MOTE_DEFINE_OP(max_roi_pool) = {.name = "max_roi_pool",
+                                .doc = "The maxima of the bins of regions of interest.",
+                                .inputs = kInputs,
+                                .outputs = kOutputs,
+                                .attrs = kAttrs,
+                                .infer = infer};
+MOTE_DEFINE_REFERENCE(max_roi_pool) = run;
 
 }  // namespace mote

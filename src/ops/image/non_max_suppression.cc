@@ -97,7 +97,7 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_non_max_suppression = {
+MOTE_DEFINE_OP(non_max_suppression) = {
     .name = "non_max_suppression",
     .doc = "Chooses boxes by falling score, leaving out those that overlap a chosen one.",
     .inputs = kInputs,
@@ -105,6 +105,6 @@ constinit const Op op_non_max_suppression = {
     .attrs = kAttrs,
     .infer = infer,
     .flags = kDataDependent};
-constinit const ReferenceFn reference_non_max_suppression = run;
+MOTE_DEFINE_REFERENCE(non_max_suppression) = run;
 
 }  // namespace mote

@@ -295,13 +295,13 @@ ResizeTaps resize_taps(const Op& op, const Attrs& attrs, const ResizeAxis& axis)
   return taps;
 }
 
-constinit const Op op_resize = {.name = "resize",
-                                .doc = "Resamples a tensor along any of its axes.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer,
-                                .shape_operands = 0b1110};
-constinit const ReferenceFn reference_resize = run;
+MOTE_DEFINE_OP(resize) = {.name = "resize",
+                          .doc = "Resamples a tensor along any of its axes.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer,
+                          .shape_operands = 0b1110};
+MOTE_DEFINE_REFERENCE(resize) = run;
 
 }  // namespace mote

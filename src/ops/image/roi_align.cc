@@ -128,12 +128,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_roi_align = {.name = "roi_align",
-                                   .doc = "Pools regions of interest of an image into bins, sampling between pixels.",
-                                   .inputs = kInputs,
-                                   .outputs = kOutputs,
-                                   .attrs = kAttrs,
-                                   .infer = infer};
-constinit const ReferenceFn reference_roi_align = run;
+MOTE_DEFINE_OP(roi_align) = {.name = "roi_align",
+                             .doc = "Pools regions of interest of an image into bins, sampling between pixels.",
+                             .inputs = kInputs,
+                             .outputs = kOutputs,
+                             .attrs = kAttrs,
+                             .infer = infer};
+MOTE_DEFINE_REFERENCE(roi_align) = run;
 
 }  // namespace mote

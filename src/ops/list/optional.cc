@@ -63,27 +63,27 @@ Status run_get(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_optional = {.name = "optional",
-                                  .doc = "An optional that holds the input, or nothing.",
-                                  .inputs = kMakeInputs,
-                                  .outputs = kMakeOutputs,
-                                  .attrs = kMakeAttrs,
-                                  .infer = infer_make};
-constinit const ReferenceFn reference_optional = run_make;
+MOTE_DEFINE_OP(optional) = {.name = "optional",
+                            .doc = "An optional that holds the input, or nothing.",
+                            .inputs = kMakeInputs,
+                            .outputs = kMakeOutputs,
+                            .attrs = kMakeAttrs,
+                            .infer = infer_make};
+MOTE_DEFINE_REFERENCE(optional) = run_make;
 
-constinit const Op op_optional_get_element = {.name = "optional_get_element",
-                                              .doc = "What an optional holds; tensors and lists pass.",
-                                              .inputs = kGetInputs,
-                                              .outputs = kGetOutputs,
-                                              .infer = infer_get,
-                                              .flags = kDataDependent};
-constinit const ReferenceFn reference_optional_get_element = run_get;
+MOTE_DEFINE_OP(optional_get_element) = {.name = "optional_get_element",
+                                        .doc = "What an optional holds; tensors and lists pass.",
+                                        .inputs = kGetInputs,
+                                        .outputs = kGetOutputs,
+                                        .infer = infer_get,
+                                        .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(optional_get_element) = run_get;
 
-constinit const Op op_optional_has_element = {.name = "optional_has_element",
-                                              .doc = "Whether an optional holds something.",
-                                              .inputs = kHasInputs,
-                                              .outputs = kHasOutputs,
-                                              .infer = infer_has};
-constinit const ReferenceFn reference_optional_has_element = run_has;
+MOTE_DEFINE_OP(optional_has_element) = {.name = "optional_has_element",
+                                        .doc = "Whether an optional holds something.",
+                                        .inputs = kHasInputs,
+                                        .outputs = kHasOutputs,
+                                        .infer = infer_has};
+MOTE_DEFINE_REFERENCE(optional_has_element) = run_has;
 
 }  // namespace mote

@@ -254,66 +254,66 @@ Status run_join(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_concat_from_sequence = {.name = "concat_from_sequence",
-                                              .doc =
-                                                  "A list's elements joined along an axis, or stacked along a new "
-                                                  "one.",
-                                              .inputs = kList,
-                                              .outputs = kJoinOutputs,
-                                              .attrs = kJoinAttrs,
-                                              .infer = infer_join,
-                                              .flags = kDataDependent};
-constinit const ReferenceFn reference_concat_from_sequence = run_join;
+MOTE_DEFINE_OP(concat_from_sequence) = {.name = "concat_from_sequence",
+                                        .doc =
+                                            "A list's elements joined along an axis, or stacked along a new "
+                                            "one.",
+                                        .inputs = kList,
+                                        .outputs = kJoinOutputs,
+                                        .attrs = kJoinAttrs,
+                                        .infer = infer_join,
+                                        .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(concat_from_sequence) = run_join;
 
-constinit const Op op_sequence_at = {.name = "sequence_at",
-                                     .doc = "One element of a list.",
-                                     .inputs = kAtInputs,
-                                     .outputs = kAtOutputs,
-                                     .infer = infer_at,
-                                     .flags = kDataDependent};
-constinit const ReferenceFn reference_sequence_at = run_at;
+MOTE_DEFINE_OP(sequence_at) = {.name = "sequence_at",
+                               .doc = "One element of a list.",
+                               .inputs = kAtInputs,
+                               .outputs = kAtOutputs,
+                               .infer = infer_at,
+                               .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(sequence_at) = run_at;
 
-constinit const Op op_sequence_construct = {.name = "sequence_construct",
-                                            .doc = "The list of the inputs.",
-                                            .inputs = kConstructInputs,
-                                            .outputs = kListOutputs,
-                                            .infer = infer_construct};
-constinit const ReferenceFn reference_sequence_construct = run_construct;
+MOTE_DEFINE_OP(sequence_construct) = {.name = "sequence_construct",
+                                      .doc = "The list of the inputs.",
+                                      .inputs = kConstructInputs,
+                                      .outputs = kListOutputs,
+                                      .infer = infer_construct};
+MOTE_DEFINE_REFERENCE(sequence_construct) = run_construct;
 
-constinit const Op op_sequence_empty = {.name = "sequence_empty",
-                                        .doc = "A list of no elements.",
-                                        .outputs = kListOutputs,
-                                        .attrs = kEmptyAttrs,
-                                        .infer = infer_empty};
-constinit const ReferenceFn reference_sequence_empty = run_empty;
+MOTE_DEFINE_OP(sequence_empty) = {.name = "sequence_empty",
+                                  .doc = "A list of no elements.",
+                                  .outputs = kListOutputs,
+                                  .attrs = kEmptyAttrs,
+                                  .infer = infer_empty};
+MOTE_DEFINE_REFERENCE(sequence_empty) = run_empty;
 
-constinit const Op op_sequence_erase = {.name = "sequence_erase",
-                                        .doc = "A list without one of its elements.",
-                                        .inputs = kEraseInputs,
-                                        .outputs = kListOutputs,
-                                        .infer = infer_erase};
-constinit const ReferenceFn reference_sequence_erase = run_erase;
+MOTE_DEFINE_OP(sequence_erase) = {.name = "sequence_erase",
+                                  .doc = "A list without one of its elements.",
+                                  .inputs = kEraseInputs,
+                                  .outputs = kListOutputs,
+                                  .infer = infer_erase};
+MOTE_DEFINE_REFERENCE(sequence_erase) = run_erase;
 
-constinit const Op op_sequence_insert = {.name = "sequence_insert",
-                                         .doc = "A list with one more element, in front of the one at position.",
-                                         .inputs = kInsertInputs,
-                                         .outputs = kListOutputs,
-                                         .infer = infer_insert};
-constinit const ReferenceFn reference_sequence_insert = run_insert;
+MOTE_DEFINE_OP(sequence_insert) = {.name = "sequence_insert",
+                                   .doc = "A list with one more element, in front of the one at position.",
+                                   .inputs = kInsertInputs,
+                                   .outputs = kListOutputs,
+                                   .infer = infer_insert};
+MOTE_DEFINE_REFERENCE(sequence_insert) = run_insert;
 
-constinit const Op op_sequence_length = {.name = "sequence_length",
-                                         .doc = "The number of elements of a list.",
-                                         .inputs = kList,
-                                         .outputs = kLengthOutputs,
-                                         .infer = infer_length};
-constinit const ReferenceFn reference_sequence_length = run_length;
+MOTE_DEFINE_OP(sequence_length) = {.name = "sequence_length",
+                                   .doc = "The number of elements of a list.",
+                                   .inputs = kList,
+                                   .outputs = kLengthOutputs,
+                                   .infer = infer_length};
+MOTE_DEFINE_REFERENCE(sequence_length) = run_length;
 
-constinit const Op op_split_to_sequence = {.name = "split_to_sequence",
-                                           .doc = "The list of the parts of a tensor along an axis.",
-                                           .inputs = kSplitInputs,
-                                           .outputs = kListOutputs,
-                                           .attrs = kSplitAttrs,
-                                           .infer = infer_split};
-constinit const ReferenceFn reference_split_to_sequence = run_split;
+MOTE_DEFINE_OP(split_to_sequence) = {.name = "split_to_sequence",
+                                     .doc = "The list of the parts of a tensor along an axis.",
+                                     .inputs = kSplitInputs,
+                                     .outputs = kListOutputs,
+                                     .attrs = kSplitAttrs,
+                                     .infer = infer_split};
+MOTE_DEFINE_REFERENCE(split_to_sequence) = run_split;
 
 }  // namespace mote

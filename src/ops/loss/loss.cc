@@ -113,21 +113,21 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_negative_log_likelihood_loss = {.name = "negative_log_likelihood_loss",
-                                                      .doc = "Minus the log-probability of each target class.",
-                                                      .inputs = kLikelihoodInputs,
-                                                      .outputs = kLikelihoodOutputs,
-                                                      .attrs = kAttrs,
-                                                      .infer = infer};
-constinit const ReferenceFn reference_negative_log_likelihood_loss = run_likelihood;
+MOTE_DEFINE_OP(negative_log_likelihood_loss) = {.name = "negative_log_likelihood_loss",
+                                                .doc = "Minus the log-probability of each target class.",
+                                                .inputs = kLikelihoodInputs,
+                                                .outputs = kLikelihoodOutputs,
+                                                .attrs = kAttrs,
+                                                .infer = infer};
+MOTE_DEFINE_REFERENCE(negative_log_likelihood_loss) = run_likelihood;
 
-constinit const Op op_softmax_cross_entropy_loss = {.name = "softmax_cross_entropy_loss",
-                                                    .doc = "negative_log_likelihood_loss of log_softmax(scores).",
-                                                    .inputs = kEntropyInputs,
-                                                    .outputs = kEntropyOutputs,
-                                                    .attrs = kAttrs,
-                                                    .infer = infer};
-constinit const ReferenceFn reference_softmax_cross_entropy_loss = run_entropy;
-constinit const DecomposeFn decompose_softmax_cross_entropy_loss = decompose;
+MOTE_DEFINE_OP(softmax_cross_entropy_loss) = {.name = "softmax_cross_entropy_loss",
+                                              .doc = "negative_log_likelihood_loss of log_softmax(scores).",
+                                              .inputs = kEntropyInputs,
+                                              .outputs = kEntropyOutputs,
+                                              .attrs = kAttrs,
+                                              .infer = infer};
+MOTE_DEFINE_REFERENCE(softmax_cross_entropy_loss) = run_entropy;
+MOTE_DEFINE_DECOMPOSITION(softmax_cross_entropy_loss) = decompose;
 
 }  // namespace mote

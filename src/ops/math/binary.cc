@@ -148,14 +148,14 @@ Status run_pow(ReferenceContext& ctx) {
 
 }  // namespace
 
-#define MOTE_BINARY(name_, opcode, classes, outs, doc_text)                   \
-  constinit const Op op_##name_ = {.name = #name_,                            \
-                                   .doc = doc_text,                           \
-                                   .inputs = kInputs,                         \
-                                   .outputs = outs,                           \
-                                   .infer = infer<BinaryOp::opcode, classes>, \
-                                   .flags = kElementwise};                    \
-  constinit const ReferenceFn reference_##name_ = run<BinaryOp::opcode>;
+#define MOTE_BINARY(name_, opcode, classes, outs, doc_text)           \
+  MOTE_DEFINE_OP(name_) = {.name = #name_,                            \
+                           .doc = doc_text,                           \
+                           .inputs = kInputs,                         \
+                           .outputs = outs,                           \
+                           .infer = infer<BinaryOp::opcode, classes>, \
+                           .flags = kElementwise};                    \
+  MOTE_DEFINE_REFERENCE(name_) = run<BinaryOp::opcode>;
 
 MOTE_BINARY(add, add, kNumbers, kOutputs, "x + y; integers wrap.")
 MOTE_BINARY(and, logical_and, kBool, kBoolOutputs, "Logical x and y.")
@@ -175,32 +175,32 @@ MOTE_BINARY(sub, sub, kNumbers, kOutputs, "x - y; integers wrap.")
 MOTE_BINARY(xor, logical_xor, kBool, kBoolOutputs, "Whether exactly one of x and y is true.")
 #undef MOTE_BINARY
 
-constinit const Op op_bit_shift = {.name = "bit_shift",
-                                   .doc =
-                                       "x shifted by y bits. By the width or more, or by a negative amount: 0, but -1 "
-                                       "where a negative x is shifted to the right.",
-                                   .inputs = kInputs,
-                                   .outputs = kOutputs,
-                                   .attrs = kShiftAttrs,
-                                   .infer = infer_shift,
-                                   .flags = kElementwise};
-constinit const ReferenceFn reference_bit_shift = run_shift;
-
-constinit const Op op_mod = {.name = "mod",
-                             .doc = "The remainder of x / y. Integers by zero give 0.",
+MOTE_DEFINE_OP(bit_shift) = {.name = "bit_shift",
+                             .doc =
+                                 "x shifted by y bits. By the width or more, or by a negative amount: 0, but -1 "
+                                 "where a negative x is shifted to the right.",
                              .inputs = kInputs,
                              .outputs = kOutputs,
-                             .attrs = kModAttrs,
-                             .infer = infer<BinaryOp::mod, kNumbers>,
+                             .attrs = kShiftAttrs,
+                             .infer = infer_shift,
                              .flags = kElementwise};
-constinit const ReferenceFn reference_mod = run_mod;
+MOTE_DEFINE_REFERENCE(bit_shift) = run_shift;
 
-constinit const Op op_pow = {.name = "pow",
-                             .doc = "x to the power y, in the dtype of x; integers wrap.",
-                             .inputs = kPowInputs,
-                             .outputs = kOutputs,
-                             .infer = infer<BinaryOp::pow, kNumbers>,
-                             .flags = kElementwise};
-constinit const ReferenceFn reference_pow = run_pow;
+MOTE_DEFINE_OP(mod) = {.name = "mod",
+                       .doc = "The remainder of x / y. Integers by zero give 0.",
+                       .inputs = kInputs,
+                       .outputs = kOutputs,
+                       .attrs = kModAttrs,
+                       .infer = infer<BinaryOp::mod, kNumbers>,
+                       .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(mod) = run_mod;
+
+MOTE_DEFINE_OP(pow) = {.name = "pow",
+                       .doc = "x to the power y, in the dtype of x; integers wrap.",
+                       .inputs = kPowInputs,
+                       .outputs = kOutputs,
+                       .infer = infer<BinaryOp::pow, kNumbers>,
+                       .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(pow) = run_pow;
 
 }  // namespace mote

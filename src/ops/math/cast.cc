@@ -164,33 +164,33 @@ Status run_bits(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_bitcast = {.name = "bitcast",
-                                 .doc = "The same bits, read as another dtype of the same width.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kBitAttrs,
-                                 .infer = infer_bits};
-constinit const ReferenceFn reference_bitcast = run_bits;
+MOTE_DEFINE_OP(bitcast) = {.name = "bitcast",
+                           .doc = "The same bits, read as another dtype of the same width.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kBitAttrs,
+                           .infer = infer_bits};
+MOTE_DEFINE_REFERENCE(bitcast) = run_bits;
 
-constinit const Op op_cast = {.name = "cast",
-                              .doc =
-                                  "The elements converted. Floats to integers truncate and saturate, NaN gives 0; "
-                                  "integers to narrower ones, and anything to 2 or 4 bits, wrap; strings are read "
-                                  "and written as decimal numbers.",
-                              .inputs = kInputs,
-                              .outputs = kOutputs,
-                              .attrs = kAttrs,
-                              .infer = infer_cast,
-                              .flags = kElementwise};
-constinit const ReferenceFn reference_cast = run;
+MOTE_DEFINE_OP(cast) = {.name = "cast",
+                        .doc =
+                            "The elements converted. Floats to integers truncate and saturate, NaN gives 0; "
+                            "integers to narrower ones, and anything to 2 or 4 bits, wrap; strings are read "
+                            "and written as decimal numbers.",
+                        .inputs = kInputs,
+                        .outputs = kOutputs,
+                        .attrs = kAttrs,
+                        .infer = infer_cast,
+                        .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(cast) = run;
 
-constinit const Op op_cast_like = {.name = "cast_like",
-                                   .doc = "cast to the dtype of another tensor.",
-                                   .inputs = kLikeInputs,
-                                   .outputs = kOutputs,
-                                   .attrs = kLikeAttrs,
-                                   .infer = infer_like};
-constinit const ReferenceFn reference_cast_like = run;
-constinit const DecomposeFn decompose_cast_like = decompose_like;
+MOTE_DEFINE_OP(cast_like) = {.name = "cast_like",
+                             .doc = "cast to the dtype of another tensor.",
+                             .inputs = kLikeInputs,
+                             .outputs = kOutputs,
+                             .attrs = kLikeAttrs,
+                             .infer = infer_like};
+MOTE_DEFINE_REFERENCE(cast_like) = run;
+MOTE_DEFINE_DECOMPOSITION(cast_like) = decompose_like;
 
 }  // namespace mote

@@ -64,11 +64,11 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_det = {.name = "det",
-                             .doc = "The determinant of each matrix; of an empty one, 1.",
-                             .inputs = kInputs,
-                             .outputs = kOutputs,
-                             .infer = infer};
-constinit const ReferenceFn reference_det = run;
+MOTE_DEFINE_OP(det) = {.name = "det",
+                       .doc = "The determinant of each matrix; of an empty one, 1.",
+                       .inputs = kInputs,
+                       .outputs = kOutputs,
+                       .infer = infer};
+MOTE_DEFINE_REFERENCE(det) = run;
 
 }  // namespace mote

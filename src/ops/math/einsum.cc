@@ -267,13 +267,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_einsum = {.name = "einsum",
-                                .doc = "The sum of products that Einstein's notation describes.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer};
-constinit const ReferenceFn reference_einsum = run;
-constinit const DecomposeFn decompose_einsum = decompose;
+MOTE_DEFINE_OP(einsum) = {.name = "einsum",
+                          .doc = "The sum of products that Einstein's notation describes.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer};
+MOTE_DEFINE_REFERENCE(einsum) = run;
+MOTE_DEFINE_DECOMPOSITION(einsum) = decompose;
 
 }  // namespace mote

@@ -135,23 +135,23 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_gemm = {.name = "gemm",
-                              .doc = "alpha a b + beta c for matrices.",
-                              .inputs = kGemmInputs,
-                              .outputs = kOutputs,
-                              .attrs = kGemmAttrs,
-                              .infer = infer_gemm};
-constinit const ReferenceFn reference_gemm = run_gemm;
-constinit const DecomposeFn decompose_gemm = decompose;
+MOTE_DEFINE_OP(gemm) = {.name = "gemm",
+                        .doc = "alpha a b + beta c for matrices.",
+                        .inputs = kGemmInputs,
+                        .outputs = kOutputs,
+                        .attrs = kGemmAttrs,
+                        .infer = infer_gemm};
+MOTE_DEFINE_REFERENCE(gemm) = run_gemm;
+MOTE_DEFINE_DECOMPOSITION(gemm) = decompose;
 
-constinit const Op op_matmul = {.name = "matmul",
-                                .doc =
-                                    "The product of two matrices, or of two stacks of them, plus an optional bias "
-                                    "and elementwise steps.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer_matmul};
-constinit const ReferenceFn reference_matmul = run_matmul;
+MOTE_DEFINE_OP(matmul) = {.name = "matmul",
+                          .doc =
+                              "The product of two matrices, or of two stacks of them, plus an optional bias "
+                              "and elementwise steps.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer_matmul};
+MOTE_DEFINE_REFERENCE(matmul) = run_matmul;
 
 }  // namespace mote

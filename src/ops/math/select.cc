@@ -97,20 +97,20 @@ Status run_clip(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_clip = {.name = "clip",
-                              .doc = "min(max(input, min), max), element by element; NaN stays.",
-                              .inputs = kClipInputs,
-                              .outputs = kClipOutputs,
-                              .infer = infer_clip,
-                              .flags = kElementwise};
-constinit const ReferenceFn reference_clip = run_clip;
+MOTE_DEFINE_OP(clip) = {.name = "clip",
+                        .doc = "min(max(input, min), max), element by element; NaN stays.",
+                        .inputs = kClipInputs,
+                        .outputs = kClipOutputs,
+                        .infer = infer_clip,
+                        .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(clip) = run_clip;
 
-constinit const Op op_where = {.name = "where",
-                               .doc = "x where the condition is true, y elsewhere.",
-                               .inputs = kWhereInputs,
-                               .outputs = kWhereOutputs,
-                               .infer = infer_where,
-                               .flags = kElementwise};
-constinit const ReferenceFn reference_where = run_where;
+MOTE_DEFINE_OP(where) = {.name = "where",
+                         .doc = "x where the condition is true, y elsewhere.",
+                         .inputs = kWhereInputs,
+                         .outputs = kWhereOutputs,
+                         .infer = infer_where,
+                         .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(where) = run_where;
 
 }  // namespace mote

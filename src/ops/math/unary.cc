@@ -59,14 +59,14 @@ Status run_is_inf(ReferenceContext& ctx) {
 
 }  // namespace
 
-#define MOTE_UNARY(name_, opcode, classes, doc_text)                         \
-  constinit const Op op_##name_ = {.name = #name_,                           \
-                                   .doc = doc_text,                          \
-                                   .inputs = kInputs,                        \
-                                   .outputs = kOutputs,                      \
-                                   .infer = infer<UnaryOp::opcode, classes>, \
-                                   .flags = kElementwise};                   \
-  constinit const ReferenceFn reference_##name_ = run<UnaryOp::opcode>;
+#define MOTE_UNARY(name_, opcode, classes, doc_text)                 \
+  MOTE_DEFINE_OP(name_) = {.name = #name_,                           \
+                           .doc = doc_text,                          \
+                           .inputs = kInputs,                        \
+                           .outputs = kOutputs,                      \
+                           .infer = infer<UnaryOp::opcode, classes>, \
+                           .flags = kElementwise};                   \
+  MOTE_DEFINE_REFERENCE(name_) = run<UnaryOp::opcode>;
 
 MOTE_UNARY(abs, abs, kNumbers, "The absolute value; of the least integer of a type, itself.")
 MOTE_UNARY(acos, acos, kFloats, "The inverse cosine.")
@@ -95,29 +95,29 @@ MOTE_UNARY(tan, tan, kFloats, "The tangent of x in radians.")
 MOTE_UNARY(tanh, tanh, kFloats, "The hyperbolic tangent.")
 #undef MOTE_UNARY
 
-constinit const Op op_is_inf = {.name = "is_inf",
-                                .doc = "Whether x is an infinity of a sign that counts.",
-                                .inputs = kInputs,
-                                .outputs = kBoolOutputs,
-                                .attrs = kIsInfAttrs,
-                                .infer = infer<UnaryOp::is_inf, kFloats | kFloat8>,
-                                .flags = kElementwise};
-constinit const ReferenceFn reference_is_inf = run_is_inf;
+MOTE_DEFINE_OP(is_inf) = {.name = "is_inf",
+                          .doc = "Whether x is an infinity of a sign that counts.",
+                          .inputs = kInputs,
+                          .outputs = kBoolOutputs,
+                          .attrs = kIsInfAttrs,
+                          .infer = infer<UnaryOp::is_inf, kFloats | kFloat8>,
+                          .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(is_inf) = run_is_inf;
 
-constinit const Op op_is_nan = {.name = "is_nan",
-                                .doc = "Whether x is not a number.",
-                                .inputs = kInputs,
-                                .outputs = kBoolOutputs,
-                                .infer = infer<UnaryOp::is_nan, kFloats | kFloat8>,
-                                .flags = kElementwise};
-constinit const ReferenceFn reference_is_nan = run<UnaryOp::is_nan>;
+MOTE_DEFINE_OP(is_nan) = {.name = "is_nan",
+                          .doc = "Whether x is not a number.",
+                          .inputs = kInputs,
+                          .outputs = kBoolOutputs,
+                          .infer = infer<UnaryOp::is_nan, kFloats | kFloat8>,
+                          .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(is_nan) = run<UnaryOp::is_nan>;
 
-constinit const Op op_not = {.name = "not",
-                             .doc = "Logical negation.",
-                             .inputs = kInputs,
-                             .outputs = kBoolOutputs,
-                             .infer = infer<UnaryOp::logical_not, kBool>,
-                             .flags = kElementwise};
-constinit const ReferenceFn reference_not = run<UnaryOp::logical_not>;
+MOTE_DEFINE_OP(not ) = {.name = "not",
+                        .doc = "Logical negation.",
+                        .inputs = kInputs,
+                        .outputs = kBoolOutputs,
+                        .infer = infer<UnaryOp::logical_not, kBool>,
+                        .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(not ) = run<UnaryOp::logical_not>;
 
 }  // namespace mote

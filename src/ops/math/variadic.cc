@@ -87,15 +87,15 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-#define MOTE_VARIADIC(name_, kind, doc_text)                       \
-  constinit const Op op_##name_ = {.name = #name_,                 \
-                                   .doc = doc_text,                \
-                                   .inputs = kInputs,              \
-                                   .outputs = kOutputs,            \
-                                   .infer = infer<Kind::kind>,     \
-                                   .flags = kElementwise};         \
-  constinit const ReferenceFn reference_##name_ = run<Kind::kind>; \
-  constinit const DecomposeFn decompose_##name_ = decompose<Kind::kind>;
+#define MOTE_VARIADIC(name_, kind, doc_text)           \
+  MOTE_DEFINE_OP(name_) = {.name = #name_,             \
+                           .doc = doc_text,            \
+                           .inputs = kInputs,          \
+                           .outputs = kOutputs,        \
+                           .infer = infer<Kind::kind>, \
+                           .flags = kElementwise};     \
+  MOTE_DEFINE_REFERENCE(name_) = run<Kind::kind>;      \
+  MOTE_DEFINE_DECOMPOSITION(name_) = decompose<Kind::kind>;
 
 MOTE_VARIADIC(max, kMax, "The largest of the inputs, NaN if one is.")
 MOTE_VARIADIC(mean, kMean, "The mean of the inputs.")

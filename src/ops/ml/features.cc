@@ -132,30 +132,30 @@ Status run_encode(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_array_feature_extractor = {.name = "array_feature_extractor",
-                                                 .doc = "Elements of the last axis, picked by index.",
-                                                 .inputs = kExtractInputs,
-                                                 .outputs = kExtractOutputs,
-                                                 .infer = infer_extract};
-constinit const ReferenceFn reference_array_feature_extractor = run_extract;
+MOTE_DEFINE_OP(array_feature_extractor) = {.name = "array_feature_extractor",
+                                           .doc = "Elements of the last axis, picked by index.",
+                                           .inputs = kExtractInputs,
+                                           .outputs = kExtractOutputs,
+                                           .infer = infer_extract};
+MOTE_DEFINE_REFERENCE(array_feature_extractor) = run_extract;
 
-constinit const Op op_binarizer = {.name = "binarizer",
-                                   .doc = "1 where x exceeds a threshold, else 0.",
-                                   .inputs = kInputs,
-                                   .outputs = kOutputs,
-                                   .attrs = kBinarizeAttrs,
-                                   .infer = infer_binarize,
-                                   .flags = kElementwise};
-constinit const ReferenceFn reference_binarizer = run_binarize;
+MOTE_DEFINE_OP(binarizer) = {.name = "binarizer",
+                             .doc = "1 where x exceeds a threshold, else 0.",
+                             .inputs = kInputs,
+                             .outputs = kOutputs,
+                             .attrs = kBinarizeAttrs,
+                             .infer = infer_binarize,
+                             .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(binarizer) = run_binarize;
 
-constinit const Op op_label_encoder = {.name = "label_encoder",
-                                       .doc =
-                                           "Each element looked up among the keys of its dtype and replaced by the "
-                                           "value that belongs to it.",
-                                       .inputs = kInputs,
-                                       .outputs = kOutputs,
-                                       .attrs = kEncodeAttrs,
-                                       .infer = infer_encode};
-constinit const ReferenceFn reference_label_encoder = run_encode;
+MOTE_DEFINE_OP(label_encoder) = {.name = "label_encoder",
+                                 .doc =
+                                     "Each element looked up among the keys of its dtype and replaced by the "
+                                     "value that belongs to it.",
+                                 .inputs = kInputs,
+                                 .outputs = kOutputs,
+                                 .attrs = kEncodeAttrs,
+                                 .infer = infer_encode};
+MOTE_DEFINE_REFERENCE(label_encoder) = run_encode;
 
 }  // namespace mote

@@ -184,14 +184,14 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_tree_ensemble = {.name = "tree_ensemble",
-                                       .doc =
-                                           "The leaves that x reaches in a set of decision trees, aggregated per "
-                                           "target.",
-                                       .inputs = kInputs,
-                                       .outputs = kOutputs,
-                                       .attrs = kAttrs,
-                                       .infer = infer};
-constinit const ReferenceFn reference_tree_ensemble = run;
+MOTE_DEFINE_OP(tree_ensemble) = {.name = "tree_ensemble",
+                                 .doc =
+                                     "The leaves that x reaches in a set of decision trees, aggregated per "
+                                     "target.",
+                                 .inputs = kInputs,
+                                 .outputs = kOutputs,
+                                 .attrs = kAttrs,
+                                 .infer = infer};
+MOTE_DEFINE_REFERENCE(tree_ensemble) = run;
 
 }  // namespace mote

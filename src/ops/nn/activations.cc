@@ -95,14 +95,14 @@ Status run_prelu(ReferenceContext& ctx) {
 }  // namespace
 
 #define MOTE_ACTIVATION(name_, opcode, classes, attributes, doc_text) \
-  constinit const Op op_##name_ = {.name = #name_,                    \
-                                   .doc = doc_text,                   \
-                                   .inputs = kInputs,                 \
-                                   .outputs = kOutputs,               \
-                                   .attrs = attributes,               \
-                                   .infer = infer<classes>,           \
-                                   .flags = kElementwise};            \
-  constinit const ReferenceFn reference_##name_ = run<UnaryOp::opcode>;
+  MOTE_DEFINE_OP(name_) = {.name = #name_,                            \
+                           .doc = doc_text,                           \
+                           .inputs = kInputs,                         \
+                           .outputs = kOutputs,                       \
+                           .attrs = attributes,                       \
+                           .infer = infer<classes>,                   \
+                           .flags = kElementwise};                    \
+  MOTE_DEFINE_REFERENCE(name_) = run<UnaryOp::opcode>;
 
 MOTE_ACTIVATION(celu, celu, kFloats, kElu, "max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).")
 MOTE_ACTIVATION(elu, elu, kFloats, kElu, "x above 0, alpha * (exp(x) - 1) below.")
@@ -119,21 +119,21 @@ MOTE_ACTIVATION(swish, swish, kFloats, kSwish, "x * sigmoid(alpha * x).")
 MOTE_ACTIVATION(thresholded_relu, thresholded_relu, kFloats, kThreshold, "x above alpha, else 0.")
 #undef MOTE_ACTIVATION
 
-constinit const Op op_gelu = {.name = "gelu",
-                              .doc = "x times the normal distribution function of x.",
-                              .inputs = kInputs,
-                              .outputs = kOutputs,
-                              .attrs = kGelu,
-                              .infer = infer<kFloats>,
-                              .flags = kElementwise};
-constinit const ReferenceFn reference_gelu = run_gelu;
+MOTE_DEFINE_OP(gelu) = {.name = "gelu",
+                        .doc = "x times the normal distribution function of x.",
+                        .inputs = kInputs,
+                        .outputs = kOutputs,
+                        .attrs = kGelu,
+                        .infer = infer<kFloats>,
+                        .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(gelu) = run_gelu;
 
-constinit const Op op_prelu = {.name = "prelu",
-                               .doc = "x above 0, slope * x below.",
-                               .inputs = kPreluInputs,
-                               .outputs = kOutputs,
-                               .infer = infer_prelu,
-                               .flags = kElementwise};
-constinit const ReferenceFn reference_prelu = run_prelu;
+MOTE_DEFINE_OP(prelu) = {.name = "prelu",
+                         .doc = "x above 0, slope * x below.",
+                         .inputs = kPreluInputs,
+                         .outputs = kOutputs,
+                         .infer = infer_prelu,
+                         .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(prelu) = run_prelu;
 
 }  // namespace mote

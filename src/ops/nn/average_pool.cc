@@ -41,12 +41,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_average_pool = {.name = "average_pool",
-                                      .doc = "The mean of every window of x.",
-                                      .inputs = kInputs,
-                                      .outputs = kOutputs,
-                                      .attrs = kAttrs,
-                                      .infer = infer};
-constinit const ReferenceFn reference_average_pool = run;
+MOTE_DEFINE_OP(average_pool) = {.name = "average_pool",
+                                .doc = "The mean of every window of x.",
+                                .inputs = kInputs,
+                                .outputs = kOutputs,
+                                .attrs = kAttrs,
+                                .infer = infer};
+MOTE_DEFINE_REFERENCE(average_pool) = run;
 
 }  // namespace mote

@@ -86,14 +86,14 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_batch_normalization = {
+MOTE_DEFINE_OP(batch_normalization) = {
     .name = "batch_normalization",
     .doc = "Normalises every channel by given statistics (inference) or by those of the batch (training).",
     .inputs = kInputs,
     .outputs = kOutputs,
     .attrs = kAttrs,
     .infer = infer};
-constinit const ReferenceFn reference_batch_normalization = run;
-constinit const DecomposeFn decompose_batch_normalization = decompose;
+MOTE_DEFINE_REFERENCE(batch_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(batch_normalization) = decompose;
 
 }  // namespace mote

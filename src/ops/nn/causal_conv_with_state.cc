@@ -85,14 +85,14 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_causal_conv_with_state = {
+MOTE_DEFINE_OP(causal_conv_with_state) = {
     .name = "causal_conv_with_state",
     .doc = "Depthwise convolution along the last axis over the past alone, carrying the last inputs as a state.",
     .inputs = kInputs,
     .outputs = kOutputs,
     .attrs = kAttrs,
     .infer = infer};
-constinit const ReferenceFn reference_causal_conv_with_state = run;
-constinit const DecomposeFn decompose_causal_conv_with_state = decompose;
+MOTE_DEFINE_REFERENCE(causal_conv_with_state) = run;
+MOTE_DEFINE_DECOMPOSITION(causal_conv_with_state) = decompose;
 
 }  // namespace mote

@@ -84,13 +84,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_col2im = {.name = "col2im",
-                                .doc = "Adds blocks of columns back into an image: the inverse of im2col.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer,
-                                .shape_operands = 0b110};
-constinit const ReferenceFn reference_col2im = run;
+MOTE_DEFINE_OP(col2im) = {.name = "col2im",
+                          .doc = "Adds blocks of columns back into an image: the inverse of im2col.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer,
+                          .shape_operands = 0b110};
+MOTE_DEFINE_REFERENCE(col2im) = run;
 
 }  // namespace mote

@@ -39,13 +39,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_conv = {
-    .name = "conv",
-    .doc = "Convolution: every output is the sum of a window of x weighted by w, plus a bias.",
-    .inputs = kInputs,
-    .outputs = kOutputs,
-    .attrs = kAttrs,
-    .infer = infer};
-constinit const ReferenceFn reference_conv = run;
+MOTE_DEFINE_OP(conv) = {.name = "conv",
+                        .doc = "Convolution: every output is the sum of a window of x weighted by w, plus a bias.",
+                        .inputs = kInputs,
+                        .outputs = kOutputs,
+                        .attrs = kAttrs,
+                        .infer = infer};
+MOTE_DEFINE_REFERENCE(conv) = run;
 
 }  // namespace mote

@@ -48,12 +48,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_conv_integer = {.name = "conv_integer",
-                                      .doc = "Convolution of 8-bit integers with run-time zero points into i32.",
-                                      .inputs = kInputs,
-                                      .outputs = kOutputs,
-                                      .attrs = kAttrs,
-                                      .infer = infer};
-constinit const ReferenceFn reference_conv_integer = run;
+MOTE_DEFINE_OP(conv_integer) = {.name = "conv_integer",
+                                .doc = "Convolution of 8-bit integers with run-time zero points into i32.",
+                                .inputs = kInputs,
+                                .outputs = kOutputs,
+                                .attrs = kAttrs,
+                                .infer = infer};
+MOTE_DEFINE_REFERENCE(conv_integer) = run;
 
 }  // namespace mote

@@ -146,13 +146,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_conv_transpose = {
+MOTE_DEFINE_OP(conv_transpose) = {
     .name = "conv_transpose",
     .doc = "Transposed convolution: the gradient of conv with respect to its input, used to enlarge images.",
     .inputs = kInputs,
     .outputs = kOutputs,
     .attrs = kAttrs,
     .infer = infer};
-constinit const ReferenceFn reference_conv_transpose = run;
+MOTE_DEFINE_REFERENCE(conv_transpose) = run;
 
 }  // namespace mote

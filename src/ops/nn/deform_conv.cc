@@ -118,12 +118,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_deform_conv = {.name = "deform_conv",
-                                     .doc = "Convolution whose taps are moved by offsets and weighted by a mask.",
-                                     .inputs = kInputs,
-                                     .outputs = kOutputs,
-                                     .attrs = kAttrs,
-                                     .infer = infer};
-constinit const ReferenceFn reference_deform_conv = run;
+MOTE_DEFINE_OP(deform_conv) = {.name = "deform_conv",
+                               .doc = "Convolution whose taps are moved by offsets and weighted by a mask.",
+                               .inputs = kInputs,
+                               .outputs = kOutputs,
+                               .attrs = kAttrs,
+                               .infer = infer};
+MOTE_DEFINE_REFERENCE(deform_conv) = run;
 
 }  // namespace mote

@@ -47,13 +47,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_dropout = {.name = "dropout",
-                                 .doc = "Sets elements to zero at random while training; the identity otherwise.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kAttrs,
-                                 .infer = infer,
-                                 .flags = kRandom};
-constinit const ReferenceFn reference_dropout = run;
+MOTE_DEFINE_OP(dropout) = {.name = "dropout",
+                           .doc = "Sets elements to zero at random while training; the identity otherwise.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kAttrs,
+                           .infer = infer,
+                           .flags = kRandom};
+MOTE_DEFINE_REFERENCE(dropout) = run;
 
 }  // namespace mote

@@ -32,13 +32,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_global_average_pool = {.name = "global_average_pool",
-                                             .doc = "The mean over all spatial axes.",
-                                             .inputs = kInputs,
-                                             .outputs = kOutputs,
-                                             .attrs = kAttrs,
-                                             .infer = infer_global_pool};
-constinit const ReferenceFn reference_global_average_pool = run;
-constinit const DecomposeFn decompose_global_average_pool = decompose;
+MOTE_DEFINE_OP(global_average_pool) = {.name = "global_average_pool",
+                                       .doc = "The mean over all spatial axes.",
+                                       .inputs = kInputs,
+                                       .outputs = kOutputs,
+                                       .attrs = kAttrs,
+                                       .infer = infer_global_pool};
+MOTE_DEFINE_REFERENCE(global_average_pool) = run;
+MOTE_DEFINE_DECOMPOSITION(global_average_pool) = decompose;
 
 }  // namespace mote

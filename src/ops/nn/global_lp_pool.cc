@@ -36,13 +36,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_global_lp_pool = {.name = "global_lp_pool",
-                                        .doc = "The p-norm over all spatial axes.",
-                                        .inputs = kInputs,
-                                        .outputs = kOutputs,
-                                        .attrs = kAttrs,
-                                        .infer = infer_global_pool};
-constinit const ReferenceFn reference_global_lp_pool = run;
-constinit const DecomposeFn decompose_global_lp_pool = decompose;
+MOTE_DEFINE_OP(global_lp_pool) = {.name = "global_lp_pool",
+                                  .doc = "The p-norm over all spatial axes.",
+                                  .inputs = kInputs,
+                                  .outputs = kOutputs,
+                                  .attrs = kAttrs,
+                                  .infer = infer_global_pool};
+MOTE_DEFINE_REFERENCE(global_lp_pool) = run;
+MOTE_DEFINE_DECOMPOSITION(global_lp_pool) = decompose;
 
 }  // namespace mote

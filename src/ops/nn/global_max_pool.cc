@@ -35,13 +35,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_global_max_pool = {.name = "global_max_pool",
-                                         .doc = "The maximum over all spatial axes.",
-                                         .inputs = kInputs,
-                                         .outputs = kOutputs,
-                                         .attrs = kAttrs,
-                                         .infer = infer_global_pool};
-constinit const ReferenceFn reference_global_max_pool = run;
-constinit const DecomposeFn decompose_global_max_pool = decompose;
+MOTE_DEFINE_OP(global_max_pool) = {.name = "global_max_pool",
+                                   .doc = "The maximum over all spatial axes.",
+                                   .inputs = kInputs,
+                                   .outputs = kOutputs,
+                                   .attrs = kAttrs,
+                                   .infer = infer_global_pool};
+MOTE_DEFINE_REFERENCE(global_max_pool) = run;
+MOTE_DEFINE_DECOMPOSITION(global_max_pool) = decompose;
 
 }  // namespace mote

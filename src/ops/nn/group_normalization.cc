@@ -80,23 +80,22 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_group_normalization = {
-    .name = "group_normalization",
-    .doc = "Normalises groups of channels of each image, then scales each channel.",
-    .inputs = kGroupInputs,
-    .outputs = kOutputs,
-    .attrs = kGroupAttrs,
-    .infer = infer};
-constinit const ReferenceFn reference_group_normalization = run;
-constinit const DecomposeFn decompose_group_normalization = decompose;
+MOTE_DEFINE_OP(group_normalization) = {.name = "group_normalization",
+                                       .doc = "Normalises groups of channels of each image, then scales each channel.",
+                                       .inputs = kGroupInputs,
+                                       .outputs = kOutputs,
+                                       .attrs = kGroupAttrs,
+                                       .infer = infer};
+MOTE_DEFINE_REFERENCE(group_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(group_normalization) = decompose;
 
-constinit const Op op_instance_normalization = {.name = "instance_normalization",
-                                                .doc = "Normalises every channel of each image, then scales it.",
-                                                .inputs = kInstanceInputs,
-                                                .outputs = kOutputs,
-                                                .attrs = kInstanceAttrs,
-                                                .infer = infer};
-constinit const ReferenceFn reference_instance_normalization = run;
-constinit const DecomposeFn decompose_instance_normalization = decompose;
+MOTE_DEFINE_OP(instance_normalization) = {.name = "instance_normalization",
+                                          .doc = "Normalises every channel of each image, then scales it.",
+                                          .inputs = kInstanceInputs,
+                                          .outputs = kOutputs,
+                                          .attrs = kInstanceAttrs,
+                                          .infer = infer};
+MOTE_DEFINE_REFERENCE(instance_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(instance_normalization) = decompose;
 
 }  // namespace mote

@@ -35,12 +35,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_hardmax = {.name = "hardmax",
-                                 .doc = "1 at the first largest element along one axis, 0 elsewhere.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kAttrs,
-                                 .infer = infer};
-constinit const ReferenceFn reference_hardmax = run;
+MOTE_DEFINE_OP(hardmax) = {.name = "hardmax",
+                           .doc = "1 at the first largest element along one axis, 0 elsewhere.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kAttrs,
+                           .infer = infer};
+MOTE_DEFINE_REFERENCE(hardmax) = run;
 
 }  // namespace mote

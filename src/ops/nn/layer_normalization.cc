@@ -92,13 +92,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_layer_normalization = {.name = "layer_normalization",
-                                             .doc = "Normalises the last axes to mean 0 and variance 1, then scales.",
-                                             .inputs = kInputs,
-                                             .outputs = kOutputs,
-                                             .attrs = kAttrs,
-                                             .infer = infer};
-constinit const ReferenceFn reference_layer_normalization = run;
-constinit const DecomposeFn decompose_layer_normalization = decompose;
+MOTE_DEFINE_OP(layer_normalization) = {.name = "layer_normalization",
+                                       .doc = "Normalises the last axes to mean 0 and variance 1, then scales.",
+                                       .inputs = kInputs,
+                                       .outputs = kOutputs,
+                                       .attrs = kAttrs,
+                                       .infer = infer};
+MOTE_DEFINE_REFERENCE(layer_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(layer_normalization) = decompose;
 
 }  // namespace mote

@@ -46,13 +46,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_log_softmax = {.name = "log_softmax",
-                                     .doc = "The logarithm of softmax along one axis.",
-                                     .inputs = kInputs,
-                                     .outputs = kOutputs,
-                                     .attrs = kAttrs,
-                                     .infer = infer};
-constinit const ReferenceFn reference_log_softmax = run;
-constinit const DecomposeFn decompose_log_softmax = decompose;
+MOTE_DEFINE_OP(log_softmax) = {.name = "log_softmax",
+                               .doc = "The logarithm of softmax along one axis.",
+                               .inputs = kInputs,
+                               .outputs = kOutputs,
+                               .attrs = kAttrs,
+                               .infer = infer};
+MOTE_DEFINE_REFERENCE(log_softmax) = run;
+MOTE_DEFINE_DECOMPOSITION(log_softmax) = decompose;
 
 }  // namespace mote

@@ -53,13 +53,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_lp_normalization = {.name = "lp_normalization",
-                                          .doc = "Divides by the 1- or 2-norm along one axis.",
-                                          .inputs = kInputs,
-                                          .outputs = kOutputs,
-                                          .attrs = kAttrs,
-                                          .infer = infer};
-constinit const ReferenceFn reference_lp_normalization = run;
-constinit const DecomposeFn decompose_lp_normalization = decompose;
+MOTE_DEFINE_OP(lp_normalization) = {.name = "lp_normalization",
+                                    .doc = "Divides by the 1- or 2-norm along one axis.",
+                                    .inputs = kInputs,
+                                    .outputs = kOutputs,
+                                    .attrs = kAttrs,
+                                    .infer = infer};
+MOTE_DEFINE_REFERENCE(lp_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(lp_normalization) = decompose;
 
 }  // namespace mote

@@ -36,12 +36,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_lp_pool = {.name = "lp_pool",
-                                 .doc = "The p-norm of every window of x.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kAttrs,
-                                 .infer = infer};
-constinit const ReferenceFn reference_lp_pool = run;
+MOTE_DEFINE_OP(lp_pool) = {.name = "lp_pool",
+                           .doc = "The p-norm of every window of x.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kAttrs,
+                           .infer = infer};
+MOTE_DEFINE_REFERENCE(lp_pool) = run;
 
 }  // namespace mote

@@ -43,12 +43,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_lrn = {.name = "lrn",
-                             .doc = "Divides by a power of the sum of squares of the channels around.",
-                             .inputs = kInputs,
-                             .outputs = kOutputs,
-                             .attrs = kAttrs,
-                             .infer = infer};
-constinit const ReferenceFn reference_lrn = run;
+MOTE_DEFINE_OP(lrn) = {.name = "lrn",
+                       .doc = "Divides by a power of the sum of squares of the channels around.",
+                       .inputs = kInputs,
+                       .outputs = kOutputs,
+                       .attrs = kAttrs,
+                       .infer = infer};
+MOTE_DEFINE_REFERENCE(lrn) = run;
 
 }  // namespace mote

@@ -64,12 +64,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_max_pool = {.name = "max_pool",
-                                  .doc = "The largest element of every window of x.",
-                                  .inputs = kInputs,
-                                  .outputs = kOutputs,
-                                  .attrs = kAttrs,
-                                  .infer = infer};
-constinit const ReferenceFn reference_max_pool = run;
+MOTE_DEFINE_OP(max_pool) = {.name = "max_pool",
+                            .doc = "The largest element of every window of x.",
+                            .inputs = kInputs,
+                            .outputs = kOutputs,
+                            .attrs = kAttrs,
+                            .infer = infer};
+MOTE_DEFINE_REFERENCE(max_pool) = run;
 
 }  // namespace mote

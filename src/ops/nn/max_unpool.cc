@@ -78,13 +78,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_max_unpool = {.name = "max_unpool",
-                                    .doc = "Puts the maxima of max_pool back where they came from.",
-                                    .inputs = kInputs,
-                                    .outputs = kOutputs,
-                                    .attrs = kAttrs,
-                                    .infer = infer,
-                                    .shape_operands = 0b100};
-constinit const ReferenceFn reference_max_unpool = run;
+MOTE_DEFINE_OP(max_unpool) = {.name = "max_unpool",
+                              .doc = "Puts the maxima of max_pool back where they came from.",
+                              .inputs = kInputs,
+                              .outputs = kOutputs,
+                              .attrs = kAttrs,
+                              .infer = infer,
+                              .shape_operands = 0b100};
+MOTE_DEFINE_REFERENCE(max_unpool) = run;
 
 }  // namespace mote

@@ -56,13 +56,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_mean_variance_normalization = {.name = "mean_variance_normalization",
-                                                     .doc = "Normalises a set of axes to mean 0 and variance 1.",
-                                                     .inputs = kInputs,
-                                                     .outputs = kOutputs,
-                                                     .attrs = kAttrs,
-                                                     .infer = infer};
-constinit const ReferenceFn reference_mean_variance_normalization = run;
-constinit const DecomposeFn decompose_mean_variance_normalization = decompose;
+MOTE_DEFINE_OP(mean_variance_normalization) = {.name = "mean_variance_normalization",
+                                               .doc = "Normalises a set of axes to mean 0 and variance 1.",
+                                               .inputs = kInputs,
+                                               .outputs = kOutputs,
+                                               .attrs = kAttrs,
+                                               .infer = infer};
+MOTE_DEFINE_REFERENCE(mean_variance_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(mean_variance_normalization) = decompose;
 
 }  // namespace mote

@@ -59,12 +59,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_qlinear_conv = {.name = "qlinear_conv",
-                                      .doc = "Convolution of quantized operands, requantized to the scale of y.",
-                                      .inputs = kInputs,
-                                      .outputs = kOutputs,
-                                      .attrs = kAttrs,
-                                      .infer = infer};
-constinit const ReferenceFn reference_qlinear_conv = run;
+MOTE_DEFINE_OP(qlinear_conv) = {.name = "qlinear_conv",
+                                .doc = "Convolution of quantized operands, requantized to the scale of y.",
+                                .inputs = kInputs,
+                                .outputs = kOutputs,
+                                .attrs = kAttrs,
+                                .infer = infer};
+MOTE_DEFINE_REFERENCE(qlinear_conv) = run;
 
 }  // namespace mote

@@ -66,14 +66,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_rms_normalization = {
-    .name = "rms_normalization",
-    .doc = "Divides the last axes by the root of their mean square, then scales.",
-    .inputs = kInputs,
-    .outputs = kOutputs,
-    .attrs = kAttrs,
-    .infer = infer};
-constinit const ReferenceFn reference_rms_normalization = run;
-constinit const DecomposeFn decompose_rms_normalization = decompose;
+MOTE_DEFINE_OP(rms_normalization) = {.name = "rms_normalization",
+                                     .doc = "Divides the last axes by the root of their mean square, then scales.",
+                                     .inputs = kInputs,
+                                     .outputs = kOutputs,
+                                     .attrs = kAttrs,
+                                     .infer = infer};
+MOTE_DEFINE_REFERENCE(rms_normalization) = run;
+MOTE_DEFINE_DECOMPOSITION(rms_normalization) = decompose;
 
 }  // namespace mote

@@ -48,13 +48,13 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_softmax = {.name = "softmax",
-                                 .doc = "Normalises x along one axis into positive values that sum to 1.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kAttrs,
-                                 .infer = infer};
-constinit const ReferenceFn reference_softmax = run;
-constinit const DecomposeFn decompose_softmax = decompose;
+MOTE_DEFINE_OP(softmax) = {.name = "softmax",
+                           .doc = "Normalises x along one axis into positive values that sum to 1.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kAttrs,
+                           .infer = infer};
+MOTE_DEFINE_REFERENCE(softmax) = run;
+MOTE_DEFINE_DECOMPOSITION(softmax) = decompose;
 
 }  // namespace mote

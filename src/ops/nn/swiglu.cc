@@ -48,14 +48,14 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_swiglu = {.name = "swiglu",
-                                .doc = "Swish-gated linear unit: a * sigmoid(alpha * a) * b.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer,
-                                .flags = kElementwise};
-constinit const ReferenceFn reference_swiglu = run;
-constinit const DecomposeFn decompose_swiglu = decompose;
+MOTE_DEFINE_OP(swiglu) = {.name = "swiglu",
+                          .doc = "Swish-gated linear unit: a * sigmoid(alpha * a) * b.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer,
+                          .flags = kElementwise};
+MOTE_DEFINE_REFERENCE(swiglu) = run;
+MOTE_DEFINE_DECOMPOSITION(swiglu) = decompose;
 
 }  // namespace mote

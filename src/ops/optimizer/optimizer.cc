@@ -120,32 +120,32 @@ Status run_momentum(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_adagrad = {.name = "adagrad",
-                                 .doc =
-                                     "Parameters moved along their gradients, divided by the root of the sum of all "
-                                     "squared gradients so far.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kAdagradAttrs,
-                                 .infer = infer<3>};
-constinit const ReferenceFn reference_adagrad = run_adagrad;
+MOTE_DEFINE_OP(adagrad) = {.name = "adagrad",
+                           .doc =
+                               "Parameters moved along their gradients, divided by the root of the sum of all "
+                               "squared gradients so far.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kAdagradAttrs,
+                           .infer = infer<3>};
+MOTE_DEFINE_REFERENCE(adagrad) = run_adagrad;
 
-constinit const Op op_adam = {.name = "adam",
-                              .doc =
-                                  "Parameters moved along the running mean of their gradients, divided by the root "
-                                  "of the running mean of the squares.",
-                              .inputs = kInputs,
-                              .outputs = kOutputs,
-                              .attrs = kAdamAttrs,
-                              .infer = infer<4>};
-constinit const ReferenceFn reference_adam = run_adam;
+MOTE_DEFINE_OP(adam) = {.name = "adam",
+                        .doc =
+                            "Parameters moved along the running mean of their gradients, divided by the root "
+                            "of the running mean of the squares.",
+                        .inputs = kInputs,
+                        .outputs = kOutputs,
+                        .attrs = kAdamAttrs,
+                        .infer = infer<4>};
+MOTE_DEFINE_REFERENCE(adam) = run_adam;
 
-constinit const Op op_momentum = {.name = "momentum",
-                                  .doc = "Parameters moved along a running sum of their gradients.",
-                                  .inputs = kInputs,
-                                  .outputs = kOutputs,
-                                  .attrs = kMomentumAttrs,
-                                  .infer = infer<3>};
-constinit const ReferenceFn reference_momentum = run_momentum;
+MOTE_DEFINE_OP(momentum) = {.name = "momentum",
+                            .doc = "Parameters moved along a running sum of their gradients.",
+                            .inputs = kInputs,
+                            .outputs = kOutputs,
+                            .attrs = kMomentumAttrs,
+                            .infer = infer<3>};
+MOTE_DEFINE_REFERENCE(momentum) = run_momentum;
 
 }  // namespace mote

@@ -132,23 +132,23 @@ Status run_qlinear(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_matmul_integer = {.name = "matmul_integer",
-                                        .doc =
-                                            "The product of two 8-bit matrices less their zero points, in i32, "
-                                            "which wraps.",
-                                        .inputs = kIntegerInputs,
-                                        .outputs = kIntegerOutputs,
-                                        .infer = infer_integer};
-constinit const ReferenceFn reference_matmul_integer = run_integer;
+MOTE_DEFINE_OP(matmul_integer) = {.name = "matmul_integer",
+                                  .doc =
+                                      "The product of two 8-bit matrices less their zero points, in i32, "
+                                      "which wraps.",
+                                  .inputs = kIntegerInputs,
+                                  .outputs = kIntegerOutputs,
+                                  .infer = infer_integer};
+MOTE_DEFINE_REFERENCE(matmul_integer) = run_integer;
 
-constinit const Op op_qlinear_matmul = {.name = "qlinear_matmul",
-                                        .doc =
-                                            "The product of two quantized matrices, quantized: "
-                                            "round(product * a_scale * b_scale / y_scale) + y_zero_point, "
-                                            "saturated.",
-                                        .inputs = kQLinearInputs,
-                                        .outputs = kQLinearOutputs,
-                                        .infer = infer_qlinear};
-constinit const ReferenceFn reference_qlinear_matmul = run_qlinear;
+MOTE_DEFINE_OP(qlinear_matmul) = {.name = "qlinear_matmul",
+                                  .doc =
+                                      "The product of two quantized matrices, quantized: "
+                                      "round(product * a_scale * b_scale / y_scale) + y_zero_point, "
+                                      "saturated.",
+                                  .inputs = kQLinearInputs,
+                                  .outputs = kQLinearOutputs,
+                                  .infer = infer_qlinear};
+MOTE_DEFINE_REFERENCE(qlinear_matmul) = run_qlinear;
 
 }  // namespace mote

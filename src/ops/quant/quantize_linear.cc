@@ -153,32 +153,32 @@ Result<std::vector<ValueId>> decompose_dynamic(Builder& b, const Node& node) {
 
 }  // namespace
 
-constinit const Op op_dequantize_linear = {.name = "dequantize_linear",
-                                           .doc = "(x - zero point) * scale.",
-                                           .inputs = kDequantizeInputs,
-                                           .outputs = kDequantizeOutputs,
-                                           .attrs = kDequantizeAttrs,
-                                           .infer = infer_dequantize};
-constinit const ReferenceFn reference_dequantize_linear = run_dequantize;
+MOTE_DEFINE_OP(dequantize_linear) = {.name = "dequantize_linear",
+                                     .doc = "(x - zero point) * scale.",
+                                     .inputs = kDequantizeInputs,
+                                     .outputs = kDequantizeOutputs,
+                                     .attrs = kDequantizeAttrs,
+                                     .infer = infer_dequantize};
+MOTE_DEFINE_REFERENCE(dequantize_linear) = run_dequantize;
 
-constinit const Op op_dynamic_quantize_linear = {.name = "dynamic_quantize_linear",
-                                                 .doc =
-                                                     "quantize_linear to u8 with the scale and zero point that "
-                                                     "cover the range of x.",
-                                                 .inputs = kDynamicInputs,
-                                                 .outputs = kDynamicOutputs,
-                                                 .infer = infer_dynamic};
-constinit const ReferenceFn reference_dynamic_quantize_linear = run_dynamic;
-constinit const DecomposeFn decompose_dynamic_quantize_linear = decompose_dynamic;
+MOTE_DEFINE_OP(dynamic_quantize_linear) = {.name = "dynamic_quantize_linear",
+                                           .doc =
+                                               "quantize_linear to u8 with the scale and zero point that "
+                                               "cover the range of x.",
+                                           .inputs = kDynamicInputs,
+                                           .outputs = kDynamicOutputs,
+                                           .infer = infer_dynamic};
+MOTE_DEFINE_REFERENCE(dynamic_quantize_linear) = run_dynamic;
+MOTE_DEFINE_DECOMPOSITION(dynamic_quantize_linear) = decompose_dynamic;
 
-constinit const Op op_quantize_linear = {.name = "quantize_linear",
-                                         .doc =
-                                             "x / scale rounded to the nearest integer, halves to the even one, "
-                                             "plus the zero point, saturated.",
-                                         .inputs = kQuantizeInputs,
-                                         .outputs = kQuantizeOutputs,
-                                         .attrs = kQuantizeAttrs,
-                                         .infer = infer_quantize};
-constinit const ReferenceFn reference_quantize_linear = run_quantize;
+MOTE_DEFINE_OP(quantize_linear) = {.name = "quantize_linear",
+                                   .doc =
+                                       "x / scale rounded to the nearest integer, halves to the even one, "
+                                       "plus the zero point, saturated.",
+                                   .inputs = kQuantizeInputs,
+                                   .outputs = kQuantizeOutputs,
+                                   .attrs = kQuantizeAttrs,
+                                   .infer = infer_quantize};
+MOTE_DEFINE_REFERENCE(quantize_linear) = run_quantize;
 
 }  // namespace mote

@@ -121,56 +121,56 @@ Status run_multinomial(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_bernoulli = {.name = "bernoulli",
-                                   .doc = "1 with the probability that the input gives, else 0.",
-                                   .inputs = kBernoulliInputs,
-                                   .outputs = kOutputs,
-                                   .attrs = kBernoulliAttrs,
-                                   .infer = infer_like<kNumbers | kBool>,
-                                   .flags = kRandom};
-constinit const ReferenceFn reference_bernoulli = run_bernoulli;
+MOTE_DEFINE_OP(bernoulli) = {.name = "bernoulli",
+                             .doc = "1 with the probability that the input gives, else 0.",
+                             .inputs = kBernoulliInputs,
+                             .outputs = kOutputs,
+                             .attrs = kBernoulliAttrs,
+                             .infer = infer_like<kNumbers | kBool>,
+                             .flags = kRandom};
+MOTE_DEFINE_REFERENCE(bernoulli) = run_bernoulli;
 
-constinit const Op op_multinomial = {.name = "multinomial",
-                                     .doc = "Draws of classes, with replacement, in proportion to exp(input).",
-                                     .inputs = kMultinomialInputs,
-                                     .outputs = kMultinomialOutputs,
-                                     .attrs = kMultinomialAttrs,
-                                     .infer = infer_multinomial,
-                                     .flags = kRandom};
-constinit const ReferenceFn reference_multinomial = run_multinomial;
+MOTE_DEFINE_OP(multinomial) = {.name = "multinomial",
+                               .doc = "Draws of classes, with replacement, in proportion to exp(input).",
+                               .inputs = kMultinomialInputs,
+                               .outputs = kMultinomialOutputs,
+                               .attrs = kMultinomialAttrs,
+                               .infer = infer_multinomial,
+                               .flags = kRandom};
+MOTE_DEFINE_REFERENCE(multinomial) = run_multinomial;
 
-constinit const Op op_random_normal = {.name = "random_normal",
-                                       .doc = "Normally distributed numbers.",
+MOTE_DEFINE_OP(random_normal) = {.name = "random_normal",
+                                 .doc = "Normally distributed numbers.",
+                                 .outputs = kOutputs,
+                                 .attrs = kNormalAttrs,
+                                 .infer = infer_shape,
+                                 .flags = kRandom};
+MOTE_DEFINE_REFERENCE(random_normal) = run_normal;
+
+MOTE_DEFINE_OP(random_normal_like) = {.name = "random_normal_like",
+                                      .doc = "Normally distributed numbers, in the shape of another tensor.",
+                                      .inputs = kLikeInputs,
+                                      .outputs = kOutputs,
+                                      .attrs = kNormalLikeAttrs,
+                                      .infer = infer_like<kFloats>,
+                                      .flags = kRandom};
+MOTE_DEFINE_REFERENCE(random_normal_like) = run_normal;
+
+MOTE_DEFINE_OP(random_uniform) = {.name = "random_uniform",
+                                  .doc = "Numbers uniformly distributed from low to high.",
+                                  .outputs = kOutputs,
+                                  .attrs = kUniformAttrs,
+                                  .infer = infer_shape,
+                                  .flags = kRandom};
+MOTE_DEFINE_REFERENCE(random_uniform) = run_uniform;
+
+MOTE_DEFINE_OP(random_uniform_like) = {.name = "random_uniform_like",
+                                       .doc = "Uniformly distributed numbers, in the shape of another tensor.",
+                                       .inputs = kLikeInputs,
                                        .outputs = kOutputs,
-                                       .attrs = kNormalAttrs,
-                                       .infer = infer_shape,
+                                       .attrs = kUniformLikeAttrs,
+                                       .infer = infer_like<kFloats>,
                                        .flags = kRandom};
-constinit const ReferenceFn reference_random_normal = run_normal;
-
-constinit const Op op_random_normal_like = {.name = "random_normal_like",
-                                            .doc = "Normally distributed numbers, in the shape of another tensor.",
-                                            .inputs = kLikeInputs,
-                                            .outputs = kOutputs,
-                                            .attrs = kNormalLikeAttrs,
-                                            .infer = infer_like<kFloats>,
-                                            .flags = kRandom};
-constinit const ReferenceFn reference_random_normal_like = run_normal;
-
-constinit const Op op_random_uniform = {.name = "random_uniform",
-                                        .doc = "Numbers uniformly distributed from low to high.",
-                                        .outputs = kOutputs,
-                                        .attrs = kUniformAttrs,
-                                        .infer = infer_shape,
-                                        .flags = kRandom};
-constinit const ReferenceFn reference_random_uniform = run_uniform;
-
-constinit const Op op_random_uniform_like = {.name = "random_uniform_like",
-                                             .doc = "Uniformly distributed numbers, in the shape of another tensor.",
-                                             .inputs = kLikeInputs,
-                                             .outputs = kOutputs,
-                                             .attrs = kUniformLikeAttrs,
-                                             .infer = infer_like<kFloats>,
-                                             .flags = kRandom};
-constinit const ReferenceFn reference_random_uniform_like = run_uniform;
+MOTE_DEFINE_REFERENCE(random_uniform_like) = run_uniform;
 
 }  // namespace mote

@@ -54,20 +54,20 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_cumprod = {.name = "cumprod",
-                                 .doc = "The product of the elements up to each one, along an axis.",
-                                 .inputs = kInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kAttrs,
-                                 .infer = infer};
-constinit const ReferenceFn reference_cumprod = run<BinaryOp::mul>;
+MOTE_DEFINE_OP(cumprod) = {.name = "cumprod",
+                           .doc = "The product of the elements up to each one, along an axis.",
+                           .inputs = kInputs,
+                           .outputs = kOutputs,
+                           .attrs = kAttrs,
+                           .infer = infer};
+MOTE_DEFINE_REFERENCE(cumprod) = run<BinaryOp::mul>;
 
-constinit const Op op_cumsum = {.name = "cumsum",
-                                .doc = "The sum of the elements up to each one, along an axis.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer};
-constinit const ReferenceFn reference_cumsum = run<BinaryOp::add>;
+MOTE_DEFINE_OP(cumsum) = {.name = "cumsum",
+                          .doc = "The sum of the elements up to each one, along an axis.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer};
+MOTE_DEFINE_REFERENCE(cumsum) = run<BinaryOp::add>;
 
 }  // namespace mote

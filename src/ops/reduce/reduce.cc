@@ -229,7 +229,7 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
 }  // namespace
 
 #define MOTE_REDUCE(name_, kind, doc_text) \
-  constinit const Op op_reduce_##name_ = { \
+  MOTE_DEFINE_OP(reduce_##name_) = {       \
       .name = "reduce_" #name_,            \
       .doc = doc_text,                     \
       .inputs = kInputs,                   \
@@ -238,10 +238,10 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
       .infer = infer<Kind::kind>,          \
       .shape_operands = 1u << 1,           \
   };                                       \
-  constinit const ReferenceFn reference_reduce_##name_ = run<Kind::kind>;
+  MOTE_DEFINE_REFERENCE(reduce_##name_) = run<Kind::kind>;
 #define MOTE_REDUCE_COMPOSED(name_, kind, doc_text) \
   MOTE_REDUCE(name_, kind, doc_text)                \
-  constinit const DecomposeFn decompose_reduce_##name_ = decompose<Kind::kind>;
+  MOTE_DEFINE_DECOMPOSITION(reduce_##name_) = decompose<Kind::kind>;
 
 MOTE_REDUCE_COMPOSED(l1, kL1, "The sum of the absolute values; of nothing: 0.")
 MOTE_REDUCE_COMPOSED(l2, kL2, "The square root of the sum of the squares; of nothing: 0.")

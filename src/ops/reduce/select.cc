@@ -136,29 +136,29 @@ Status run_top(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_arg_max = {.name = "arg_max",
-                                 .doc = "The position of the largest element along an axis.",
-                                 .inputs = kArgInputs,
-                                 .outputs = kArgOutputs,
-                                 .attrs = kArgAttrs,
-                                 .infer = infer_arg};
-constinit const ReferenceFn reference_arg_max = run_arg<true>;
+MOTE_DEFINE_OP(arg_max) = {.name = "arg_max",
+                           .doc = "The position of the largest element along an axis.",
+                           .inputs = kArgInputs,
+                           .outputs = kArgOutputs,
+                           .attrs = kArgAttrs,
+                           .infer = infer_arg};
+MOTE_DEFINE_REFERENCE(arg_max) = run_arg<true>;
 
-constinit const Op op_arg_min = {.name = "arg_min",
-                                 .doc = "The position of the smallest element along an axis.",
-                                 .inputs = kArgInputs,
-                                 .outputs = kArgOutputs,
-                                 .attrs = kArgAttrs,
-                                 .infer = infer_arg};
-constinit const ReferenceFn reference_arg_min = run_arg<false>;
+MOTE_DEFINE_OP(arg_min) = {.name = "arg_min",
+                           .doc = "The position of the smallest element along an axis.",
+                           .inputs = kArgInputs,
+                           .outputs = kArgOutputs,
+                           .attrs = kArgAttrs,
+                           .infer = infer_arg};
+MOTE_DEFINE_REFERENCE(arg_min) = run_arg<false>;
 
-constinit const Op op_top_k = {.name = "top_k",
-                               .doc = "The k largest (or smallest) elements along an axis and their positions.",
-                               .inputs = kTopInputs,
-                               .outputs = kTopOutputs,
-                               .attrs = kTopAttrs,
-                               .infer = infer_top,
-                               .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_top_k = run_top;
+MOTE_DEFINE_OP(top_k) = {.name = "top_k",
+                         .doc = "The k largest (or smallest) elements along an axis and their positions.",
+                         .inputs = kTopInputs,
+                         .outputs = kTopOutputs,
+                         .attrs = kTopAttrs,
+                         .infer = infer_top,
+                         .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(top_k) = run_top;
 
 }  // namespace mote

@@ -53,12 +53,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_gru = {.name = "gru",
-                             .doc = "A layer of gated recurrent units in one or both directions.",
-                             .inputs = kInputs,
-                             .outputs = kOutputs,
-                             .attrs = kAttrs,
-                             .infer = infer};
-constinit const ReferenceFn reference_gru = run;
+MOTE_DEFINE_OP(gru) = {.name = "gru",
+                       .doc = "A layer of gated recurrent units in one or both directions.",
+                       .inputs = kInputs,
+                       .outputs = kOutputs,
+                       .attrs = kAttrs,
+                       .infer = infer};
+MOTE_DEFINE_REFERENCE(gru) = run;
 
 }  // namespace mote

@@ -55,12 +55,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_lstm = {.name = "lstm",
-                              .doc = "A long short-term memory layer in one or both directions.",
-                              .inputs = kInputs,
-                              .outputs = kOutputs,
-                              .attrs = kAttrs,
-                              .infer = infer};
-constinit const ReferenceFn reference_lstm = run;
+MOTE_DEFINE_OP(lstm) = {.name = "lstm",
+                        .doc = "A long short-term memory layer in one or both directions.",
+                        .inputs = kInputs,
+                        .outputs = kOutputs,
+                        .attrs = kAttrs,
+                        .infer = infer};
+MOTE_DEFINE_REFERENCE(lstm) = run;
 
 }  // namespace mote

@@ -34,12 +34,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_rnn = {.name = "rnn",
-                             .doc = "A simple recurrent layer in one or both directions.",
-                             .inputs = kInputs,
-                             .outputs = kOutputs,
-                             .attrs = kAttrs,
-                             .infer = infer};
-constinit const ReferenceFn reference_rnn = run;
+MOTE_DEFINE_OP(rnn) = {.name = "rnn",
+                       .doc = "A simple recurrent layer in one or both directions.",
+                       .inputs = kInputs,
+                       .outputs = kOutputs,
+                       .attrs = kAttrs,
+                       .infer = infer};
+MOTE_DEFINE_REFERENCE(rnn) = run;
 
 }  // namespace mote

@@ -162,23 +162,23 @@ Status run_split(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_concat = {.name = "concat",
-                                .doc = "The inputs, one after the other along an axis.",
-                                .inputs = kConcatInputs,
-                                .outputs = kConcatOutputs,
-                                .attrs = kConcatAttrs,
-                                .infer = infer_concat};
-constinit const ReferenceFn reference_concat = run_concat;
+MOTE_DEFINE_OP(concat) = {.name = "concat",
+                          .doc = "The inputs, one after the other along an axis.",
+                          .inputs = kConcatInputs,
+                          .outputs = kConcatOutputs,
+                          .attrs = kConcatAttrs,
+                          .infer = infer_concat};
+MOTE_DEFINE_REFERENCE(concat) = run_concat;
 
-constinit const Op op_split = {.name = "split",
-                               .doc =
-                                   "The input cut into parts along an axis: of the extents in split, or else equal "
-                                   "parts, one per output.",
-                               .inputs = kSplitInputs,
-                               .outputs = kSplitOutputs,
-                               .attrs = kSplitAttrs,
-                               .infer = infer_split,
-                               .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_split = run_split;
+MOTE_DEFINE_OP(split) = {.name = "split",
+                         .doc =
+                             "The input cut into parts along an axis: of the extents in split, or else equal "
+                             "parts, one per output.",
+                         .inputs = kSplitInputs,
+                         .outputs = kSplitOutputs,
+                         .attrs = kSplitAttrs,
+                         .infer = infer_split,
+                         .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(split) = run_split;
 
 }  // namespace mote

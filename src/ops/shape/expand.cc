@@ -101,20 +101,20 @@ Status run_tile(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_expand = {.name = "expand",
-                                .doc = "The input broadcast with a shape.",
-                                .inputs = kExpandInputs,
-                                .outputs = kOutputs,
-                                .infer = infer_expand,
-                                .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_expand = run_expand;
+MOTE_DEFINE_OP(expand) = {.name = "expand",
+                          .doc = "The input broadcast with a shape.",
+                          .inputs = kExpandInputs,
+                          .outputs = kOutputs,
+                          .infer = infer_expand,
+                          .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(expand) = run_expand;
 
-constinit const Op op_tile = {.name = "tile",
-                              .doc = "Copies of the input side by side along each axis.",
-                              .inputs = kTileInputs,
-                              .outputs = kOutputs,
-                              .infer = infer_tile,
-                              .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_tile = run_tile;
+MOTE_DEFINE_OP(tile) = {.name = "tile",
+                        .doc = "Copies of the input side by side along each axis.",
+                        .inputs = kTileInputs,
+                        .outputs = kOutputs,
+                        .infer = infer_tile,
+                        .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(tile) = run_tile;
 
 }  // namespace mote

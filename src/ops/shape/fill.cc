@@ -180,38 +180,38 @@ Status run_one_hot(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_constant_of_shape = {.name = "constant_of_shape",
-                                           .doc = "A tensor of the given shape with one value everywhere.",
-                                           .inputs = kFillInputs,
-                                           .outputs = kFillOutputs,
-                                           .infer = infer_fill,
-                                           .shape_operands = 1u << 0};
-constinit const ReferenceFn reference_constant_of_shape = run_fill;
+MOTE_DEFINE_OP(constant_of_shape) = {.name = "constant_of_shape",
+                                     .doc = "A tensor of the given shape with one value everywhere.",
+                                     .inputs = kFillInputs,
+                                     .outputs = kFillOutputs,
+                                     .infer = infer_fill,
+                                     .shape_operands = 1u << 0};
+MOTE_DEFINE_REFERENCE(constant_of_shape) = run_fill;
 
-constinit const Op op_eye_like = {.name = "eye_like",
-                                  .doc = "Ones on a diagonal, zeros elsewhere.",
-                                  .inputs = kEyeInputs,
-                                  .outputs = kEyeOutputs,
-                                  .attrs = kEyeAttrs,
-                                  .infer = infer_eye};
-constinit const ReferenceFn reference_eye_like = run_eye;
+MOTE_DEFINE_OP(eye_like) = {.name = "eye_like",
+                            .doc = "Ones on a diagonal, zeros elsewhere.",
+                            .inputs = kEyeInputs,
+                            .outputs = kEyeOutputs,
+                            .attrs = kEyeAttrs,
+                            .infer = infer_eye};
+MOTE_DEFINE_REFERENCE(eye_like) = run_eye;
 
-constinit const Op op_one_hot = {.name = "one_hot",
-                                 .doc = "Along a new axis, `on` at the position that the index names, `off` elsewhere.",
-                                 .inputs = kOneHotInputs,
-                                 .outputs = kOneHotOutputs,
-                                 .attrs = kOneHotAttrs,
-                                 .infer = infer_one_hot,
-                                 .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_one_hot = run_one_hot;
+MOTE_DEFINE_OP(one_hot) = {.name = "one_hot",
+                           .doc = "Along a new axis, `on` at the position that the index names, `off` elsewhere.",
+                           .inputs = kOneHotInputs,
+                           .outputs = kOneHotOutputs,
+                           .attrs = kOneHotAttrs,
+                           .infer = infer_one_hot,
+                           .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(one_hot) = run_one_hot;
 
-constinit const Op op_range = {.name = "range",
-                               .doc = "start, start + delta, start + 2 delta, ... below (or above) limit.",
-                               .inputs = kRangeInputs,
-                               .outputs = kRangeOutputs,
-                               .attrs = kRangeAttrs,
-                               .infer = infer_range,
-                               .shape_operands = 0b111};
-constinit const ReferenceFn reference_range = run_range;
+MOTE_DEFINE_OP(range) = {.name = "range",
+                         .doc = "start, start + delta, start + 2 delta, ... below (or above) limit.",
+                         .inputs = kRangeInputs,
+                         .outputs = kRangeOutputs,
+                         .attrs = kRangeAttrs,
+                         .infer = infer_range,
+                         .shape_operands = 0b111};
+MOTE_DEFINE_REFERENCE(range) = run_range;
 
 }  // namespace mote

@@ -58,12 +58,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_gather = {.name = "gather",
-                                .doc = "For each index, the slice of data there along the axis.",
-                                .inputs = kInputs,
-                                .outputs = kOutputs,
-                                .attrs = kAttrs,
-                                .infer = infer};
-constinit const ReferenceFn reference_gather = run;
+MOTE_DEFINE_OP(gather) = {.name = "gather",
+                          .doc = "For each index, the slice of data there along the axis.",
+                          .inputs = kInputs,
+                          .outputs = kOutputs,
+                          .attrs = kAttrs,
+                          .infer = infer};
+MOTE_DEFINE_REFERENCE(gather) = run;
 
 }  // namespace mote

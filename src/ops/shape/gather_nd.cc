@@ -109,22 +109,22 @@ Status run_nd(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_gather_elements = {.name = "gather_elements",
-                                         .doc =
-                                             "For each index, the element of data at the index's own position, but "
-                                             "at the index along the axis.",
-                                         .inputs = kElementsInputs,
-                                         .outputs = kElementsOutputs,
-                                         .attrs = kElementsAttrs,
-                                         .infer = infer_elements};
-constinit const ReferenceFn reference_gather_elements = run_elements;
+MOTE_DEFINE_OP(gather_elements) = {.name = "gather_elements",
+                                   .doc =
+                                       "For each index, the element of data at the index's own position, but "
+                                       "at the index along the axis.",
+                                   .inputs = kElementsInputs,
+                                   .outputs = kElementsOutputs,
+                                   .attrs = kElementsAttrs,
+                                   .infer = infer_elements};
+MOTE_DEFINE_REFERENCE(gather_elements) = run_elements;
 
-constinit const Op op_gather_nd = {.name = "gather_nd",
-                                   .doc = "For each index tuple, the element or slice of data there.",
-                                   .inputs = kNdInputs,
-                                   .outputs = kNdOutputs,
-                                   .attrs = kNdAttrs,
-                                   .infer = infer_nd};
-constinit const ReferenceFn reference_gather_nd = run_nd;
+MOTE_DEFINE_OP(gather_nd) = {.name = "gather_nd",
+                             .doc = "For each index tuple, the element or slice of data there.",
+                             .inputs = kNdInputs,
+                             .outputs = kNdOutputs,
+                             .attrs = kNdAttrs,
+                             .infer = infer_nd};
+MOTE_DEFINE_REFERENCE(gather_nd) = run_nd;
 
 }  // namespace mote

@@ -126,13 +126,13 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_pad = {.name = "pad",
-                             .doc = "data with elements added before and after each axis.",
-                             .inputs = kInputs,
-                             .outputs = kOutputs,
-                             .attrs = kAttrs,
-                             .infer = infer,
-                             .shape_operands = 0b1010};
-constinit const ReferenceFn reference_pad = run;
+MOTE_DEFINE_OP(pad) = {.name = "pad",
+                       .doc = "data with elements added before and after each axis.",
+                       .inputs = kInputs,
+                       .outputs = kOutputs,
+                       .attrs = kAttrs,
+                       .infer = infer,
+                       .shape_operands = 0b1010};
+MOTE_DEFINE_REFERENCE(pad) = run;
 
 }  // namespace mote

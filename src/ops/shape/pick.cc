@@ -213,30 +213,30 @@ Status run_unique(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_compress = {.name = "compress",
-                                  .doc = "The slices along an axis whose condition is true.",
-                                  .inputs = kCompressInputs,
-                                  .outputs = kCompressOutputs,
-                                  .attrs = kCompressAttrs,
-                                  .infer = infer_compress,
-                                  .flags = kDataDependent};
-constinit const ReferenceFn reference_compress = run_compress;
+MOTE_DEFINE_OP(compress) = {.name = "compress",
+                            .doc = "The slices along an axis whose condition is true.",
+                            .inputs = kCompressInputs,
+                            .outputs = kCompressOutputs,
+                            .attrs = kCompressAttrs,
+                            .infer = infer_compress,
+                            .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(compress) = run_compress;
 
-constinit const Op op_non_zero = {.name = "non_zero",
-                                  .doc = "The positions of the elements that are not 0, false or the empty string.",
-                                  .inputs = kNonZeroInputs,
-                                  .outputs = kNonZeroOutputs,
-                                  .infer = infer_non_zero,
-                                  .flags = kDataDependent};
-constinit const ReferenceFn reference_non_zero = run_non_zero;
+MOTE_DEFINE_OP(non_zero) = {.name = "non_zero",
+                            .doc = "The positions of the elements that are not 0, false or the empty string.",
+                            .inputs = kNonZeroInputs,
+                            .outputs = kNonZeroOutputs,
+                            .infer = infer_non_zero,
+                            .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(non_zero) = run_non_zero;
 
-constinit const Op op_unique = {.name = "unique",
-                                .doc = "The distinct elements of x, or its distinct slices along an axis.",
-                                .inputs = kUniqueInputs,
-                                .outputs = kUniqueOutputs,
-                                .attrs = kUniqueAttrs,
-                                .infer = infer_unique,
-                                .flags = kDataDependent};
-constinit const ReferenceFn reference_unique = run_unique;
+MOTE_DEFINE_OP(unique) = {.name = "unique",
+                          .doc = "The distinct elements of x, or its distinct slices along an axis.",
+                          .inputs = kUniqueInputs,
+                          .outputs = kUniqueOutputs,
+                          .attrs = kUniqueAttrs,
+                          .infer = infer_unique,
+                          .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(unique) = run_unique;
 
 }  // namespace mote

@@ -163,40 +163,40 @@ Status run_trilu(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_depth_to_space = {.name = "depth_to_space",
-                                        .doc = "Channels rearranged into blocks of space.",
-                                        .inputs = kBlockInputs,
-                                        .outputs = kDepthOutputs,
-                                        .attrs = kBlockAttrs,
-                                        .infer = infer_block<true>};
-constinit const ReferenceFn reference_depth_to_space = run_block<true>;
-constinit const DecomposeFn decompose_depth_to_space = decompose_block<true>;
+MOTE_DEFINE_OP(depth_to_space) = {.name = "depth_to_space",
+                                  .doc = "Channels rearranged into blocks of space.",
+                                  .inputs = kBlockInputs,
+                                  .outputs = kDepthOutputs,
+                                  .attrs = kBlockAttrs,
+                                  .infer = infer_block<true>};
+MOTE_DEFINE_REFERENCE(depth_to_space) = run_block<true>;
+MOTE_DEFINE_DECOMPOSITION(depth_to_space) = decompose_block<true>;
 
-constinit const Op op_reverse_sequence = {.name = "reverse_sequence",
-                                          .doc =
-                                              "Each batch's first elements along the time axis, as many as its "
-                                              "length says, in reverse order; the others as they are.",
-                                          .inputs = kReverseInputs,
-                                          .outputs = kReverseOutputs,
-                                          .attrs = kReverseAttrs,
-                                          .infer = infer_reverse};
-constinit const ReferenceFn reference_reverse_sequence = run_reverse;
+MOTE_DEFINE_OP(reverse_sequence) = {.name = "reverse_sequence",
+                                    .doc =
+                                        "Each batch's first elements along the time axis, as many as its "
+                                        "length says, in reverse order; the others as they are.",
+                                    .inputs = kReverseInputs,
+                                    .outputs = kReverseOutputs,
+                                    .attrs = kReverseAttrs,
+                                    .infer = infer_reverse};
+MOTE_DEFINE_REFERENCE(reverse_sequence) = run_reverse;
 
-constinit const Op op_space_to_depth = {.name = "space_to_depth",
-                                        .doc = "Blocks of space rearranged into channels.",
-                                        .inputs = kBlockInputs,
-                                        .outputs = kSpaceOutputs,
-                                        .attrs = kBlockAttrs,
-                                        .infer = infer_block<false>};
-constinit const ReferenceFn reference_space_to_depth = run_block<false>;
-constinit const DecomposeFn decompose_space_to_depth = decompose_block<false>;
+MOTE_DEFINE_OP(space_to_depth) = {.name = "space_to_depth",
+                                  .doc = "Blocks of space rearranged into channels.",
+                                  .inputs = kBlockInputs,
+                                  .outputs = kSpaceOutputs,
+                                  .attrs = kBlockAttrs,
+                                  .infer = infer_block<false>};
+MOTE_DEFINE_REFERENCE(space_to_depth) = run_block<false>;
+MOTE_DEFINE_DECOMPOSITION(space_to_depth) = decompose_block<false>;
 
-constinit const Op op_trilu = {.name = "trilu",
-                               .doc = "The upper or lower triangle of each matrix, zeros elsewhere.",
-                               .inputs = kTriluInputs,
-                               .outputs = kTriluOutputs,
-                               .attrs = kTriluAttrs,
-                               .infer = infer_trilu};
-constinit const ReferenceFn reference_trilu = run_trilu;
+MOTE_DEFINE_OP(trilu) = {.name = "trilu",
+                         .doc = "The upper or lower triangle of each matrix, zeros elsewhere.",
+                         .inputs = kTriluInputs,
+                         .outputs = kTriluOutputs,
+                         .attrs = kTriluAttrs,
+                         .infer = infer_trilu};
+MOTE_DEFINE_REFERENCE(trilu) = run_trilu;
 
 }  // namespace mote

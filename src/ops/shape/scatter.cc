@@ -197,32 +197,32 @@ Status run_cache(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_scatter_elements = {.name = "scatter_elements",
-                                          .doc =
-                                              "data with each update put at its own position, but at the index "
-                                              "along the axis.",
-                                          .inputs = kElementsInputs,
-                                          .outputs = kOutputs,
-                                          .attrs = kElementsAttrs,
-                                          .infer = infer_elements};
-constinit const ReferenceFn reference_scatter_elements = run_elements;
-
-constinit const Op op_scatter_nd = {.name = "scatter_nd",
-                                    .doc = "data with each update put where its index tuple says.",
-                                    .inputs = kNdInputs,
+MOTE_DEFINE_OP(scatter_elements) = {.name = "scatter_elements",
+                                    .doc =
+                                        "data with each update put at its own position, but at the index "
+                                        "along the axis.",
+                                    .inputs = kElementsInputs,
                                     .outputs = kOutputs,
-                                    .attrs = kNdAttrs,
-                                    .infer = infer_nd};
-constinit const ReferenceFn reference_scatter_nd = run_nd;
+                                    .attrs = kElementsAttrs,
+                                    .infer = infer_elements};
+MOTE_DEFINE_REFERENCE(scatter_elements) = run_elements;
 
-constinit const Op op_tensor_scatter = {.name = "tensor_scatter",
-                                        .doc =
-                                            "A cache with new entries written along an axis, from a position of "
-                                            "its own for each batch.",
-                                        .inputs = kCacheInputs,
-                                        .outputs = kCacheOutputs,
-                                        .attrs = kCacheAttrs,
-                                        .infer = infer_cache};
-constinit const ReferenceFn reference_tensor_scatter = run_cache;
+MOTE_DEFINE_OP(scatter_nd) = {.name = "scatter_nd",
+                              .doc = "data with each update put where its index tuple says.",
+                              .inputs = kNdInputs,
+                              .outputs = kOutputs,
+                              .attrs = kNdAttrs,
+                              .infer = infer_nd};
+MOTE_DEFINE_REFERENCE(scatter_nd) = run_nd;
+
+MOTE_DEFINE_OP(tensor_scatter) = {.name = "tensor_scatter",
+                                  .doc =
+                                      "A cache with new entries written along an axis, from a position of "
+                                      "its own for each batch.",
+                                  .inputs = kCacheInputs,
+                                  .outputs = kCacheOutputs,
+                                  .attrs = kCacheAttrs,
+                                  .infer = infer_cache};
+MOTE_DEFINE_REFERENCE(tensor_scatter) = run_cache;
 
 }  // namespace mote

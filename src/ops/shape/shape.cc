@@ -63,19 +63,19 @@ Status run_size(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_shape = {.name = "shape",
-                               .doc = "The extents of data, or of a range of its axes.",
-                               .inputs = kInputs,
-                               .outputs = kShapeOutputs,
-                               .attrs = kAttrs,
-                               .infer = infer_shape};
-constinit const ReferenceFn reference_shape = run_shape;
+MOTE_DEFINE_OP(shape) = {.name = "shape",
+                         .doc = "The extents of data, or of a range of its axes.",
+                         .inputs = kInputs,
+                         .outputs = kShapeOutputs,
+                         .attrs = kAttrs,
+                         .infer = infer_shape};
+MOTE_DEFINE_REFERENCE(shape) = run_shape;
 
-constinit const Op op_size = {.name = "size",
-                              .doc = "The number of elements of data.",
-                              .inputs = kInputs,
-                              .outputs = kSizeOutputs,
-                              .infer = infer_size};
-constinit const ReferenceFn reference_size = run_size;
+MOTE_DEFINE_OP(size) = {.name = "size",
+                        .doc = "The number of elements of data.",
+                        .inputs = kInputs,
+                        .outputs = kSizeOutputs,
+                        .infer = infer_size};
+MOTE_DEFINE_REFERENCE(size) = run_size;
 
 }  // namespace mote

@@ -138,12 +138,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_slice = {.name = "slice",
-                               .doc = "Along each of some axes, every step-th element from start up to end.",
-                               .inputs = kInputs,
-                               .outputs = kOutputs,
-                               .infer = infer,
-                               .shape_operands = 0b11110};
-constinit const ReferenceFn reference_slice = run;
+MOTE_DEFINE_OP(slice) = {.name = "slice",
+                         .doc = "Along each of some axes, every step-th element from start up to end.",
+                         .inputs = kInputs,
+                         .outputs = kOutputs,
+                         .infer = infer,
+                         .shape_operands = 0b11110};
+MOTE_DEFINE_REFERENCE(slice) = run;
 
 }  // namespace mote

@@ -56,12 +56,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_transpose = {.name = "transpose",
-                                   .doc = "The elements of data with its axes in another order.",
-                                   .inputs = kInputs,
-                                   .outputs = kOutputs,
-                                   .attrs = kAttrs,
-                                   .infer = infer};
-constinit const ReferenceFn reference_transpose = run;
+MOTE_DEFINE_OP(transpose) = {.name = "transpose",
+                             .doc = "The elements of data with its axes in another order.",
+                             .inputs = kInputs,
+                             .outputs = kOutputs,
+                             .attrs = kAttrs,
+                             .infer = infer};
+MOTE_DEFINE_REFERENCE(transpose) = run;
 
 }  // namespace mote

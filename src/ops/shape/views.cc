@@ -177,49 +177,49 @@ Status run_identity(ReferenceContext& ctx) { return ctx.is_list(0) ? ctx.out_lis
 
 }  // namespace
 
-constinit const Op op_flatten = {.name = "flatten",
-                                 .doc = "A matrix with the elements of the input.",
-                                 .inputs = kFlattenInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kFlattenAttrs,
-                                 .infer = infer_flatten,
-                                 .flags = kView};
-constinit const ReferenceFn reference_flatten = run;
+MOTE_DEFINE_OP(flatten) = {.name = "flatten",
+                           .doc = "A matrix with the elements of the input.",
+                           .inputs = kFlattenInputs,
+                           .outputs = kOutputs,
+                           .attrs = kFlattenAttrs,
+                           .infer = infer_flatten,
+                           .flags = kView};
+MOTE_DEFINE_REFERENCE(flatten) = run;
 
-constinit const Op op_identity = {.name = "identity",
-                                  .doc = "The input itself.",
-                                  .inputs = kIdentityInputs,
-                                  .outputs = kIdentityOutputs,
-                                  .infer = infer_identity,
-                                  .flags = kView};
-constinit const ReferenceFn reference_identity = run_identity;
+MOTE_DEFINE_OP(identity) = {.name = "identity",
+                            .doc = "The input itself.",
+                            .inputs = kIdentityInputs,
+                            .outputs = kIdentityOutputs,
+                            .infer = infer_identity,
+                            .flags = kView};
+MOTE_DEFINE_REFERENCE(identity) = run_identity;
 
-constinit const Op op_reshape = {.name = "reshape",
-                                 .doc = "The elements of data in a new shape.",
-                                 .inputs = kReshapeInputs,
-                                 .outputs = kOutputs,
-                                 .attrs = kReshapeAttrs,
-                                 .infer = infer_reshape,
-                                 .flags = kView,
-                                 .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_reshape = run;
+MOTE_DEFINE_OP(reshape) = {.name = "reshape",
+                           .doc = "The elements of data in a new shape.",
+                           .inputs = kReshapeInputs,
+                           .outputs = kOutputs,
+                           .attrs = kReshapeAttrs,
+                           .infer = infer_reshape,
+                           .flags = kView,
+                           .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(reshape) = run;
 
-constinit const Op op_squeeze = {.name = "squeeze",
-                                 .doc = "data without some of its axes of extent 1.",
-                                 .inputs = kSqueezeInputs,
-                                 .outputs = kOutputs,
-                                 .infer = infer_squeeze,
-                                 .flags = kView,
-                                 .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_squeeze = run;
+MOTE_DEFINE_OP(squeeze) = {.name = "squeeze",
+                           .doc = "data without some of its axes of extent 1.",
+                           .inputs = kSqueezeInputs,
+                           .outputs = kOutputs,
+                           .infer = infer_squeeze,
+                           .flags = kView,
+                           .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(squeeze) = run;
 
-constinit const Op op_unsqueeze = {.name = "unsqueeze",
-                                   .doc = "data with additional axes of extent 1.",
-                                   .inputs = kUnsqueezeInputs,
-                                   .outputs = kOutputs,
-                                   .infer = infer_unsqueeze,
-                                   .flags = kView,
-                                   .shape_operands = 1u << 1};
-constinit const ReferenceFn reference_unsqueeze = run;
+MOTE_DEFINE_OP(unsqueeze) = {.name = "unsqueeze",
+                             .doc = "data with additional axes of extent 1.",
+                             .inputs = kUnsqueezeInputs,
+                             .outputs = kOutputs,
+                             .infer = infer_unsqueeze,
+                             .flags = kView,
+                             .shape_operands = 1u << 1};
+MOTE_DEFINE_REFERENCE(unsqueeze) = run;
 
 }  // namespace mote

@@ -264,50 +264,50 @@ Status run_mel(ReferenceContext& ctx) {
 
 }  // namespace
 
-#define MOTE_WINDOW(name_, run, doc_text)    \
-  constinit const Op op_##name_##_window = { \
-      .name = #name_ "_window",              \
-      .doc = doc_text,                       \
-      .inputs = kWindowInputs,               \
-      .outputs = kWindowOutputs,             \
-      .attrs = kWindowAttrs,                 \
-      .infer = infer_window,                 \
-      .shape_operands = 1u << 0,             \
-  };                                         \
-  constinit const ReferenceFn reference_##name_##_window = run;
+#define MOTE_WINDOW(name_, run, doc_text) \
+  MOTE_DEFINE_OP(name_##_window) = {      \
+      .name = #name_ "_window",           \
+      .doc = doc_text,                    \
+      .inputs = kWindowInputs,            \
+      .outputs = kWindowOutputs,          \
+      .attrs = kWindowAttrs,              \
+      .infer = infer_window,              \
+      .shape_operands = 1u << 0,          \
+  };                                      \
+  MOTE_DEFINE_REFERENCE(name_##_window) = run;
 
 MOTE_WINDOW(blackman, run_blackman, "The Blackman window: 0.42 - 0.5 cos + 0.08 cos of twice the angle.")
 MOTE_WINDOW(hamming, run_hamming, "The Hamming window: 25/46 - 21/46 cos.")
 MOTE_WINDOW(hann, run_hann, "The Hann window: 0.5 - 0.5 cos.")
 #undef MOTE_WINDOW
 
-constinit const Op op_dft = {.name = "dft",
-                             .doc = "The discrete Fourier transform along an axis, zero-padded or cut to dft_length.",
-                             .inputs = kDftInputs,
-                             .outputs = kDftOutputs,
-                             .attrs = kDftAttrs,
-                             .infer = infer_dft,
-                             .shape_operands = 0b110};
-constinit const ReferenceFn reference_dft = run_dft;
+MOTE_DEFINE_OP(dft) = {.name = "dft",
+                       .doc = "The discrete Fourier transform along an axis, zero-padded or cut to dft_length.",
+                       .inputs = kDftInputs,
+                       .outputs = kDftOutputs,
+                       .attrs = kDftAttrs,
+                       .infer = infer_dft,
+                       .shape_operands = 0b110};
+MOTE_DEFINE_REFERENCE(dft) = run_dft;
 
-constinit const Op op_mel_weight_matrix = {.name = "mel_weight_matrix",
-                                           .doc =
-                                               "The matrix that takes a spectrum to mel bands: triangles with a "
-                                               "peak of 1.",
-                                           .inputs = kMelInputs,
-                                           .outputs = kMelOutputs,
-                                           .attrs = kMelAttrs,
-                                           .infer = infer_mel,
-                                           .shape_operands = 0b11};
-constinit const ReferenceFn reference_mel_weight_matrix = run_mel;
+MOTE_DEFINE_OP(mel_weight_matrix) = {.name = "mel_weight_matrix",
+                                     .doc =
+                                         "The matrix that takes a spectrum to mel bands: triangles with a "
+                                         "peak of 1.",
+                                     .inputs = kMelInputs,
+                                     .outputs = kMelOutputs,
+                                     .attrs = kMelAttrs,
+                                     .infer = infer_mel,
+                                     .shape_operands = 0b11};
+MOTE_DEFINE_REFERENCE(mel_weight_matrix) = run_mel;
 
-constinit const Op op_stft = {.name = "stft",
-                              .doc = "The discrete Fourier transforms of windowed, overlapping frames of a signal.",
-                              .inputs = kStftInputs,
-                              .outputs = kStftOutputs,
-                              .attrs = kStftAttrs,
-                              .infer = infer_stft,
-                              .shape_operands = 0b1010};
-constinit const ReferenceFn reference_stft = run_stft;
+MOTE_DEFINE_OP(stft) = {.name = "stft",
+                        .doc = "The discrete Fourier transforms of windowed, overlapping frames of a signal.",
+                        .inputs = kStftInputs,
+                        .outputs = kStftOutputs,
+                        .attrs = kStftAttrs,
+                        .infer = infer_stft,
+                        .shape_operands = 0b1010};
+MOTE_DEFINE_REFERENCE(stft) = run_stft;
 
 }  // namespace mote

@@ -31,12 +31,12 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_regex_full_match = {.name = "regex_full_match",
-                                          .doc = "Whether each string matches a regular expression as a whole.",
-                                          .inputs = kInputs,
-                                          .outputs = kOutputs,
-                                          .attrs = kAttrs,
-                                          .infer = infer};
-constinit const ReferenceFn reference_regex_full_match = run;
+MOTE_DEFINE_OP(regex_full_match) = {.name = "regex_full_match",
+                                    .doc = "Whether each string matches a regular expression as a whole.",
+                                    .inputs = kInputs,
+                                    .outputs = kOutputs,
+                                    .attrs = kAttrs,
+                                    .infer = infer};
+MOTE_DEFINE_REFERENCE(regex_full_match) = run;
 
 }  // namespace mote

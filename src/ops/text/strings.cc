@@ -164,29 +164,29 @@ Status run_split(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_string_concat = {.name = "string_concat",
-                                       .doc = "Each string of x followed by that of y.",
-                                       .inputs = kConcatInputs,
-                                       .outputs = kConcatOutputs,
-                                       .infer = infer_concat};
-constinit const ReferenceFn reference_string_concat = run_concat;
+MOTE_DEFINE_OP(string_concat) = {.name = "string_concat",
+                                 .doc = "Each string of x followed by that of y.",
+                                 .inputs = kConcatInputs,
+                                 .outputs = kConcatOutputs,
+                                 .infer = infer_concat};
+MOTE_DEFINE_REFERENCE(string_concat) = run_concat;
 
-constinit const Op op_string_normalizer = {.name = "string_normalizer",
-                                           .doc = "Stop words removed, then the case of letters changed.",
-                                           .inputs = kNormalizeInputs,
-                                           .outputs = kNormalizeOutputs,
-                                           .attrs = kNormalizeAttrs,
-                                           .infer = infer_normalize,
-                                           .flags = kDataDependent};
-constinit const ReferenceFn reference_string_normalizer = run_normalize;
+MOTE_DEFINE_OP(string_normalizer) = {.name = "string_normalizer",
+                                     .doc = "Stop words removed, then the case of letters changed.",
+                                     .inputs = kNormalizeInputs,
+                                     .outputs = kNormalizeOutputs,
+                                     .attrs = kNormalizeAttrs,
+                                     .infer = infer_normalize,
+                                     .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(string_normalizer) = run_normalize;
 
-constinit const Op op_string_split = {.name = "string_split",
-                                      .doc = "Each string cut at a delimiter.",
-                                      .inputs = kSplitInputs,
-                                      .outputs = kSplitOutputs,
-                                      .attrs = kSplitAttrs,
-                                      .infer = infer_split,
-                                      .flags = kDataDependent};
-constinit const ReferenceFn reference_string_split = run_split;
+MOTE_DEFINE_OP(string_split) = {.name = "string_split",
+                                .doc = "Each string cut at a delimiter.",
+                                .inputs = kSplitInputs,
+                                .outputs = kSplitOutputs,
+                                .attrs = kSplitAttrs,
+                                .infer = infer_split,
+                                .flags = kDataDependent};
+MOTE_DEFINE_REFERENCE(string_split) = run_split;
 
 }  // namespace mote

@@ -112,14 +112,14 @@ Status run(ReferenceContext& ctx) {
 
 }  // namespace
 
-constinit const Op op_tf_idf_vectorizer = {.name = "tf_idf_vectorizer",
-                                           .doc =
-                                               "For each n-gram of a pool, how often it occurs, with gaps up to "
-                                               "max_skip_count.",
-                                           .inputs = kInputs,
-                                           .outputs = kOutputs,
-                                           .attrs = kAttrs,
-                                           .infer = infer};
-constinit const ReferenceFn reference_tf_idf_vectorizer = run;
+MOTE_DEFINE_OP(tf_idf_vectorizer) = {.name = "tf_idf_vectorizer",
+                                     .doc =
+                                         "For each n-gram of a pool, how often it occurs, with gaps up to "
+                                         "max_skip_count.",
+                                     .inputs = kInputs,
+                                     .outputs = kOutputs,
+                                     .attrs = kAttrs,
+                                     .infer = infer};
+MOTE_DEFINE_REFERENCE(tf_idf_vectorizer) = run;
 
 }  // namespace mote
