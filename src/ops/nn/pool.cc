@@ -1,5 +1,7 @@
 #include "ops/nn/pool.h"
 
+#include <algorithm>
+
 #include "ops/infer_util.h"
 #include "ops/widen.h"
 
@@ -61,25 +63,30 @@ void for_each_window(const Pooling& p, const TensorView& x, const TensorView& y,
                      const std::function<void(const PoolWindow&)>& f) {
   const std::size_t n = p.window.size();
   const int space = p.axes.space;
-  const std::vector<std::int64_t> outs = outputs_of(p.window), taps = kernels_of(p.window);
   PoolWindow w, moved;
+  std::vector<std::int64_t> first(n), count(n);
   // Windows of one position differ between channels and images by an offset alone.
-  for_each_index(outs, [&](std::span<const std::int64_t> o) {
+  for_each_index(outputs_of(p.window), [&](std::span<const std::int64_t> o) {
     w = {};
-    for (std::size_t a = 0; a < n; ++a) w.y += o[a] * y.strides[space + static_cast<int>(a)];
-    for_each_index(taps, [&](std::span<const std::int64_t> k) {
+    w.counted = 1;
+    for (std::size_t a = 0; a < n; ++a) {
+      const WindowAxis& axis = p.window[a];
+      // Taps k from `first` on lie in the input while o * stride + k * dilation is in [begin, begin + in).
+      std::int64_t taps = axis.kernel.value(), before = axis.begin.value() - o[a] * axis.stride;
+      auto reaching = [&](std::int64_t distance) {
+        return std::clamp<std::int64_t>(ceildiv(Dim(distance), Dim(axis.dilation)).value(), 0, taps);
+      };
+      first[a] = reaching(before);
+      count[a] = reaching(before + axis.in.value()) - first[a];
+      w.counted *= reaching(before + axis.in.value() + axis.end.value());
+      w.y += o[a] * y.strides[space + static_cast<int>(a)];
+    }
+    for_each_index(count, [&](std::span<const std::int64_t> k) {
       std::int64_t at = 0;
-      bool inside = true, counted = true;
       for (std::size_t a = 0; a < n; ++a) {
-        const WindowAxis& axis = p.window[a];
-        std::int64_t position = o[a] * axis.stride + k[a] * axis.dilation;
-        counted = counted && position < axis.begin.value() + axis.in.value() + axis.end.value();
-        std::int64_t i = axis.source(o[a], k[a]);
-        inside = inside && i >= 0;
-        at += i * x.strides[space + static_cast<int>(a)];
+        at += p.window[a].source(o[a], first[a] + k[a]) * x.strides[space + static_cast<int>(a)];
       }
-      w.counted += counted;
-      if (inside) w.taken.push_back(at);
+      w.taken.push_back(at);
     });
     for (std::int64_t b = 0; b < x.dims[0]; ++b) {
       for (std::int64_t c = 0; c < x.dims[p.axes.channel]; ++c) {

@@ -1,6 +1,7 @@
 // Softmax over one axis: exp(x - max(x)) / sum(exp(x - max(x))).
 #include "ops/decompose.h"
 #include "ops/element.h"
+#include "ops/infer_util.h"
 #include "ops/ops.h"
 #include "ops/reference.h"
 
@@ -12,6 +13,7 @@ constexpr Slot kOutputs[] = {{"y", "same shape and dtype as x; sums to 1 along a
 constexpr AttrSpec kAttrs[] = {{"axis", AttrKind::kInt, "-1", "the axis to normalise over, negative from the back"}};
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_dtype(ctx, 0, kFloats));
   if (ctx.has_rank(0)) MOTE_TRY(ctx.axis(ctx.attr_int("axis"), ctx.rank(0)).status());
   ctx.output(0, ctx.type(0));
   return {};

@@ -54,7 +54,9 @@ Result<Window> steps(const Op& op, const Attrs& attrs, std::span<const Dim> in, 
   Window w(n);
   for (std::size_t i = 0; i < n; ++i) {
     w[i] = {in[i], kernel[i], 0, pads[i], pads[n + i], strides[i], dilations[i]};
-    if (kernel[i].is_const() && kernel[i].value() <= 0) return invalid("an empty kernel");
+    if (kernel[i].is_const() && (kernel[i].value() <= 0 || kernel[i].value() >= kMaxStep)) {
+      return invalid("a kernel of extent " + kernel[i].to_string());
+    }
   }
   return w;
 }
