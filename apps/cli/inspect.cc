@@ -120,7 +120,10 @@ void print(const ModelInfo& m, bool nodes) {
   std::printf("parameters     %s (%s)\n", grouped(m.parameters).c_str(),
               megabytes(static_cast<double>(m.parameter_bytes)).c_str());
   auto macs = parse_int(m.macs);
-  if (!m.macs.empty()) std::printf("multiply-adds  %s\n", macs ? grouped(*macs).c_str() : m.macs.c_str());
+  std::string formula = m.macs.size() <= 200 ? m.macs : "a long formula; --dim SYMBOL=N makes it a number";
+  if (m.missing.empty()) {
+    std::printf("multiply-adds  %s\n", macs ? grouped(*macs).c_str() : m.macs.empty() ? "not known" : formula.c_str());
+  }
   std::printf("nodes          %s: %s\n", grouped(m.nodes).c_str(), counts(m.ops).c_str());
   std::printf("types          %s\n", counts(m.dtypes).c_str());
   for (const auto& [key, value] : m.metadata)

@@ -6,6 +6,7 @@
 #include "api/engine.h"
 #include "api/macs.h"
 #include "plan/file.h"
+#include "prepare/fold.h"
 
 namespace mote {
 namespace {
@@ -136,6 +137,18 @@ Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, ModelInfo 
   return info;
 }
 
+// What preparing would find out: who runs what is left after the passes, and how much work it is.
+Status look_ahead(Module m, const PrepareOptions& with, const std::string& path, ModelInfo& info) {
+  if (Status s = simplify(m, with); !s.ok()) return std::move(s).at(path);
+  std::string macs = api::count_macs(m).to_string();
+  if (macs.find('$') == std::string::npos) info.macs = std::move(macs);  // else shapes depend on data
+  Result<Coverage> covered = coverage(std::move(m), with);
+  if (!covered.ok()) return std::move(covered).status().at(path);
+  info.missing = std::move(covered->missing);
+  info.slow = std::move(covered->slow);
+  return {};
+}
+
 }  // namespace
 
 Result<ModelInfo> inspect(const std::string& path, const LoadOptions& options) {
@@ -149,11 +162,7 @@ Result<ModelInfo> inspect(const std::string& path, const LoadOptions& options) {
   MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options));
   if (info.missing.empty()) {
     if (Status s = bind(m, with); !s.ok()) return std::move(s).at(path);
-    Result<Coverage> covered = coverage(m, with);
-    if (!covered.ok()) return std::move(covered).status().at(path);
-    info.missing = std::move(covered->missing);
-    info.slow = std::move(covered->slow);
-    info.macs = api::count_macs(m).to_string();
+    MOTE_TRY(look_ahead(m, with, path, info));
   }
   api::note_quantization(m);
   info.name = m.name;

@@ -107,6 +107,37 @@ bool operator==(const Dim& a, const Dim& b) {
                     [](const Term& x, const Term& y) { return x.coef == y.coef && compare(x, y) == 0; });
 }
 
+namespace {
+
+int sign_of(const Dim& d);
+
+// Symbols are never negative, nor is what is made of them without subtraction.
+bool never_negative(const Dim::Atom& atom) {
+  switch (atom.fn) {
+    case Dim::Fn::kSymbol:
+      return true;
+    case Dim::Fn::kMax:
+      return sign_of(atom.a) > 0 || sign_of(atom.b) > 0;
+    case Dim::Fn::kFloorDiv:
+    case Dim::Fn::kMod:
+    case Dim::Fn::kMin:
+      return sign_of(atom.a) > 0 && sign_of(atom.b) > 0;
+  }
+  return false;
+}
+
+// 1: never negative, -1: never positive, 0: not known.
+int sign_of(const Dim& d) {
+  bool any_negative = d.constant_term()<0, any_positive = d.constant_term()> 0;
+  for (const Dim::Term& t : d.terms()) {
+    (t.coef < 0 ? any_negative : any_positive) = true;
+    if (!std::all_of(t.factors.begin(), t.factors.end(), [](const auto& f) { return never_negative(*f); })) return 0;
+  }
+  return any_negative && any_positive ? 0 : any_negative ? -1 : 1;
+}
+
+}  // namespace
+
 Dim Dim::apply(Fn fn, const Dim& a, const Dim& b) {
   if (a.is_const() && b.is_const()) {
     std::int64_t x = a.constant_, y = b.constant_;
@@ -125,9 +156,9 @@ Dim Dim::apply(Fn fn, const Dim& a, const Dim& b) {
   }
   bool equal = a == b;
   if ((fn == Fn::kMin || fn == Fn::kMax) && equal) return a;
-  // A constant difference decides min and max.
+  // A difference of known sign decides min and max.
   if (fn == Fn::kMin || fn == Fn::kMax) {
-    if (Dim d = a - b; d.is_const()) return ((d.constant_ > 0) == (fn == Fn::kMax)) ? a : b;
+    if (int sign = sign_of(a - b)) return ((sign > 0) == (fn == Fn::kMax)) ? a : b;
     // max(min(x, y), y) is y, and max(max(x, y), y) is max(x, y); so with the two exchanged.
     for (auto [x, y] : {std::pair(&a, &b), std::pair(&b, &a)}) {
       if (x->constant_ != 0 || x->terms().size() != 1) continue;

@@ -64,5 +64,45 @@ TEST(Dim, Broadcast) {
   EXPECT_FALSE(broadcast(shape({"2"}), shape({"3"})).ok());
 }
 
+TEST(Dim, MinAndMaxOfWhatIsOrderedForAllSizesAreDecided) {
+  struct {
+    const char *a, *b, *greater;
+  } const rows[] = {
+      {"2*N", "3*N", "3*N"},
+      {"N", "N+4", "N+4"},
+      {"N*M+2*N", "N", "N*M+2*N"},
+      {"0", "N", "N"},
+      {"64*floordiv(N+63,64)", "128*floordiv(N+63,64)", "128*floordiv(N+63,64)"},
+      {"max(N,M)", "0", "max(N,M)"},
+  };
+  for (const auto& r : rows) {
+    Dim a = d(r.a), b = d(r.b), greater = d(r.greater), less = greater == a ? b : a;
+    EXPECT_EQ(max(a, b).to_string(), greater.to_string());
+    EXPECT_EQ(max(b, a).to_string(), greater.to_string());
+    EXPECT_EQ(min(a, b).to_string(), less.to_string());
+  }
+}
+
+TEST(Dim, OtherMinAndMaxStay) {
+  for (const char* text : {"max(M,N)", "max(0,N-1)", "max(2*N,N+8)", "min(4,N)", "max(0,floordiv(N-1,2))"}) {
+    EXPECT_EQ(d(text).to_string(), text);
+  }
+}
+
+TEST(Dim, ValuesAgreeWithTheFormula) {
+  for (const char* text : {"max(2*N,N+8)", "max(N-1,0)+min(3*N,N)", "max(floordiv(N-3,2),min(N,7))*2"}) {
+    Dim formula = d(text);
+    for (std::int64_t n = 0; n < 20; ++n) {
+      auto value = formula.evaluate([&](std::string_view) { return std::optional(n); });
+      ASSERT_TRUE(value);
+      std::int64_t want = text[4] == '2' ? std::max(2 * n, n + 8)
+                          : text[4] == 'N'
+                              ? std::max<std::int64_t>(n - 1, 0) + std::min(3 * n, n)
+                              : std::max((n - 3) / 2 - ((n - 3) % 2 < 0 ? 1 : 0), std::min<std::int64_t>(n, 7)) * 2;
+      EXPECT_EQ(*value, want) << text << " for " << n;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mote
