@@ -56,7 +56,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.params = to_params(s);
   c.inputs = {{Layout::kRows, false}, {Layout::kRows, false}, {Layout::kRows, false}, {Layout::kStrided, false}};
   c.outputs = {{Layout::kRows, false}};
-  c.why = std::string(kernel.name) + ", scores in tiles of 64 queries";
+  c.why = std::string(kernel.name) + ", keys in blocks of 128";
   Dim macs = volume(q) * k[2] + volume(*n.out_type(0).shape) * k[2];
   if (std::optional<std::int64_t> m = macs.known()) c.macs = static_cast<double>(*m);
   return c;
@@ -82,7 +82,10 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p->q = operand(q);
   p->k = operand(k);
   p->v = operand(v);
-  p->y = operand(y);
+  p->y = y.as<float>();
+  p->y_batch = y.strides[0];
+  p->y_head = y.strides[1];
+  p->y_row = y.strides[2];
   p->batches = q.dims[0];
   p->heads = q.dims[1];
   p->kv_heads = k.dims[1];
@@ -111,7 +114,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (y.count() == 0) return {};
   CpuFeatures cpu = capped(active_cpu(), static_cast<Isa>(s.isa));
   p->dot = &kernels::dot::select(cpu);
-  p->norm = &kernels::norm::select(cpu);
+  p->kernel = &ka::select(cpu);
   ka::Work w = ka::setup(p);
   work.thread_scratch = w.scratch_bytes;
   work.add(run_attention, w.tiles);

@@ -1,115 +1,175 @@
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
+
+#include "base/checked.h"
 
 namespace mote::kernels::attention {
+
+#define MOTE_ATTENTION_KERNEL(ns, isa) \
+  namespace ns {                       \
+  void fold(const Block&) noexcept;    \
+  void finish(const Block&) noexcept;  \
+  }
+#include "kernels/attention/kernels.inc"
+#undef MOTE_ATTENTION_KERNEL
+
 namespace {
 
-// scores[rows, keys] = scale * q k^T
-dot::Work setup_scores(const Params& p, std::int64_t rows, dot::Params* d) {
-  d->epilogue = Epilogue();
-  d->epilogue.count = 1;
-  d->epilogue.ops[0] = binary_immediate(BinaryOp::mul, p.scale);
+#if defined(__x86_64__)
+#define MOTE_HAS_avx512 avx512::fold, avx512::finish
+#define MOTE_HAS_avx2 avx2::fold, avx2::finish
+#else
+#define MOTE_HAS_avx512 nullptr, nullptr
+#define MOTE_HAS_avx2 nullptr, nullptr
+#endif
+#if defined(__aarch64__)
+#define MOTE_HAS_neon neon::fold, neon::finish
+#else
+#define MOTE_HAS_neon nullptr, nullptr
+#endif
+#define MOTE_HAS_scalar scalar::fold, scalar::finish
+
+constexpr Kernel kKernels[] = {
+#define MOTE_ATTENTION_KERNEL(ns, isa) {"attention_f32_" #isa, Isa::isa, MOTE_HAS_##ns},
+#include "kernels/attention/kernels.inc"
+#undef MOTE_ATTENTION_KERNEL
+};
+
+std::int64_t floats(std::int64_t n) { return (n + 15) / 16 * 16; }
+
+// The scratch of a thread, in floats.
+struct Layout {
+  std::int64_t k, v, scores, most, sum, end;
+  explicit Layout(const Params& p) {
+    k = 0;
+    v = k + dot::packed_size(p.head_size, kKeys);
+    scores = v + dot::packed_size(kKeys, p.value_size);
+    most = scores + kRows * kKeys;
+    sum = most + floats(p.row_step);
+    end = sum + floats(p.row_step);
+  }
+};
+
+// scores[rows, keys] = q k^T of a block of keys.
+dot::Work setup_scores(const Params& p, std::int64_t rows, std::int64_t keys, dot::Params* d) {
   dot::Shape s;
   s.m = rows;
-  s.n = p.keys;
+  s.n = keys;
   s.k = p.head_size;
   s.a_row = p.q.row;
-  s.c_row = p.keys;
-  s.b_packed = false;
-  s.b_k_stride = 1;
-  s.b_n_stride = p.k.row;
+  s.c_row = kKeys;
   return dot::setup(*p.dot, s, d);
 }
 
-// y[rows, value_size] = scores v
-dot::Work setup_values(const Params& p, std::int64_t rows, dot::Params* d) {
-  d->epilogue = Epilogue();
+// y[rows, value_size] += scores v
+dot::Work setup_values(const Params& p, std::int64_t rows, std::int64_t keys, bool first, dot::Params* d) {
   dot::Shape s;
   s.m = rows;
   s.n = p.value_size;
-  s.k = p.keys;
-  s.a_row = p.keys;
-  s.c_row = p.y.row;
-  s.b_packed = false;
-  s.b_k_stride = p.v.row;
-  s.b_n_stride = 1;
+  s.k = keys;
+  s.a_row = kKeys;
+  s.c_row = p.y_row;
+  s.accumulate = !first;
   return dot::setup(*p.dot, s, d);
 }
 
-norm::Work setup_softmax(const Params& p, std::int64_t rows, norm::Params* n) {
-  norm::Shape s;
-  s.rank = 2;
-  s.dim[0] = rows;
-  s.dim[1] = p.keys;
-  s.in_stride[0] = s.out_stride[0] = p.keys;
-  s.in_stride[1] = s.out_stride[1] = 1;
-  s.axes = 2;
-  return norm::setup(*p.norm, norm::Op::softmax, DType::f32, DType::f32, 0, s, n);
-}
+struct Tile {
+  const Params& p;
+  const Layout& at;
+  float* scratch;
+  std::int64_t batch, head, first, rows;  // queries [first, first + rows)
+  float* y;
 
-// Adds the mask and closes the future; true where a row attends nothing.
-bool mask_row(const Params& p, std::int64_t b, std::int64_t h, std::int64_t query, float* scores) {
-  if (p.mask) {
-    const float* m = p.mask + b * p.mask_batch + h * p.mask_head + query * p.mask_row;
-    for (std::int64_t j = 0; j < p.keys; ++j) scores[j] += m[j * p.mask_col];
+  Block block(std::int64_t row) const {
+    Block b{};
+    b.scores = scratch + at.scores;
+    b.rows = std::min(kRows, rows - row);
+    b.most = scratch + at.most + row;
+    b.sum = scratch + at.sum + row;
+    b.y = y + row * p.y_row;
+    b.y_row = p.y_row;
+    b.value_size = p.value_size;
+    return b;
   }
-  if (p.causal) {
-    for (std::int64_t j = query + 1; j < p.keys; ++j) scores[j] = -INFINITY;
+
+  void pack(std::int64_t key, std::int64_t keys) const {
+    std::int64_t kv = head / (p.heads / p.kv_heads);
+    const float* k = p.k.data + batch * p.k.batch + kv * p.k.head + key * p.k.row;
+    const float* v = p.v.data + batch * p.v.batch + kv * p.v.head + key * p.v.row;
+    dot::pack({k, DType::f32, 1, p.k.row}, p.head_size, keys, scratch + at.k, p.head_size * dot::kPanel);
+    dot::pack({v, DType::f32, p.v.row, 1}, keys, p.value_size, scratch + at.v, keys * dot::kPanel);
   }
-  return std::all_of(scores, scores + p.keys, [](float s) { return s == -INFINITY; });
-}
+
+  void attend(std::int64_t key, std::int64_t keys, std::int64_t row) const {
+    Block b = block(row);
+    dot::Params d;
+    dot::Work work = setup_scores(p, b.rows, keys, &d);
+    d.a = p.q.data + batch * p.q.batch + head * p.q.head + (first + row) * p.q.row;
+    d.b = scratch + at.k;
+    d.c = b.scores;
+    p.dot->run(d, {0, work.tiles, nullptr});
+    b.keys = keys;
+    b.scale = p.scale;
+    b.causal = p.causal;
+    b.open = first + row + 1 - key;
+    b.first = key == 0;
+    if (p.mask) {
+      b.mask = p.mask + batch * p.mask_batch + head * p.mask_head + (first + row) * p.mask_row + key * p.mask_col;
+      b.mask_row = p.mask_row;
+      b.mask_col = p.mask_col;
+    }
+    p.kernel->fold(b);
+    work = setup_values(p, b.rows, keys, b.first, &d);
+    d.a = b.scores;
+    d.b = scratch + at.v;
+    d.c = b.y;
+    p.dot->run(d, {0, work.tiles, nullptr});
+  }
+
+  void run() const {
+    if (p.keys == 0) std::fill_n(scratch + at.sum, rows, 0.0f);
+    for (std::int64_t key = 0; key < p.keys; key += kKeys) {
+      if (p.causal && key >= first + rows && key > 0) break;
+      std::int64_t keys = std::min(kKeys, p.keys - key);
+      pack(key, keys);
+      for (std::int64_t row = 0; row < rows; row += kRows) attend(key, keys, row);
+    }
+    for (std::int64_t row = 0; row < rows; row += kRows) p.kernel->finish(block(row));
+  }
+};
 
 }  // namespace
 
-Work setup(Params* p) {
-  std::int64_t rows = std::min(kRows, p->queries);
-  p->row_tiles = (p->queries + kRows - 1) / kRows;
-  p->scores_bytes = static_cast<std::size_t>((rows * p->keys * 4 + 63) / 64 * 64);
-  dot::Params d;
-  norm::Params n;
-  std::size_t inner = std::max({setup_scores(*p, rows, &d).scratch_bytes, setup_values(*p, rows, &d).scratch_bytes,
-                                setup_softmax(*p, rows, &n).scratch_bytes});
-  // The last tile of a head may have fewer rows, and then other needs.
-  if (std::int64_t rest = p->queries % kRows; rest != 0) {
-    inner = std::max({inner, setup_scores(*p, rest, &d).scratch_bytes, setup_values(*p, rest, &d).scratch_bytes,
-                      setup_softmax(*p, rest, &n).scratch_bytes});
+std::span<const Kernel> kernels() { return kKernels; }
+
+const Kernel& select(const CpuFeatures& cpu) {
+  for (const Kernel& k : kKernels) {
+    if (cpu.has(k.isa)) return k;
   }
-  return {p->batches * p->heads * p->row_tiles, p->scores_bytes + inner};
+  return kKernels[std::size(kKernels) - 1];
+}
+
+// Many queries share a packed block of keys; a tile is bounded by about 400 microseconds of work, and there should be
+// enough tiles for several threads.
+Work setup(Params* p) {
+  std::int64_t macs = std::max<std::int64_t>(p->keys * (p->head_size + p->value_size), 1);
+  std::int64_t most = 20 * p->dot->tile_macs / macs, share = p->batches * p->heads * p->queries / 8;
+  std::int64_t step = std::clamp<std::int64_t>(std::min(most, share), kRows, 512);
+  std::int64_t tiles = std::max<std::int64_t>(ceil_div(p->queries, step), 1);
+  p->row_step = std::max<std::int64_t>(ceil_div(p->queries, tiles), 1);
+  p->row_tiles = ceil_div(p->queries, p->row_step);
+  return {p->batches * p->heads * p->row_tiles, static_cast<std::size_t>(Layout(*p).end) * sizeof(float)};
 }
 
 void run(const Params& p, TileRange range) noexcept {
-  float* scores = reinterpret_cast<float*>(range.scratch);
-  std::byte* inner = range.scratch + p.scores_bytes;
+  const Layout layout(p);
   for (std::int64_t t = range.begin; t < range.end; ++t) {
-    std::int64_t first = t % p.row_tiles * kRows, h = t / p.row_tiles % p.heads, b = t / p.row_tiles / p.heads;
-    std::int64_t rows = std::min(kRows, p.queries - first), kv = h / (p.heads / p.kv_heads);
-    dot::Params d;
-    d.a = p.q.data + b * p.q.batch + h * p.q.head + first * p.q.row;
-    d.b = p.k.data + b * p.k.batch + kv * p.k.head;
-    d.c = scores;
-    dot::Work work = setup_scores(p, rows, &d);
-    p.dot->run(d, {0, work.tiles, inner});
-    std::uint64_t closed = 0;  // bit r: row r attends nothing
-    if (p.mask || p.causal) {
-      for (std::int64_t r = 0; r < rows; ++r) {
-        if (mask_row(p, b, h, first + r, scores + r * p.keys)) closed |= std::uint64_t{1} << r;
-      }
-    }
-    norm::Params n;
-    norm::Work soft = setup_softmax(p, rows, &n);
-    n.in = n.out = scores;
-    p.norm->run(n, {0, soft.tiles, inner});
-    for (std::int64_t r = 0; closed != 0; ++r, closed >>= 1) {
-      if (closed & 1) std::fill(scores + r * p.keys, scores + (r + 1) * p.keys, 0.0f);
-    }
-    d = dot::Params();
-    d.a = scores;
-    d.b = p.v.data + b * p.v.batch + kv * p.v.head;
-    d.c = const_cast<float*>(p.y.data) + b * p.y.batch + h * p.y.head + first * p.y.row;
-    work = setup_values(p, rows, &d);
-    p.dot->run(d, {0, work.tiles, inner});
+    std::int64_t first = t % p.row_tiles * p.row_step, h = t / p.row_tiles % p.heads, b = t / p.row_tiles / p.heads;
+    float* y = p.y + b * p.y_batch + h * p.y_head + first * p.y_row;
+    Tile{p, layout, reinterpret_cast<float*>(range.scratch), b, h, first, std::min(p.row_step, p.queries - first), y}
+        .run();
   }
 }
 

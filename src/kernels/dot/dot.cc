@@ -72,7 +72,7 @@ void run_tile(const Params& p, i64 tile, float* scratch, BlockFn block) {
   b.chunk_len = p.k_block;
   i64 k = 0;
   do {
-    b.first = k == 0;
+    b.first = k == 0 && !s.accumulate;
     b.b = packed + k * kPanel;
     b.chunk_begin = k / p.k_block;
     b.chunk_end = b.chunk_begin + 1;

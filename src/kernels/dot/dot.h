@@ -30,6 +30,7 @@ struct Shape {
   std::int64_t batch[kMaxBatchDims] = {1, 1, 1, 1};
   std::int64_t a_batch[kMaxBatchDims] = {}, b_batch[kMaxBatchDims] = {}, c_batch[kMaxBatchDims] = {};
   bool b_packed = true;
+  bool accumulate = false;                      // the chains start from C instead of the bias
   DType b_dtype = DType::f32;                   // of an unpacked B: f32, f16, bf16
   std::int64_t b_k_stride = 0, b_n_stride = 0;  // of an unpacked B
 };
