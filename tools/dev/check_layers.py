@@ -36,13 +36,13 @@ def is_standard(header):
 def check_source(rules, path, quoted, header):
     """What is wrong with an #include in a file of src/, or None."""
     folder = path.split("/")[1]
-    is_test = re.search(r"_(test|bench)\.cc$|testing/|_testing\.h$", path)
+    is_test = re.search(r"_(test|bench)\.cc$|testing/|(^|[/_])testing\.h$", path)
     if header.startswith("mote/"):
         return None
     if not quoted:
         if is_standard(header) or (is_test and header.startswith(("gtest/", "gmock/", "benchmark/"))):
             return None
-        if rules.is_third_party_allowed(folder, header):
+        if rules.is_third_party_allowed(folder, header) or (is_test and rules.is_third_party_allowed("base", header)):
             return None
         return f"<{header}>: {folder} may not use it; layers.toml lists third-party headers by folder"
     target = header.split("/")[0]
