@@ -3,7 +3,8 @@
 
     tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--mote PROGRAM] [-- ARGUMENT...]
 
-A network passes if, for each of its input sets, no output differs by more than 1e-4 of the output's standard deviation. --via mote converts to
+A network passes if, for each of its input sets, no output differs by more than 1e-4 of the output's standard deviation (5e-3 for
+networks in f16, 5e-2 in bf16). --via mote converts to
 .mote first and runs that; --via onnx writes the model out as ONNX first. What follows -- goes to `mote run`. Exit code 1 if any network fails.
 """
 import argparse
@@ -55,7 +56,7 @@ def check(args, name, work):
             return False, None, time.monotonic() - start, f"{inputs.name}: {problem}"
         with np.load(golden) as want, np.load(outputs) as got:
             error, problem = zoo_files.largest_error(want, got)
-        if problem or error > args.tolerance or error != error:
+        if problem or not error <= (args.tolerance or zoo_files.tolerance(name)):
             return False, error, time.monotonic() - start, f"{inputs.name}: {problem or 'differs'}"
         worst = max(worst, error)
     return True, worst, time.monotonic() - start, ""
@@ -66,7 +67,7 @@ def main():
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--via", choices=["onnx", "mote"])
     parser.add_argument("--mote", default=str(zoo_files.ROOT / "build" / "native" / "bin" / "mote"))
-    parser.add_argument("--tolerance", type=float, default=zoo_files.TOLERANCE)
+    parser.add_argument("--tolerance", type=float, help="in standard deviations, instead of each network's own")
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("arguments", nargs="*", help="after --: further arguments of mote run")
     args = parser.parse_args()

@@ -7,7 +7,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("MOTE_CACHE", pathlib.Path.home() / ".cache" / "mote"))
 ZOO = CACHE / "zoo"
 VENV_PYTHON = CACHE / "venv" / "bin" / "python"
-TOLERANCE = 1e-4  # of the standard deviation of PyTorch's output
 
 
 def need_numpy():
@@ -18,6 +17,11 @@ def need_numpy():
         if VENV_PYTHON.exists() and pathlib.Path(sys.prefix) != VENV_PYTHON.parent.parent:
             os.execv(VENV_PYTHON, [str(VENV_PYTHON), *sys.argv])
         raise SystemExit("numpy is missing: apt-get install python3-numpy, or run tools/zoo_venv.sh")
+
+
+def tolerance(name):
+    """In standard deviations of PyTorch's output, by the type that the network computes in."""
+    return 5e-3 if "_f16" in name else 5e-2 if "_bf16" in name else 1e-4
 
 
 def names():

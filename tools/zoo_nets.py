@@ -284,3 +284,60 @@ class Rnn(nn.Module):
     def forward(self, x):
         y, state = self.rnn(x)
         return (y, *state) if isinstance(state, tuple) else (y, state)
+
+
+class WithCache(nn.Module):
+    """A decoder of transformers with its cache as plain tensors: keys and values of each layer go in and come out."""
+
+    def __init__(self, net, layers):
+        super().__init__()
+        self.net, self.layers = net, layers
+
+    def forward(self, input_ids, *past):
+        from transformers import DynamicCache
+        cache = DynamicCache.from_legacy_cache([(past[2 * i], past[2 * i + 1]) for i in range(self.layers)])
+        answer = self.net(input_ids=input_ids, past_key_values=cache, use_cache=True)
+        return (answer.logits, *[x for layer in answer.past_key_values.to_legacy_cache() for x in layer])
+
+
+class Crnn(nn.Module):
+    """Text recognition: convolutions squeeze a line of text to height 1, a bidirectional LSTM reads it, time comes first."""
+
+    def __init__(self, classes=37):
+        super().__init__()
+        self.body = nn.Sequential(conv_bn(1, 16, 3), nn.MaxPool2d(2), conv_bn(16, 32, 3), nn.MaxPool2d(2), conv_bn(32, 64, 3), nn.MaxPool2d((2, 1)),
+                                  conv_bn(64, 64, 3), nn.MaxPool2d((2, 1)), nn.Conv2d(64, 64, (2, 3), padding=(0, 1)), nn.ReLU())
+        self.rnn = nn.LSTM(64, 48, 2, bidirectional=True)
+        self.head = nn.Linear(96, classes)
+
+    def forward(self, image):
+        x = self.body(image).squeeze(2).permute(2, 0, 1)
+        return self.head(self.rnn(x)[0]).log_softmax(2)
+
+
+class Tcn(nn.Module):
+    """A temporal convolutional network: causal dilated convolutions in weight-normalized residual blocks."""
+
+    def __init__(self, channels=16, depth=4):
+        super().__init__()
+        make = lambda: nn.ModuleList(nn.utils.parametrizations.weight_norm(nn.Conv1d(channels, channels, 3, padding=2 << i, dilation=1 << i)) for i in range(depth))
+        self.first, self.second = make(), make()
+
+    def forward(self, x):
+        for i, (first, second) in enumerate(zip(self.first, self.second)):
+            cut = 2 << i
+            y = F.relu(first(x)[:, :, :-cut])
+            x = F.relu(x + F.relu(second(y)[:, :, :-cut]))
+        return x
+
+
+class Detect(nn.Module):
+    """A detector of torchvision for one image: boxes, scores and labels."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, image):
+        found = self.net([image])[0]
+        return found["boxes"], found["scores"], found["labels"]
