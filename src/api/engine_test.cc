@@ -206,6 +206,13 @@ TEST(Engine, RunsRecurrentCellsLikeTheReference) {
   }
 }
 
+TEST(Engine, GivesAShapeFoundAtRunTimeAPlaceOnceItIsKnown) {
+  Graph g;
+  ValueId found = g.b.add("cast", {g.b.add("non_zero", {g.input("x", {2, 3})})}, {{"to", DType::f32}});
+  compare_targets(g.finish({g.b.add("relu", {g.b.add("reshape", {found, g.b.ints({3, 4})})})}),
+                  {{noise(6, 3), {2, 3}}});
+}
+
 TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});

@@ -42,10 +42,9 @@ Result<bool> FunctionLowering::reshape_view(const Node& n) {
   MOTE_ASSIGN(std::int32_t v, value(n.inputs[0]));
   if (val(v).late || is_late(out.type)) {
     MOTE_ASSIGN(v, convert(v, OperandWant()));
-    std::int32_t to = new_val(out.name, out.type);
-    if (!val(to).late) {
+    if (!is_late(out.type)) {
       // Late bytes of a known shape: they get memory of their own, so that what follows is not late.
-      to = fresh_val(out.name, out.type, {});
+      std::int32_t to = fresh_val(out.name, out.type, {});
       Step step;
       step.kernel = shared_.kernel_index("copy", 1);
       step.op = shared_.op_index(*n.op);
@@ -58,6 +57,7 @@ Result<bool> FunctionLowering::reshape_view(const Node& n) {
       add_step(std::move(step), kNone);
       return true;
     }
+    std::int32_t to = new_val(out.name, out.type);
     Step step;
     step.kernel = shared_.kernel_index("view", 1);
     step.op = shared_.op_index(*n.op);
