@@ -1,9 +1,9 @@
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "base/checked.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::attention {
 
@@ -17,22 +17,9 @@ namespace mote::kernels::attention {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 avx512::fold, avx512::finish
-#define MOTE_HAS_avx2 avx2::fold, avx2::finish
-#else
-#define MOTE_HAS_avx512 nullptr, nullptr
-#define MOTE_HAS_avx2 nullptr, nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon neon::fold, neon::finish
-#else
-#define MOTE_HAS_neon nullptr, nullptr
-#endif
-#define MOTE_HAS_scalar scalar::fold, scalar::finish
-
 constexpr Kernel kKernels[] = {
-#define MOTE_ATTENTION_KERNEL(ns, isa) {"attention_f32_" #isa, Isa::isa, MOTE_HAS_##ns},
+#define MOTE_ATTENTION_KERNEL(ns, isa) \
+  {"attention_f32_" #isa, Isa::isa, MOTE_IF_##ns(&ns::fold), MOTE_IF_##ns(&ns::finish)},
 #include "kernels/attention/kernels.inc"
 #undef MOTE_ATTENTION_KERNEL
 };
@@ -144,12 +131,7 @@ struct Tile {
 
 std::span<const Kernel> kernels() { return kKernels; }
 
-const Kernel& select(const CpuFeatures& cpu) {
-  for (const Kernel& k : kKernels) {
-    if (cpu.has(k.isa)) return k;
-  }
-  return kKernels[std::size(kKernels) - 1];
-}
+const Kernel& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
 // Many queries share a packed block of keys; a tile is bounded by about 400 microseconds of work, and there should be
 // enough tiles for several threads.

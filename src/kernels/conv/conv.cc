@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::conv {
 
@@ -204,13 +205,6 @@ const Kernel& select(Algorithm algorithm, const CpuFeatures& cpu) {
     last = &k;
   }
   return *last;
-}
-
-const Kernel* find(std::string_view name) {
-  for (const Kernel& k : kKernels) {
-    if (k.name == name) return &k;
-  }
-  return nullptr;
 }
 
 Work setup(const Kernel& kernel, const Shape& shape, Params* p) {

@@ -95,7 +95,6 @@ struct Kernel {
 
 std::span<const Kernel> kernels();
 const Kernel& select(Algorithm algorithm, const CpuFeatures& cpu);
-const Kernel* find(std::string_view name);
 
 using Work = dot::Work;
 

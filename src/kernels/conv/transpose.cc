@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::conv_transpose {
 namespace {
@@ -179,23 +180,9 @@ void run(const Params& p, TileRange range) noexcept {
   }
 }
 
-#define MOTE_ROW_scalar &run<dot::block_scalar>
-#if defined(__x86_64__)
-#define MOTE_ROW_avx512 &run<dot::block_avx512>
-#define MOTE_ROW_avx2 &run<dot::block_avx2>
-#else
-#define MOTE_ROW_avx512 nullptr
-#define MOTE_ROW_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_ROW_neon &run<dot::block_neon>
-#else
-#define MOTE_ROW_neon nullptr
-#endif
-
 constexpr Kernel kKernels[] = {
 #define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) \
-  {"conv_transpose_f32_" #isa, Isa::isa, Numerics::numerics, "dot_f32_" #isa, MOTE_ROW_##ns},
+  {"conv_transpose_f32_" #isa, Isa::isa, Numerics::numerics, "dot_f32_" #isa, MOTE_IF_##ns(&run<dot::block_##ns>)},
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 };
@@ -232,19 +219,7 @@ void pack(const Shape& s, const Weights& w, float* dst) noexcept {
 
 std::span<const Kernel> kernels() { return kKernels; }
 
-const Kernel& select(const CpuFeatures& cpu) {
-  for (const Kernel& k : kKernels) {
-    if (cpu.has(k.isa)) return k;
-  }
-  return kKernels[std::size(kKernels) - 1];
-}
-
-const Kernel* find(std::string_view name) {
-  for (const Kernel& k : kKernels) {
-    if (k.name == name) return &k;
-  }
-  return nullptr;
-}
+const Kernel& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
 conv::Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->shape = shape;

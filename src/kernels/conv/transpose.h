@@ -61,7 +61,6 @@ struct Kernel {
 
 std::span<const Kernel> kernels();
 const Kernel& select(const CpuFeatures& cpu);
-const Kernel* find(std::string_view name);
 conv::Work setup(const Kernel& kernel, const Shape& shape, Params* params);
 
 }  // namespace mote::kernels::conv_transpose

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/table.h"
+
 namespace mote::kernels::dot {
 namespace {
 
@@ -102,23 +104,9 @@ void run(const Params& p, TileRange range) noexcept {
   run_with(p, range, kBlock);
 }
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 &run<block_avx512>
-#define MOTE_HAS_avx2 &run<block_avx2>
-#else
-#define MOTE_HAS_avx512 nullptr
-#define MOTE_HAS_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &run<block_neon>
-#else
-#define MOTE_HAS_neon nullptr
-#endif
-#define MOTE_HAS_scalar &run<block_scalar>
-
 constexpr Kernel kKernels[] = {
 #define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) \
-  {"dot_f32_" #isa, Isa::isa, Numerics::numerics, rows, macs, MOTE_HAS_##ns},
+  {"dot_f32_" #isa, Isa::isa, Numerics::numerics, rows, macs, MOTE_IF_##ns(&run<block_##ns>)},
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 };
@@ -127,19 +115,9 @@ constexpr Kernel kKernels[] = {
 
 std::span<const Kernel> kernels() { return kKernels; }
 
-const Kernel& select(const CpuFeatures& cpu) {
-  for (const Kernel& k : kKernels) {
-    if (cpu.has(k.isa)) return k;
-  }
-  return kKernels[std::size(kKernels) - 1];
-}
+const Kernel& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
-const Kernel* find(std::string_view name) {
-  for (const Kernel& k : kKernels) {
-    if (k.name == name) return &k;
-  }
-  return nullptr;
-}
+const Kernel* find(std::string_view name) { return find_row(kernels(), name); }
 
 Fused fuse(const Epilogue& e) {
   constexpr float kInf = std::numeric_limits<float>::infinity();

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "kernels/elementwise/block.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::elementwise {
 
@@ -16,23 +17,9 @@ namespace mote::kernels::elementwise {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512(fn) &avx512::fn
-#define MOTE_HAS_avx2(fn) &avx2::fn
-#else
-#define MOTE_HAS_avx512(fn) nullptr
-#define MOTE_HAS_avx2(fn) nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon(fn) &neon::fn
-#else
-#define MOTE_HAS_neon(fn) nullptr
-#endif
-#define MOTE_HAS_scalar(fn) &scalar::fn
-
 constexpr Kernel kKernels[] = {
 #define MOTE_ELEMENTWISE_KERNEL(ns, isa, type, numerics) \
-  {"elementwise_" #type "_" #isa, Isa::isa, DType::type, Numerics::numerics, MOTE_HAS_##ns(run_##type)},
+  {"elementwise_" #type "_" #isa, Isa::isa, DType::type, Numerics::numerics, MOTE_IF_##ns(&ns::run_##type)},
 #include "kernels/elementwise/kernels.inc"
 #undef MOTE_ELEMENTWISE_KERNEL
 };
@@ -143,13 +130,6 @@ std::span<const Kernel> kernels() { return kKernels; }
 const Kernel* select(DType compute, const CpuFeatures& cpu) {
   for (const Kernel& k : kKernels) {
     if (k.compute == compute && cpu.has(k.isa)) return &k;
-  }
-  return nullptr;
-}
-
-const Kernel* find(std::string_view name) {
-  for (const Kernel& k : kKernels) {
-    if (k.name == name) return &k;
   }
   return nullptr;
 }

@@ -70,9 +70,8 @@ bool supported(DType compute, const EpilogueOp& op);
 
 // The rows of kernels.inc, best first. `run` is null in a row that this build does not contain.
 std::span<const Kernel> kernels();
-// The best row for a CPU (which may be another than this one), and a row by its name; null where there is none.
+// The best row for a CPU (which may be another than this one), or null.
 const Kernel* select(DType compute, const CpuFeatures& cpu);
-const Kernel* find(std::string_view name);
 
 // Takes params with dtypes, ops, rank, dims and strides; merges dimensions where it can and fills in the rest.
 Work setup(const Kernel& kernel, Params* params);

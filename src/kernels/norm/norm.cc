@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "kernels/reduce/chunk.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::norm {
 
@@ -17,22 +18,9 @@ namespace mote::kernels::norm {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 &avx512::run_f32
-#define MOTE_HAS_avx2 &avx2::run_f32
-#else
-#define MOTE_HAS_avx512 nullptr
-#define MOTE_HAS_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run_f32
-#else
-#define MOTE_HAS_neon nullptr
-#endif
-#define MOTE_HAS_scalar &scalar::run_f32
-
 constexpr Kernel kKernels[] = {
-#define MOTE_NORM_KERNEL(ns, isa, numerics) {"norm_f32_" #isa, Isa::isa, Numerics::numerics, MOTE_HAS_##ns},
+#define MOTE_NORM_KERNEL(ns, isa, numerics) \
+  {"norm_f32_" #isa, Isa::isa, Numerics::numerics, MOTE_IF_##ns(&ns::run_f32)},
 #include "kernels/norm/kernels.inc"
 #undef MOTE_NORM_KERNEL
 };
@@ -65,19 +53,7 @@ bool dense(const Axes& a, const std::int64_t* stride) {
 
 std::span<const Kernel> kernels() { return kKernels; }
 
-const Kernel& select(const CpuFeatures& cpu) {
-  for (const Kernel& k : kKernels) {
-    if (cpu.has(k.isa)) return k;
-  }
-  return kKernels[std::size(kKernels) - 1];
-}
-
-const Kernel* find(std::string_view name) {
-  for (const Kernel& k : kKernels) {
-    if (k.name == name) return &k;
-  }
-  return nullptr;
-}
+const Kernel& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
 Work setup(const Kernel& kernel, Op op, DType dtype, DType scale_dtype, float epsilon, const Shape& shape, Params* p) {
   p->op = op;

@@ -66,7 +66,6 @@ struct Kernel {
 
 std::span<const Kernel> kernels();
 const Kernel& select(const CpuFeatures& cpu);
-const Kernel* find(std::string_view name);
 
 // dtype: of input and result, f32, f16 or bf16. scale_dtype: the same three.
 Work setup(const Kernel& kernel, Op op, DType dtype, DType scale_dtype, float epsilon, const Shape& shape,

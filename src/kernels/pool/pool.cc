@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/table.h"
+
 namespace mote::kernels::pool {
 
 #define MOTE_POOL_KERNEL(ns, isa)              \
@@ -13,22 +15,8 @@ namespace mote::kernels::pool {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 &avx512::run
-#define MOTE_HAS_avx2 &avx2::run
-#else
-#define MOTE_HAS_avx512 nullptr
-#define MOTE_HAS_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run
-#else
-#define MOTE_HAS_neon nullptr
-#endif
-#define MOTE_HAS_scalar &scalar::run
-
 constexpr Row kRows[] = {
-#define MOTE_POOL_KERNEL(ns, isa) {"pool_" #isa, Isa::isa, Numerics::kChain, MOTE_HAS_##ns},
+#define MOTE_POOL_KERNEL(ns, isa) {"pool_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::run)},
 #include "kernels/pool/kernels.inc"
 #undef MOTE_POOL_KERNEL
 };
@@ -39,10 +27,7 @@ constexpr std::int64_t kTileLoads = 1 << 18;
 
 std::span<const Row> kernels() { return kRows; }
 
-const Row& select(const CpuFeatures& cpu) {
-  return *std::find_if(std::begin(kRows), std::end(kRows) - 1,
-                       [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
-}
+const Row& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
 std::int64_t setup(Params* p) {
   std::int64_t rows = p->batch * p->out[0] * p->out[1];

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "kernels/reduce/chunk.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::reduce {
 
@@ -18,24 +19,10 @@ namespace mote::kernels::reduce {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512(fn) &avx512::fn
-#define MOTE_HAS_avx2(fn) &avx2::fn
-#else
-#define MOTE_HAS_avx512(fn) nullptr
-#define MOTE_HAS_avx2(fn) nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon(fn) &neon::fn
-#else
-#define MOTE_HAS_neon(fn) nullptr
-#endif
-#define MOTE_HAS_scalar(fn) &scalar::fn
-
 constexpr Kernel kKernels[] = {
-#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics)                                                    \
-  {"reduce_" #type "_" #isa,     Isa::isa, DType::type, Numerics::numerics, MOTE_HAS_##ns(run_##type), \
-   MOTE_HAS_##ns(combine_##type)},
+#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics)                                                            \
+  {"reduce_" #type "_" #isa,         Isa::isa, DType::type, Numerics::numerics, MOTE_IF_##ns(&ns::run_##type), \
+   MOTE_IF_##ns(&ns::combine_##type)},
 #include "kernels/reduce/kernels.inc"
 #undef MOTE_REDUCE_KERNEL
 };
@@ -79,13 +66,6 @@ std::span<const Kernel> kernels() { return kKernels; }
 const Kernel* select(DType compute, const CpuFeatures& cpu) {
   for (const Kernel& k : kKernels) {
     if (k.compute == compute && cpu.has(k.isa)) return &k;
-  }
-  return nullptr;
-}
-
-const Kernel* find(std::string_view name) {
-  for (const Kernel& k : kKernels) {
-    if (k.name == name) return &k;
   }
   return nullptr;
 }

@@ -88,7 +88,6 @@ bool supported(DType t, Op op);
 
 std::span<const Kernel> kernels();
 const Kernel* select(DType compute, const CpuFeatures& cpu);
-const Kernel* find(std::string_view name);
 
 Work setup(const Kernel& kernel, Op op, DType dtype, const Shape& shape, Params* params);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/table.h"
+
 namespace mote::kernels::rnn {
 
 #define MOTE_RNN_KERNEL(ns, isa)               \
@@ -13,22 +15,8 @@ namespace mote::kernels::rnn {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 &avx512::run
-#define MOTE_HAS_avx2 &avx2::run
-#else
-#define MOTE_HAS_avx512 nullptr
-#define MOTE_HAS_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run
-#else
-#define MOTE_HAS_neon nullptr
-#endif
-#define MOTE_HAS_scalar &scalar::run
-
 constexpr Row kRowTable[] = {
-#define MOTE_RNN_KERNEL(ns, isa) {"rnn_" #isa, Isa::isa, Numerics::kChain, MOTE_HAS_##ns},
+#define MOTE_RNN_KERNEL(ns, isa) {"rnn_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::run)},
 #include "kernels/rnn/kernels.inc"
 #undef MOTE_RNN_KERNEL
 };
@@ -37,10 +25,7 @@ constexpr Row kRowTable[] = {
 
 std::span<const Row> kernels() { return kRowTable; }
 
-const Row& select(const CpuFeatures& cpu) {
-  return *std::find_if(std::begin(kRowTable), std::end(kRowTable) - 1,
-                       [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
-}
+const Row& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
 dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d) {
   dot::Shape s;
