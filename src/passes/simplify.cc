@@ -1,9 +1,10 @@
 // simplify: removes nodes that give back what they take (identity, casts to the same type, transposes and reshapes that
 // change nothing or undo each other, pads of nothing, slices of everything, expands to the same extents, concats of
-// one, dropout at inference, + 0, - 0, * 1, / 1, ^ 1), joins transposes and reshapes in a row, takes transposes of the
-// last two axes into matmul, and gives reshapes whose result inference knows a constant shape. x + 0 is taken for x
-// where x is -0.
+// one, pieces of one tensor joined again, dropout at inference, + 0, - 0, * 1, / 1, ^ 1), joins transposes and reshapes
+// in a row, takes transposes of the last two axes into matmul, and gives reshapes whose result inference knows a
+// constant shape. x + 0 is taken for x where x is -0.
 #include <algorithm>
+#include <optional>
 
 #include "passes/facts.h"
 #include "passes/list.h"
@@ -133,7 +134,78 @@ bool slice(Graph& g, NodeId n) {
   return forward_input(g, n);
 }
 
-bool concat(Graph& g, NodeId n) { return g.node(n).inputs.size() == 1 && g.forward(g.output(n), g.input(n, 0)); }
+// Elements [begin, end) of `whole` along an axis.
+struct Piece {
+  ValueId whole = kNone;
+  std::int64_t begin = 0, end = 0;
+};
+
+std::optional<std::int64_t> extent_along(const Graph& g, ValueId v, std::size_t axis) {
+  if (!g.has_rank(v) || axis >= g.type(v).shape->size()) return std::nullopt;
+  return (*g.type(v).shape)[axis].known();
+}
+
+// What v is a piece of, where a slice or split along `axis` makes it and the extents are known.
+std::optional<Piece> piece_along(const Graph& g, ValueId v, std::size_t axis) {
+  NodeId n = g.producer(v);
+  std::optional<std::int64_t> extent = extent_along(g, v, axis);
+  if (n == kNone || !extent || !g.has_rank(g.input(n, 0))) return std::nullopt;
+  std::int64_t rank = g.type(g.input(n, 0)).rank(), begin = 0,
+               whole = extent_along(g, g.input(n, 0), axis).value_or(-1);
+  auto is_axis = [&](std::int64_t a) { return (a < 0 ? a + rank : a) == static_cast<std::int64_t>(axis); };
+  if (g.is(n, "split")) {
+    if (!is_axis(g.attr_int(n, "axis"))) return std::nullopt;
+    for (std::size_t o = 0; g.output(n, o) != v; ++o) {
+      std::optional<std::int64_t> before =
+          g.output(n, o) == kNone ? std::nullopt : extent_along(g, g.output(n, o), axis);
+      if (!before) return std::nullopt;
+      begin += *before;
+    }
+  } else if (g.is(n, "slice")) {
+    auto starts = g.ints(g.input(n, 1)), axes = g.ints(g.input(n, 3)), steps = g.ints(g.input(n, 4));
+    bool plain = starts && axes && starts->size() == 1 && axes->size() == 1 && is_axis(axes->front()) && whole >= 0 &&
+                 (g.input(n, 4) == kNone || (steps && *steps == std::vector<std::int64_t>{1}));
+    if (!plain) return std::nullopt;
+    begin = std::clamp<std::int64_t>(starts->front() < 0 ? starts->front() + whole : starts->front(), 0, whole);
+  } else {
+    return std::nullopt;
+  }
+  return Piece{g.input(n, 0), begin, begin + *extent};
+}
+
+// Neighbours that are all the pieces of one tensor, in order, are that tensor.
+bool concat_of_pieces(Graph& g, NodeId n) {
+  const std::vector<ValueId> inputs = g.node(n).inputs;
+  if (!g.has_rank(g.output(n))) return false;
+  std::int64_t along = g.attr_int(n, "axis");
+  auto axis = static_cast<std::size_t>(along < 0 ? along + g.type(g.output(n)).rank() : along);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    std::optional<Piece> first = piece_along(g, inputs[i], axis);
+    std::optional<std::int64_t> whole = first ? extent_along(g, first->whole, axis) : std::nullopt;
+    if (!whole || first->begin != 0) continue;
+    std::size_t last = i;
+    std::int64_t reached = first->end;
+    while (reached < *whole && last + 1 < inputs.size()) {
+      std::optional<Piece> next = piece_along(g, inputs[last + 1], axis);
+      if (!next || next->whole != first->whole || next->begin != reached) break;
+      reached = next->end;
+      ++last;
+    }
+    if (reached != *whole) continue;
+    std::vector<ValueId> parts(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(i));
+    parts.push_back(first->whole);
+    parts.insert(parts.end(), inputs.begin() + static_cast<std::ptrdiff_t>(last) + 1, inputs.end());
+    Builder b = g.builder(n);
+    ValueId y = b.add("concat", parts, {{"axis", along}});
+    return g.replace(n, b, {y});
+  }
+  return false;
+}
+
+bool concat(Graph& g, NodeId n) {
+  if (g.node(n).inputs.size() == 1) return g.forward(g.output(n), g.input(n, 0));
+  return concat_of_pieces(g, n);
+}
 
 // x op c, or c op x where the op commutes, that gives x.
 Rewrite neutral(double c, bool commutes) {
