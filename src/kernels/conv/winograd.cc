@@ -36,27 +36,33 @@ constexpr double kG23[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0,
 
 }  // namespace
 
+// A panel of output channels at a time, in double.
 void pack_winograd(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
+  constexpr int kLanes = dot::kPanel;
   const Sizes z = sizes_of(algorithm);
   const auto* g_rows = algorithm == Algorithm::kWinograd43 ? kG43 : kG23;
   const i64 step = dot::packed_size(s.channels, s.out_channels);
-  std::fill_n(dst, step * z.positions, 0.0f);
-  for (i64 o = 0; o < s.out_channels; ++o) {
-    float* panel = dst + o / dot::kPanel * s.channels * dot::kPanel + o % dot::kPanel;
+  for (i64 first = 0; first < s.out_channels; first += kLanes) {
+    const i64 width = std::min<i64>(kLanes, s.out_channels - first);
     for (i64 c = 0; c < s.channels; ++c) {
-      double g[3][3], half[6][3];
-      for (int i = 0; i < 9; ++i) {
-        g[i / 3][i % 3] = load_weight(w, o * w.out_stride + c * w.channel_stride + i * w.tap_stride);
+      double g[9][kLanes] = {}, half[6][3][kLanes];
+      for (i64 o = 0; o < width; ++o) {
+        const i64 at = (first + o) * w.out_stride + c * w.channel_stride;
+        for (int i = 0; i < 9; ++i) g[i][o] = load_weight(w, at + i * w.tap_stride);
       }
       for (i64 i = 0; i < z.span; ++i) {
+        const double* r = g_rows[i];
         for (int j = 0; j < 3; ++j) {
-          half[i][j] = g_rows[i][0] * g[0][j] + g_rows[i][1] * g[1][j] + g_rows[i][2] * g[2][j];
+          for (int o = 0; o < kLanes; ++o) half[i][j][o] = r[0] * g[j][o] + r[1] * g[3 + j][o] + r[2] * g[6 + j][o];
         }
       }
+      float* to = dst + (first * s.channels + c * kLanes);
       for (i64 i = 0; i < z.span; ++i) {
-        for (i64 j = 0; j < z.span; ++j) {
-          const double u = half[i][0] * g_rows[j][0] + half[i][1] * g_rows[j][1] + half[i][2] * g_rows[j][2];
-          panel[(i * z.span + j) * step + c * dot::kPanel] = static_cast<float>(u);
+        for (i64 j = 0; j < z.span; ++j, to += step) {
+          const double* r = g_rows[j];
+          for (int o = 0; o < kLanes; ++o) {
+            to[o] = static_cast<float>(half[i][0][o] * r[0] + half[i][1][o] * r[1] + half[i][2][o] * r[2]);
+          }
         }
       }
     }
