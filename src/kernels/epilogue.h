@@ -58,11 +58,19 @@ struct Epilogue {
   EpilogueOperand operands[kMaxProgramOperands];
 };
 
-// Applies the program to c[0..n), the part of row `row` that starts at column `col`. Defined per ISA by elementwise/; a
-// kernel calls MOTE_SIMD_BASE_NS::apply_epilogue (vec.h). The bits do not depend on the ISA, nor on how a row is cut.
-#define MOTE_DECLARE_EPILOGUE(ns)                                                                                      \
-  namespace ns {                                                                                                       \
-  void apply_epilogue(const Epilogue& program, float* c, std::int64_t row, std::int64_t col, std::int64_t n) noexcept; \
+// Finished results in place: `rows` rows of n values, c_row apart; the first is the part of the program's row `row`
+// that starts at its column `col`, the next lie row_step further.
+struct EpilogueBlock {
+  float* c;
+  std::int64_t c_row, rows, n;
+  std::int64_t row, row_step, col;
+};
+
+// Applies the program to a block. Defined per ISA by elementwise/; a kernel calls MOTE_SIMD_BASE_NS::apply_epilogue
+// (vec.h). The bits do not depend on the ISA, nor on how the results are cut into blocks.
+#define MOTE_DECLARE_EPILOGUE(ns)                                                    \
+  namespace ns {                                                                     \
+  void apply_epilogue(const Epilogue& program, const EpilogueBlock& block) noexcept; \
   }
 MOTE_DECLARE_EPILOGUE(scalar)
 MOTE_DECLARE_EPILOGUE(avx2)

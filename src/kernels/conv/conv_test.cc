@@ -63,7 +63,7 @@ Data reference(const Case& c, const Data& x, const Data& w, const Data& bias, co
       if (c.relu) acc = std::max(0.0f, acc);
       y[p * yp + o] = acc;
     }
-    if (c.program) scalar::apply_epilogue(epilogue, y.get() + p * yp, p, 0, s.out_channels);
+    if (c.program) scalar::apply_epilogue(epilogue, {y.get() + p * yp, yp, 1, s.out_channels, p, 1, 0});
   }
   return y;
 }

@@ -292,9 +292,9 @@ void run_depthwise_block(const DepthwiseBlock& s) noexcept {
     rows = pairs && r + 1 < s.row_end && (r + 1) % s.out[1] != 0 ? 2 : 1;
     run_rows(s, r, rows);
     if (!s.program) continue;
-    for (i64 p = r * s.out[2]; p < (r + rows) * s.out[2]; ++p) {
-      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.y + p * s.y_pixel, s.program_row + p, 0, s.channels);
-    }
+    const i64 first = r * s.out[2];
+    MOTE_SIMD_BASE_NS::apply_epilogue(
+        *s.program, {s.y + first * s.y_pixel, s.y_pixel, rows * s.out[2], s.channels, s.program_row + first, 1, 0});
   }
 }
 

@@ -119,10 +119,9 @@ MOTE_NOINLINE void output(const WinogradOutput& s) noexcept {
   }
   if (!s.program) return;
   for (int i = 0; i < s.rows; ++i) {
-    for (int j = 0; j < s.cols; ++j) {
-      const i64 pixel = i * s.y_width + j;
-      MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.y + pixel * s.y_pixel, s.program_row + pixel, s.program_col, s.n);
-    }
+    const i64 pixel = i * s.y_width;
+    MOTE_SIMD_BASE_NS::apply_epilogue(
+        *s.program, {s.y + pixel * s.y_pixel, s.y_pixel, s.cols, s.n, s.program_row + pixel, 1, s.program_col});
   }
 }
 

@@ -258,10 +258,9 @@ void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, c
 
 void apply_program(const Block& s, i64 begin, i64 end) {
   if (!s.program || !s.last) return;
-  for (i64 r = begin; r < end; ++r) {
-    MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, s.c + r * s.c_row, s.program_row + r * s.program_row_step,
-                                      s.program_col, s.n);
-  }
+  MOTE_SIMD_BASE_NS::apply_epilogue(
+      *s.program, {s.c + begin * s.c_row, s.c_row, end - begin, s.n, s.program_row + begin * s.program_row_step,
+                   s.program_row_step, s.program_col});
 }
 
 void run_block(const Block& s) noexcept {

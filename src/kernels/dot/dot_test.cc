@@ -75,7 +75,7 @@ void check(const Case& c) {
       if (c.residual) acc = std::max(acc + residual[i * c.n + j], 0.0f);
       want[i * c_row + j] = acc;
     }
-    if (c.program) scalar::apply_epilogue(epilogue, want.get() + i * c_row, i, 0, c.n);
+    if (c.program) scalar::apply_epilogue(epilogue, {want.get() + i * c_row, c_row, 1, c.n, i, 1, 0});
   }
   const std::vector<std::byte> raw = stored(c, b);
   Data packed = Data::poisoned(c.batch * packed_size(c.k, c.n));

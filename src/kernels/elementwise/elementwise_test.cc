@@ -365,7 +365,7 @@ TEST(Elementwise, EpiloguesDoNotDependOnCutsOrIsa) {
   e.operands[0] = {bias.get(), 0, 1};
   e.operands[1] = {residual.get(), 1200, 1};
   e.operands[2] = {scale.get(), 1, 0};
-  using Apply = void (*)(const Epilogue&, float*, std::int64_t, std::int64_t, std::int64_t) noexcept;
+  using Apply = void (*)(const Epilogue&, const EpilogueBlock&) noexcept;
   std::vector<Apply> all = {scalar::apply_epilogue};
 #if defined(__x86_64__)
   if (host_cpu().has(Isa::avx2)) all.push_back(avx2::apply_epilogue);
@@ -374,7 +374,7 @@ TEST(Elementwise, EpiloguesDoNotDependOnCutsOrIsa) {
   all.push_back(neon::apply_epilogue);
 #endif
   Data want = c0;
-  for (std::int64_t r = 0; r < rows; ++r) scalar::apply_epilogue(e, want.get() + r * cols, r, 0, cols);
+  for (std::int64_t r = 0; r < rows; ++r) scalar::apply_epilogue(e, {want.get() + r * cols, cols, 1, cols, r, 1, 0});
   EXPECT_NEAR(want[cols + 1], scale[1] - ([&] {
                                 float v = c0[cols + 1] + bias[1];
                                 return v / (1 + std::exp(-v)) * c0[cols + 1] + residual[1201];
@@ -383,11 +383,42 @@ TEST(Elementwise, EpiloguesDoNotDependOnCutsOrIsa) {
   for (Apply apply : all) {
     for (std::int64_t cut : {1l, 7l, 100l, 513l, 1100l}) {
       Data got = c0;
-      for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t i = 0; i < cols; i += cut) apply(e, got.get() + r * cols + i, r, i, std::min(cut, cols - i));
+      for (std::int64_t i = 0; i < cols; i += cut) {
+        const std::int64_t n = std::min(cut, cols - i);
+        apply(e, {got.get() + i, cols, 1, n, 0, 1, i});
+        apply(e, {got.get() + cols + i, cols, rows - 1, n, 1, 1, i});
       }
       ASSERT_TRUE(got.same_bits(want)) << cut;
     }
+  }
+}
+
+// Rows that follow one another are taken for one; rows further apart, or of a program's every other row, are not.
+TEST(Elementwise, EpiloguesOfManyNarrowRows) {
+  const std::int64_t rows = 150, n = 5;
+  Data other(2 * rows * n, 5), c0(rows * n, 7);
+  Epilogue e;
+  e.count = 3;
+  e.ops[0] = binary(BinaryOp::add, 0);
+  e.ops[1] = unary(UnaryOp::hard_swish);
+  e.ops[2] = binary(BinaryOp::sub, kStart);
+  e.operands[0] = {other.get(), n, 1};
+  for (std::int64_t step : {1, 2}) {
+    Data want = c0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        const float v = c0[r * n + i] + other[r * step * n + i];
+        want[r * n + i] = v * std::clamp(v / 6 + 0.5f, 0.0f, 1.0f) - c0[r * n + i];
+      }
+    }
+    Data got = c0, apart = Data::poisoned(rows * (n + 2));
+    scalar::apply_epilogue(e, {got.get(), n, rows, n, 0, step, 0});
+    for (std::int64_t i = 0; i < rows * n; ++i) {
+      ASSERT_NEAR(got[i], want[i], 1e-6) << i;
+      apart[i / n * (n + 2) + i % n] = c0[i];
+    }
+    scalar::apply_epilogue(e, {apart.get(), n + 2, rows, n, 0, step, 0});
+    for (std::int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(apart[i / n * (n + 2) + i % n], got[i]);
   }
 }
 

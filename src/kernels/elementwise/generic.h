@@ -110,7 +110,20 @@ void run_f32(const Params& p, TileRange range) noexcept { run<FloatOps<F32>>(p, 
 
 namespace mote::kernels::MOTE_SIMD_NS {
 
-void apply_epilogue(const Epilogue& program, float* c, std::int64_t row, std::int64_t col, std::int64_t n) noexcept {
+// Whether the block and all that the program reads beside it lie row after row, so that it may be taken for one row.
+MOTE_INLINE bool is_one_row(const Epilogue& program, const EpilogueBlock& b) {
+  if (b.c_row != b.n || b.row_step != 1) return false;
+  for (int k = 0; k < program.count; ++k) {
+    for (std::int8_t index : {program.ops[k].operand, program.ops[k].operand2}) {
+      if (index < 0) continue;
+      const EpilogueOperand& o = program.operands[index];
+      if (o.row_stride != b.n * o.col_stride) return false;
+    }
+  }
+  return true;
+}
+
+void apply_epilogue(const Epilogue& program, const EpilogueBlock& block) noexcept {
   namespace e = elementwise::MOTE_SIMD_NS;
   constexpr std::int64_t kPart = 512;
   float start[kPart];
@@ -118,19 +131,24 @@ void apply_epilogue(const Epilogue& program, float* c, std::int64_t row, std::in
   for (int k = 0; k < program.count; ++k) {
     keep = keep || program.ops[k].operand == kStart || program.ops[k].operand2 == kStart;
   }
-  for (std::int64_t done = 0; done < n; done += kPart) {
-    std::int64_t m = n - done < kPart ? n - done : kPart;
-    float* v = c + done;
-    for (std::int64_t i = 0; keep && i < m; ++i) start[i] = v[i];
-    for (int k = 0; k < program.count; ++k) {
-      const EpilogueOp& op = program.ops[k];
-      auto operand = [&](std::int8_t index) -> e::View<float> {
-        if (index == kImmediate) return {&op.a, true};
-        if (index == kStart) return {start, false};
-        const EpilogueOperand& o = program.operands[index];
-        return {o.data + row * o.row_stride + (col + done) * o.col_stride, o.col_stride == 0};
-      };
-      e::apply_op<e::FloatOps<e::F32>, float>(op, {v, false}, operand(op.operand), operand(op.operand2), v, m);
+  const bool one = is_one_row(program, block);
+  const std::int64_t rows = one ? 1 : block.rows, n = one ? block.rows * block.n : block.n;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t row = block.row + r * block.row_step;
+    for (std::int64_t done = 0; done < n; done += kPart) {
+      const std::int64_t m = n - done < kPart ? n - done : kPart;
+      float* v = block.c + r * block.c_row + done;
+      for (std::int64_t i = 0; keep && i < m; ++i) start[i] = v[i];
+      for (int k = 0; k < program.count; ++k) {
+        const EpilogueOp& op = program.ops[k];
+        auto operand = [&](std::int8_t index) -> e::View<float> {
+          if (index == kImmediate) return {&op.a, true};
+          if (index == kStart) return {start, false};
+          const EpilogueOperand& o = program.operands[index];
+          return {o.data + row * o.row_stride + (block.col + done) * o.col_stride, o.col_stride == 0};
+        };
+        e::apply_op<e::FloatOps<e::F32>, float>(op, {v, false}, operand(op.operand), operand(op.operand2), v, m);
+      }
     }
   }
 }
