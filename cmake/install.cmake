@@ -3,6 +3,7 @@
 include(CMakePackageConfigHelpers)
 set(_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mote)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/mote DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 set(_targets mote)
 set(MOTE_PC_PRIVATE "")
 set(MOTE_PC_LIBS "-lmote")

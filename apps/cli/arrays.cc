@@ -1,11 +1,13 @@
 // Arrays as a session's inputs, and its outputs as arrays.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <random>
 
-#include "base/half.h"
+#include "base/float_format.h"
 #include "base/text.h"
 #include "cli.h"
+#include "media/npy.h"
 
 namespace mote::cli {
 namespace {
@@ -24,22 +26,26 @@ struct Match {
   std::int64_t item = -1;
 };
 
-Match match_input(const Session& session, std::string_view name) {
+// By name, or "in_1": by position among the inputs that the caller binds.
+int match_name(const Session& session, std::string_view name) {
+  int input = session.input_index(name);
+  if (input >= 0 || !name.starts_with("in_")) return input;
   const std::vector<Port>& ports = session.inputs();
-  Match m{session.input_index(name), -1};
-  if (m.input >= 0) return m;
-  if (std::size_t dot = name.rfind('.'); dot != std::string_view::npos) {
-    int input = session.input_index(name.substr(0, dot));
-    std::optional<std::int64_t> item = parse_int(name.substr(dot + 1));
-    if (input >= 0 && item && ports[static_cast<std::size_t>(input)].kind == Port::Kind::kList) return {input, *item};
-  }
-  if (!name.starts_with("in_")) return m;
-  // By position among the inputs that the caller binds.
   std::optional<std::int64_t> left = parse_int(name.substr(3));
   for (std::size_t i = 0; left && i < ports.size(); ++i) {
-    if (!ports[i].state && (*left)-- == 0) return {static_cast<int>(i), -1};
+    if (!ports[i].state && (*left)-- == 0) return static_cast<int>(i);
   }
-  return m;
+  return -1;
+}
+
+Match match_input(const Session& session, std::string_view name) {
+  Match m{match_name(session, name), -1};
+  std::size_t dot = name.rfind('.');
+  if (m.input >= 0 || dot == std::string_view::npos) return m;
+  int input = match_name(session, name.substr(0, dot));
+  std::optional<std::int64_t> item = parse_int(name.substr(dot + 1));
+  bool is_list = input >= 0 && session.inputs()[static_cast<std::size_t>(input)].kind == Port::Kind::kList;
+  return is_list && item ? Match{input, *item} : m;
 }
 
 Status bind_list(Session& session, int input, std::map<std::int64_t, media::Array*> items) {
@@ -47,6 +53,7 @@ Status bind_list(Session& session, int input, std::map<std::int64_t, media::Arra
   for (auto& [item, array] : items) {
     if (item != static_cast<std::int64_t>(views.size())) return invalid(concat("item ", views.size(), " is missing"));
     if (array->shape.size() > kMaxRank || array->dtype == DType::string) return unsupported("a list item of this kind");
+    MOTE_TRY(media::narrow(*array, session.inputs()[static_cast<std::size_t>(input)].dtype));
     views.push_back(view_of(session.inputs()[static_cast<std::size_t>(input)], *array));
   }
   return session.set_input_list(input, views);
@@ -56,6 +63,7 @@ Status bind_one(Session& session, int input, media::Array& array) {
   const Port& port = session.inputs()[static_cast<std::size_t>(input)];
   if (array.shape.size() > kMaxRank) return unsupported("rank above 8").at("input '" + port.name + "'");
   if (array.dtype == DType::string) return session.set_input_strings(input, array.shape, array.strings);
+  if (Status s = media::narrow(array, port.dtype); !s.ok()) return std::move(s).at("input '" + port.name + "'");
   return session.set_input(input, view_of(port, array));
 }
 
@@ -106,6 +114,34 @@ Status bind_inputs(Session& session, std::vector<media::Array>& arrays) {
   return {};
 }
 
+namespace {
+
+// A normal float, or an integer 0 or 1.
+void random_element(media::Array& a, std::int64_t i, std::mt19937_64& random, std::normal_distribution<float>& normal) {
+  std::byte* at = a.data.data() + i * bits_of(a.dtype) / 8;
+  if (is_int(a.dtype) || a.dtype == DType::boolean) {
+    int v = static_cast<int>(random() & 1);
+    if (bits_of(a.dtype) < 8) return store_packed(a.dtype, a.data.data(), i, v);
+    std::size_t bytes = static_cast<std::size_t>(bits_of(a.dtype)) / 8;
+    at[std::endian::native == std::endian::little ? 0 : bytes - 1] = static_cast<std::byte>(v);
+    return;
+  }
+  auto put = [&](auto v) { std::memcpy(at, &v, sizeof v); };
+  float v = normal(random);
+  switch (a.dtype) {
+    case DType::f32:
+    case DType::c64:  // the imaginary part stays 0
+      return put(v);
+    case DType::f64:
+    case DType::c128:
+      return put(static_cast<double>(v));
+    default:
+      store_from_f32(a.dtype, &v, 1, a.data.data(), i, true);
+  }
+}
+
+}  // namespace
+
 Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed) {
   std::vector<media::Array> arrays;
   std::mt19937_64 random(seed);
@@ -124,26 +160,7 @@ Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, 
       count *= a.shape.back();
     }
     a.data.resize(static_cast<std::size_t>(bytes_of(p.dtype, count)));
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::byte* at = a.data.data() + i * bits_of(p.dtype) / 8;
-      auto put = [&](auto v) { std::memcpy(at, &v, sizeof v); };
-      switch (p.dtype) {
-        case DType::f32:
-          put(normal(random));
-          break;
-        case DType::f64:
-          put(static_cast<double>(normal(random)));
-          break;
-        case DType::f16:
-          put(f32_to_f16(normal(random)));
-          break;
-        case DType::bf16:
-          put(f32_to_bf16(normal(random)));
-          break;
-        default:
-          if (bits_of(p.dtype) >= 8) *at = static_cast<std::byte>(random() & 1);
-      }
-    }
+    for (std::int64_t i = 0; i < count; ++i) random_element(a, i, random, normal);
     arrays.push_back(std::move(a));
   }
   return arrays;

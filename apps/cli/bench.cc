@@ -86,13 +86,13 @@ std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
 Result<Json> bench(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   MOTE_TRY(apply_batch(o, load));
-  MOTE_ASSIGN(SessionOptions with, o.model.session());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
-  int allowed = system_info().threads;
-  if (with.threads == 0 && o.concurrency > 1) with.threads = std::max(1, allowed / o.concurrency);
   progress("loading ...");
   MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(SessionOptions with, o.model.session(model));
+  int allowed = system_info().threads;
+  if (with.threads == 0 && o.concurrency > 1) with.threads = std::max(1, allowed / o.concurrency);
   std::vector<std::unique_ptr<Worker>> workers;
   for (int i = 0; i < o.concurrency; ++i) {
     MOTE_ASSIGN(Session session, model.session(with));
@@ -162,7 +162,7 @@ void register_bench(CLI::App& app, int& exit_code) {
   o->arrays.add(*verb);
   verb->add_option("--seconds", o->seconds, "how long to measure")->check(CLI::Range(0.0, 1e6));
   verb->add_option("--warmup", o->warmup, "seconds of runs before measuring")->check(CLI::Range(0.0, 1e6));
-  verb->add_option("--batch", o->batch, "extent of the symbolic first dimension")->check(CLI::PositiveNumber);
+  verb->add_option("--batch", o->batch, "extent of the symbolic first dimension")->check(CLI::Range(1, 1 << 30));
   verb->add_option("--concurrency", o->concurrency, "sessions that run at the same time")->check(CLI::Range(1, 256));
   set_action(*verb, exit_code, [o]() -> Result<int> {
     MOTE_ASSIGN(Json out, bench(*o));

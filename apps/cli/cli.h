@@ -74,9 +74,14 @@ struct ModelOptions {
 
   void add(CLI::App& app, bool positional = true);
   Result<LoadOptions> load() const;
-  Result<SessionOptions> session() const;
+  // Of a loaded model: what its weights leave of --max-ram is for the session.
+  Result<SessionOptions> session(const Model& model) const;
   Result<RunOptions> run() const;
   Result<media::Limits> limits() const;
+
+ private:
+  // Bytes of --max-ram beside what the program itself takes; 0: no limit.
+  Result<std::int64_t> memory() const;
 };
 
 // Images as a model's input.

@@ -61,13 +61,13 @@ void record_layers(Session& session, Layers& into) {
 
 Result<Side> run_side(const Options& o, const std::string& path, const std::string& target) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
-  MOTE_ASSIGN(SessionOptions with, o.model.session());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   load.target = target;
   if (target == "reference") load.optimise = false;
   progress("running " + path + " ...");
   MOTE_ASSIGN(Model model, Model::load(path, load));
+  MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   MOTE_ASSIGN(Session session, model.session(with));
   MOTE_ASSIGN(std::vector<media::Array> arrays, o.arrays.read(limits));
   std::vector<media::Array> batches;

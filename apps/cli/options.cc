@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "media/npy.h"
 #include "media/npz.h"
+#include "mote/system.h"
 
 namespace mote::cli {
 
@@ -61,13 +62,10 @@ Result<LoadOptions> ModelOptions::load() const {
     o.states[key] = value;
   }
   o.precision = precision == "bf16" ? Precision::kBf16 : precision == "f16" ? Precision::kF16 : Precision::kF32;
+  o.signature = signature;
   o.reproducible = reproducible;
   o.target = target;
-  if (!max_ram.empty()) {
-    std::optional<std::int64_t> bytes = parse_size(max_ram);
-    if (!bytes || *bytes <= 0) return invalid("--max-ram expects a size such as 64M, got '" + max_ram + "'");
-    o.max_bytes = *bytes;
-  }
+  MOTE_ASSIGN(o.max_bytes, memory());
   if (!plugins.empty()) {
     auto registry = OpRegistry::create();
     for (const std::string& p : plugins) MOTE_TRY(registry->load_plugin(p));
@@ -77,13 +75,31 @@ Result<LoadOptions> ModelOptions::load() const {
   return o;
 }
 
-Result<SessionOptions> ModelOptions::session() const {
-  MOTE_ASSIGN(media::Limits memory, limits());
+Result<std::int64_t> ModelOptions::memory() const {
+  // What the program takes before it has read anything, and the code it has yet to touch.
+  static const std::int64_t program = peak_resident_bytes() + (std::int64_t{3} << 20);
+  if (max_ram.empty()) return 0;
+  std::optional<std::int64_t> bytes = parse_size(max_ram);
+  if (!bytes || *bytes <= 0) return invalid("--max-ram expects a size such as 64M, got '" + max_ram + "'");
+  if (*bytes > program) return *bytes - program;
+  return Status(Code::kResourceExhausted,
+                concat("the program alone takes ", human_bytes(program), ", --max-ram allows ", human_bytes(*bytes)))
+      .hint("64M is 64 * 2^20 bytes, 64MB 64 * 10^6");
+}
+
+Result<SessionOptions> ModelOptions::session(const Model& model) const {
+  MOTE_ASSIGN(std::int64_t bytes, memory());
   SessionOptions o;
   o.threads = threads;
-  o.max_bytes = max_ram.empty() ? 0 : memory.max_bytes;
+  if (bytes > 0) {
+    std::int64_t weights = static_cast<std::int64_t>(model.weight_bytes());
+    if (weights >= bytes)
+      return Status(Code::kResourceExhausted,
+                    concat("weights of ", human_bytes(weights), " leave nothing of --max-ram ", max_ram))
+          .at(path);
+    o.max_bytes = bytes - weights;
+  }
   o.seed = seed;
-  o.signature = signature;
   return o;
 }
 
@@ -99,12 +115,25 @@ Result<RunOptions> ModelOptions::run() const {
 
 Result<media::Limits> ModelOptions::limits() const {
   media::Limits l;
-  if (max_ram.empty()) return l;
-  std::optional<std::int64_t> bytes = parse_size(max_ram);
-  if (!bytes || *bytes <= 0) return invalid("--max-ram expects a size such as 64M, got '" + max_ram + "'");
-  l.max_bytes = *bytes;
+  MOTE_ASSIGN(std::int64_t bytes, memory());
+  if (bytes > 0) l.max_bytes = bytes;
   return l;
 }
+
+namespace {
+
+// "NAME=FILE", both of which may hold '=': the first '=' behind which a file is.
+Status split_file(const std::string& text, std::string& name, std::string& path) {
+  for (std::size_t eq = text.find('='); eq != std::string::npos; eq = text.find('=', eq + 1)) {
+    if (eq == 0 || !FileMap::open(text.substr(eq + 1)).ok()) continue;
+    name = text.substr(0, eq);
+    path = text.substr(eq + 1);
+    return {};
+  }
+  return split_pair(text, "--input", name, path);
+}
+
+}  // namespace
 
 void ArrayOptions::add(CLI::App& app) {
   app.add_option("--inputs", npz, "inputs by name, or in_0, in_1 ... by position, as .npz");
@@ -121,7 +150,7 @@ Result<std::vector<media::Array>> ArrayOptions::read(const media::Limits& limits
   }
   for (const std::string& s : named) {
     std::string name, path;
-    MOTE_TRY(split_pair(s, "--input", name, path));
+    MOTE_TRY(split_file(s, name, path));
     MOTE_ASSIGN(FileMap file, FileMap::open(path));
     Result<media::Array> array = media::read_npy(file.bytes(), limits);
     if (!array.ok()) return std::move(array).status().at(path);

@@ -53,10 +53,10 @@ void add(std::vector<Row>& rows, std::map<std::string, std::size_t>& index, cons
 
 Result<Profile> measure(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
-  MOTE_ASSIGN(SessionOptions with, o.model.session());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   MOTE_ASSIGN(Session session, model.session(with));
   std::vector<media::Array> arrays;
   if (o.arrays.empty()) {
@@ -162,7 +162,7 @@ void register_profile(CLI::App& app, int& exit_code) {
   o->model.add(*verb);
   o->arrays.add(*verb);
   verb->add_option("--seconds", o->seconds, "how long to measure")->check(CLI::Range(0.0, 1e6));
-  verb->add_option("--top", o->top, "how many steps to print")->check(CLI::PositiveNumber);
+  verb->add_option("--top", o->top, "how many steps to print")->check(CLI::Range(1, 1000000));
   verb->add_option("--trace", o->trace, "write the last run as Trace Event JSON, for Perfetto");
   set_action(*verb, exit_code, [o]() -> Result<int> {
     MOTE_ASSIGN(Profile p, measure(*o));

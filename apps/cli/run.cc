@@ -183,8 +183,8 @@ Result<int> run(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   load.extra_outputs = o.dump;
   if (!o.until.empty()) load.outputs.push_back(o.until);
-  MOTE_ASSIGN(SessionOptions with, o.model.session());
   MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   MOTE_ASSIGN(Session session, model.session(with));
   std::vector<std::string> labels;
   if (!o.images.files.empty()) {
@@ -223,7 +223,7 @@ void register_run(CLI::App& app, int& exit_code) {
   verb->add_option("--outputs", o->outputs, "write every output to this .npz, under its own name");
   verb->add_option("--labels", o->labels,
                    "a file with one name per line, or imagenet, or digits; default: what the model says");
-  verb->add_option("--top", o->top, "how many classes to print")->check(CLI::PositiveNumber);
+  verb->add_option("--top", o->top, "how many classes to print")->check(CLI::Range(1, 1000000));
   verb->add_option("--until", o->until, "run no further than this node, and give its results");
   verb->add_option("--dump", o->dump, "give these nodes' results as well")->take_all();
   set_action(*verb, exit_code, [o] { return run(*o); });

@@ -40,7 +40,8 @@ struct LoadOptions {
   bool reproducible = false;               // the same bits on every CPU, at some cost
   bool optimise = true;                    // false: run the graph as written
   std::string target;                      // "": this CPU; an ISA's name ("avx2"); "reference"
-  std::int64_t max_bytes = 0;              // memory for loading and preparing; 0: no limit
+  std::string signature;                   // the entry point, where the file has several; "": its first
+  std::int64_t max_bytes = 0;              // memory for loading and preparing, weights included; 0: no limit
   std::vector<std::string> outputs;        // nodes or values to give out instead of the model's outputs
   std::vector<std::string> extra_outputs;  // nodes or values to give out as well
   std::shared_ptr<const OpRegistry> ops;   // custom ops, kept alive by the model
@@ -102,7 +103,7 @@ struct SessionOptions {
   int threads = 0;             // 0: all that the process may use
   std::int64_t max_bytes = 0;  // arena, states, outputs; 0: no limit
   std::uint64_t seed = 0;
-  std::string signature;  // "": the first
+  std::string signature;  // "": the model's first, which LoadOptions::signature chooses
 };
 
 // The time one step took in the last profiled run.

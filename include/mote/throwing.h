@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "mote/model.h"
 #include "mote/status.h"
 
 namespace mote {

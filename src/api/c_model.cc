@@ -209,7 +209,7 @@ mote_code mote_options_set_seed(mote_options* options, uint64_t seed) {
 
 mote_code mote_options_set_signature(mote_options* options, const char* signature) {
   MOTE_NEED(options);
-  options->session.signature = signature ? signature : "";
+  options->load.signature = options->session.signature = signature ? signature : "";
   return MOTE_OK;
 }
 

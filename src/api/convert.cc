@@ -102,8 +102,7 @@ Status convert(const std::string& from, const std::string& to, FileFormat format
         .at(from)
         .hint("convert the model it was made from");
   }
-  MOTE_ASSIGN(Module module, api::read_module(source, {api::folder_of(from), options.load.ops.get(), nullptr,
-                                                       options.load.max_bytes}));
+  MOTE_ASSIGN(Module module, api::read_module(source, api::folder_of(from), options.load));
   if (format == FileFormat::kMote) {
     api::note_quantization(module);
     Status s = write_mote(module, to, options);
@@ -131,12 +130,16 @@ Status convert(const std::string& from, const std::string& to, FileFormat format
 
 namespace {
 
-Result<std::string> verify_plans(std::shared_ptr<const Source> source) {
+Result<std::string> verify_plans(std::shared_ptr<const Source> source, const LoadOptions& options) {
+  MOTE_TRY(api::check_fixed(options, source->name));
   MOTE_TRY(verify_data(source->bytes()));
   std::size_t bytes = source->bytes().size();
   MOTE_ASSIGN(PlanFile file, read_plans(std::move(source)));
   std::vector<std::string> targets;
-  for (const Plan& p : file.plans) targets.push_back(p.target);
+  for (Plan& p : file.plans) {
+    MOTE_TRY(api::prefer_signature(p.signatures, options.signature));
+    targets.push_back(p.target);
+  }
   return concat(".mote: ", bytes, " bytes, all hashes agree; plans for ", join(targets));
 }
 
@@ -146,12 +149,11 @@ Result<std::string> verify_file(const std::string& path, const LoadOptions& opti
   MOTE_ASSIGN(auto source, api::map_file(path));
   api::Format format = api::recognise(source->bytes());
   if (format == api::Format::kMote) {
-    Result<std::string> checked = verify_plans(std::move(source));
+    Result<std::string> checked = verify_plans(std::move(source), options);
     if (!checked.ok()) return std::move(checked).status().at(path);
     return checked;
   }
-  MOTE_ASSIGN(Module module,
-              api::read_module(source, {api::folder_of(path), options.ops.get(), nullptr, options.max_bytes}));
+  MOTE_ASSIGN(Module module, api::read_module(source, api::folder_of(path), options));
   MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options));
   std::size_t nodes = 0;
   for (const Function& f : module.functions) nodes += f.nodes.size();

@@ -77,10 +77,11 @@ std::string folder_of(const std::string& path) {
 #if MOTE_ONNX
 namespace {
 
-Result<Module> read_onnx(std::shared_ptr<const Source> source, const ReadOptions& o) {
+Result<Module> read_onnx(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& o,
+                         std::vector<std::string>* missing) {
   onnx::ImportOptions options;
   options.ops = &builtin_ops();
-  options.missing = o.missing;
+  options.missing = missing;
   if (o.max_bytes > 0) {
     std::size_t limit = static_cast<std::size_t>(o.max_bytes);
     options.limits.max_bytes = std::min(options.limits.max_bytes, limit);
@@ -91,9 +92,9 @@ Result<Module> read_onnx(std::shared_ptr<const Source> source, const ReadOptions
       return o.ops->impl().find(concat(domain, ".", name));
     };
   }
-  if (!o.folder.empty()) {
-    options.external_data = [&o](std::string_view location) {
-      return map_file(o.folder + "/" + std::string(location));
+  if (!folder.empty()) {
+    options.external_data = [&folder](std::string_view location) {
+      return map_file(folder + "/" + std::string(location));
     };
   }
   return onnx::import_onnx(std::move(source), options);
@@ -104,41 +105,43 @@ Result<Module> read_onnx(std::shared_ptr<const Source> source, const ReadOptions
 
 namespace {
 
-Result<Module> read_text(const Source& source, const ReadOptions& o) {
+Result<Module> read_text(const Source& source, const std::string& folder, const OpRegistry* ops) {
   TextOptions options;
-  if (!o.folder.empty()) {
-    options.source = [&o](std::string_view name) -> Result<std::shared_ptr<const Source>> {
+  if (!folder.empty()) {
+    options.source = [&folder](std::string_view name) -> Result<std::shared_ptr<const Source>> {
       if (name.find('/') != std::string_view::npos || name == "..") {
         return invalid(concat("constants in ", quoted(name), ": a file beside the model is wanted"));
       }
-      return map_file(o.folder + "/" + std::string(name));
+      return map_file(folder + "/" + std::string(name));
     };
   }
   std::string_view text(reinterpret_cast<const char*>(source.bytes().data()), source.bytes().size());
-  MOTE_ASSIGN(Module module, parse(text, CombinedOps(o.ops), options));
+  MOTE_ASSIGN(Module module, parse(text, CombinedOps(ops), options));
   MOTE_TRY(verify(module));
   return module;
 }
 
+Result<Module> read_any(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
+                        [[maybe_unused]] std::vector<std::string>* missing) {
+  constexpr std::string_view kFormats = "Mote reads ONNX, .mote and Mote IR text";
+  if (source->bytes().empty()) return invalid("the file is empty").hint(kFormats);
+#if MOTE_ONNX
+  if (recognise(source->bytes()) == Format::kOnnx) return read_onnx(std::move(source), folder, options, missing);
+#endif
+  if (recognise(source->bytes()) == Format::kIrText) return read_text(*source, folder, options.ops.get());
+  return invalid("the format is not one that Mote reads").hint(kFormats);
+}
+
 }  // namespace
 
-Result<Module> read_module(std::shared_ptr<const Source> source, const ReadOptions& options) {
+Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
+                           std::vector<std::string>* missing) {
   std::string name = source->name;
-  if (source->bytes().empty())
-    return invalid("the file is empty").at(name).hint("Mote reads ONNX, .mote and Mote IR text");
-#if MOTE_ONNX
-  if (recognise(source->bytes()) == Format::kOnnx) {
-    Result<Module> module = read_onnx(std::move(source), options);
-    if (!module.ok()) return std::move(module).status().at(name);
-    return module;
-  }
-#endif
-  if (recognise(source->bytes()) == Format::kIrText) {
-    Result<Module> module = read_text(*source, options);
-    if (!module.ok()) return std::move(module).status().at(name);
-    return module;
-  }
-  return invalid("the format is not one that Mote reads").at(name).hint("Mote reads ONNX, .mote and Mote IR text");
+  Result<Module> module = read_any(std::move(source), folder, options, missing);
+  if (!module.ok()) return std::move(module).status().at(name);
+  if (module->signatures.empty() && !module->functions.empty()) module->signatures.push_back({"main", 0, {}});
+  if (Status s = prefer_signature(module->signatures, options.signature); !s.ok()) return std::move(s).at(name);
+  return module;
 }
 
 namespace {
@@ -194,33 +197,44 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
 }
 
 Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source,
-                                                    std::shared_ptr<const OpRegistry> ops) {
+                                                    const LoadOptions& options) {
   std::string name = source->name;
   Result<PlanFile> file = read_plans(source);
   if (!file.ok()) return std::move(file).status().at(name);
   Plan* best = nullptr;
   std::string targets;
+  bool any = options.target.empty() || options.target == "host";
   for (Plan& plan : file->plans) {
     targets += (targets.empty() ? "" : ", ") + plan.target;
     std::optional<Isa> isa = isa_of(plan.target);
-    if (!isa || !active_cpu().has(*isa)) continue;
+    if (!isa || !active_cpu().has(*isa) || (!any && plan.target != options.target)) continue;
     if (!best || *isa_of(best->target) < *isa) best = &plan;
   }
   if (!best) {
-    return unsupported(concat("the file holds plans for ", targets, ", this CPU is ", name_of(active_cpu().best())))
+    std::string wanted = any ? concat("this CPU is ", name_of(active_cpu().best())) : "not for " + options.target;
+    return unsupported(concat("the file holds plans for ", targets, ", ", wanted))
         .at(name)
         .hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
   }
-  Result<std::shared_ptr<const LinkedPlan>> linked = link_plan(std::move(*best), std::move(ops));
+  if (options.reproducible && !best->reproducible) {
+    return invalid("the plan was not prepared to give the same bits on every CPU")
+        .at(name)
+        .hint("mote convert MODEL -o MODEL.mote --reproducible");
+  }
+  if (Status s = prefer_signature(best->signatures, options.signature); !s.ok()) return std::move(s).at(name);
+  Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
+  if (Status s = budget.charge(static_cast<std::int64_t>(best->weight_bytes()), "weights"); !s.ok())
+    return std::move(s).at(name);
+  Result<std::shared_ptr<const LinkedPlan>> linked = link_plan(std::move(*best), options.ops);
   if (!linked.ok()) return std::move(linked).status().at(name);
   return linked;
 }
 
 Status check_fixed(const LoadOptions& o, const std::string& name) {
   bool changes = !o.shapes.empty() || !o.dims.empty() || !o.states.empty() || !o.outputs.empty() ||
-                 !o.extra_outputs.empty() || !o.target.empty() || o.reproducible || o.precision != Precision::kF32;
+                 !o.extra_outputs.empty() || o.precision != Precision::kF32;
   if (!changes) return {};
-  return invalid("the file is prepared: its shapes, states, outputs, target and precision are fixed")
+  return invalid("the file is prepared: its shapes, states, outputs and precision are fixed")
       .at(name)
       .hint("give these options to mote convert, with the model it was made from");
 }

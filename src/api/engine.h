@@ -4,9 +4,11 @@
 // tools share.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "mote/model.h"
 #include "prepare/prepare.h"
@@ -25,23 +27,34 @@ std::string_view name_of(Format format);
 // What stands before the last '/', "." without one.
 std::string folder_of(const std::string& path);
 
-struct ReadOptions {
-  std::string folder;                           // where external data lies; empty: it is refused
-  const OpRegistry* ops = nullptr;              // custom ops
-  std::vector<std::string>* missing = nullptr;  // collects operators that Mote lacks instead of failing
-  std::int64_t max_bytes = 0;                   // 0: no limit
-};
-// The module in a file of any format but .mote. Errors begin with the source's name.
-Result<Module> read_module(std::shared_ptr<const Source> source, const ReadOptions& options);
+// Puts the signature called `name` ("": the first) before the others. Fails naming those there are.
+template <class Signature>
+Status prefer_signature(std::vector<Signature>& signatures, const std::string& name) {
+  auto is_it = [&](const Signature& s) { return s.name == name; };
+  auto it = name.empty() ? signatures.begin() : std::find_if(signatures.begin(), signatures.end(), is_it);
+  if (it == signatures.end() && !name.empty()) {
+    std::string names;
+    for (const Signature& s : signatures) names += (names.empty() ? "" : ", ") + s.name;
+    return invalid("the model has no signature '" + name + "'").hint("it has: " + names);
+  }
+  if (it != signatures.end()) std::rotate(signatures.begin(), it, it + 1);
+  return {};
+}
+
+// The module in a file of any format but .mote, its first signature the one asked for. External data is looked for in
+// `folder`, and refused where that is empty. `missing` collects operators that Mote lacks instead of failing. Of the
+// options, ops, max_bytes and signature count. Errors begin with the source's name.
+Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
+                           std::vector<std::string>* missing = nullptr);
 
 Result<PrepareOptions> prepare_options(const LoadOptions& options);
 // The plan keeps the custom ops of `options` alive.
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
 Result<std::shared_ptr<const LinkedPlan>> link_plan(Plan plan, std::shared_ptr<const OpRegistry> ops);
 
-// The plan of a `.mote` file that suits this CPU best.
+// The plan of a `.mote` file that suits this CPU best. Of the options, ops, max_bytes and signature count.
 Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source,
-                                                    std::shared_ptr<const OpRegistry> ops = nullptr);
+                                                    const LoadOptions& options = {});
 // A prepared file's shapes, states and outputs are fixed: refuses options that would change them.
 Status check_fixed(const LoadOptions& options, const std::string& name);
 Status save_plans(std::span<const Plan* const> plans, const std::string& path);

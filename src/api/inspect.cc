@@ -105,13 +105,15 @@ std::vector<ModelInfo::Node> graph_of(const Function& f) {
 }
 
 // A prepared file: what its first plan tells.
-Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, ModelInfo info) {
+Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, const LoadOptions& options, ModelInfo info) {
   std::string name = source->name;
+  MOTE_TRY(api::check_fixed(options, name));
   Result<PlanFile> file = read_plans(std::move(source));
   if (!file.ok()) return std::move(file).status().at(name);
   if (file->plans.empty()) return invalid("the file holds no plan").at(name);
   for (const Plan& p : file->plans) info.targets.push_back(p.target);
-  const Plan& plan = file->plans.front();
+  Plan& plan = file->plans.front();
+  if (Status s = api::prefer_signature(plan.signatures, options.signature); !s.ok()) return std::move(s).at(name);
   for (const PlanSignature& s : plan.signatures) {
     ModelInfo::Signature out{s.name, api::ports(plan, s, true), api::ports(plan, s, false), {}};
     for (const PlanState& st : s.states)
@@ -156,9 +158,8 @@ Result<ModelInfo> inspect(const std::string& path, const LoadOptions& options) {
   ModelInfo info;
   api::Format format = api::recognise(source->bytes());
   info.format = api::name_of(format);
-  if (format == api::Format::kMote) return inspect_plans(std::move(source), std::move(info));
-  MOTE_ASSIGN(Module m,
-              api::read_module(source, {api::folder_of(path), options.ops.get(), &info.missing, options.max_bytes}));
+  if (format == api::Format::kMote) return inspect_plans(std::move(source), options, std::move(info));
+  MOTE_ASSIGN(Module m, api::read_module(source, api::folder_of(path), options, &info.missing));
   MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options));
   if (info.missing.empty()) {
     if (Status s = bind(m, with); !s.ok()) return std::move(s).at(path);
@@ -166,7 +167,6 @@ Result<ModelInfo> inspect(const std::string& path, const LoadOptions& options) {
   }
   api::note_quantization(m);
   info.name = m.name;
-  if (m.signatures.empty()) m.signatures.push_back({"main", 0, {}});
   for (const Signature& s : m.signatures) info.signatures.push_back(describe(m, s));
   const Function& main = m.functions[at(m.signatures[0].function)];
   info.symbols = symbols_of(m, main);

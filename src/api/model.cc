@@ -34,17 +34,16 @@ struct Session::Impl {
 
 namespace {
 
-Result<Model> make_model(std::shared_ptr<const Source> source, std::string folder, const LoadOptions& options) {
+Result<Model> make_model(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options) {
   auto impl = std::make_shared<Model::Impl>();
   std::int64_t start = Stop::now_ns();
   std::string name = source->name;
   if (api::recognise(source->bytes()) == api::Format::kMote) {
     MOTE_TRY(api::check_fixed(options, name));
-    MOTE_ASSIGN(impl->linked, api::open_plan(source, options.ops));
+    MOTE_ASSIGN(impl->linked, api::open_plan(source, options));
     impl->times.load_ms = ms_since(start);
   } else {
-    MOTE_ASSIGN(Module module, api::read_module(std::move(source),
-                                                {std::move(folder), options.ops.get(), nullptr, options.max_bytes}));
+    MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder, options));
     api::note_quantization(module);
     impl->times.load_ms = ms_since(start);
     start = Stop::now_ns();

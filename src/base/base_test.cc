@@ -110,6 +110,13 @@ TEST(Text, Numbers) {
   EXPECT_EQ(parse_float("-1.5e3"), -1500);
   EXPECT_EQ(parse_size("64M"), 64 << 20);
   EXPECT_EQ(parse_size("1.5KiB"), 1536);
+  EXPECT_EQ(parse_size("64MB"), 64000000);
+  EXPECT_EQ(parse_size("2kB"), 2000);
+  EXPECT_EQ(parse_size("0.5GB"), 500000000);
+  EXPECT_EQ(parse_size("7B"), 7);
+  EXPECT_EQ(parse_size("3k"), 3072);
+  EXPECT_EQ(parse_size("7iB"), std::nullopt);
+  EXPECT_EQ(parse_size("MB"), std::nullopt);
   EXPECT_EQ(parse_size("100"), 100);
   EXPECT_EQ(parse_size("-1K"), std::nullopt);
   EXPECT_EQ(parse_size("99999999T"), std::nullopt);

@@ -67,13 +67,16 @@ std::optional<std::int64_t> parse_int(std::string_view s) { return parse<std::in
 std::optional<double> parse_float(std::string_view s) { return parse<double>(s); }
 
 std::optional<std::int64_t> parse_size(std::string_view s) {
-  if (!ends_with_drop(s, "iB")) ends_with_drop(s, "B");
+  bool binary = ends_with_drop(s, "iB"), decimal = !binary && ends_with_drop(s, "B");
   double factor = 1;
-  constexpr std::string_view units = "KMGT";
+  constexpr std::string_view units = "KMGTkmgt";
   if (!s.empty()) {
     if (auto i = units.find(s.back()); i != std::string_view::npos) {
-      factor = std::ldexp(1.0, 10 * (static_cast<int>(i) + 1));
+      int power = static_cast<int>(i % 4) + 1;
+      factor = decimal ? std::pow(1e3, power) : std::ldexp(1.0, 10 * power);
       s.remove_suffix(1);
+    } else if (binary) {
+      return std::nullopt;
     }
   }
   return scaled(s, factor);

@@ -60,7 +60,7 @@ std::string shape_text(std::span<const std::int64_t> dims);
 // The whole of `s` must be a number; no leading blanks, no '+'.
 std::optional<std::int64_t> parse_int(std::string_view s);
 std::optional<double> parse_float(std::string_view s);
-// "64M" = 64 * 2^20: a number >= 0 and an optional K, M, G or T (with an optional iB or B behind).
+// Bytes, >= 0, with an optional unit: K, M, ... and KiB, MiB, ... are powers of 2^10, kB, MB, GB, TB powers of 10^3.
 std::optional<std::int64_t> parse_size(std::string_view s);
 // "250us", "1.5ms", "2s" and plain numbers (seconds), in nanoseconds, >= 0.
 std::optional<std::int64_t> parse_duration_ns(std::string_view s);

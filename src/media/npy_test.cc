@@ -222,5 +222,36 @@ TEST(Npy, WritesStringsAsUnicode) {
   EXPECT_FALSE(write_npy(a).ok());
 }
 
+TEST(Npy, NarrowsWhatItWidens) {
+  for (DType t :
+       {DType::bf16, DType::f8e4m3fn, DType::f8e5m2, DType::f4e2m1, DType::i4, DType::u4, DType::i2, DType::u2}) {
+    const bool is_integer = !is_float(t);
+    const int low = !is_integer ? -2 : t == DType::i4 ? -8 : t == DType::i2 ? -2 : 0;
+    Array a{"x", npy_dtype(t), {5}, {}, {}};
+    const float values[] = {1, 0, static_cast<float>(low), 1, 1};
+    for (float v : values) {
+      if (is_integer) {
+        a.data.push_back(static_cast<std::byte>(static_cast<int>(v)));
+      } else {
+        const auto* p = reinterpret_cast<const std::byte*>(&v);
+        a.data.insert(a.data.end(), p, p + 4);
+      }
+    }
+    const Array wide = a;
+    ASSERT_TRUE(narrow(a, t).ok()) << name_of(t);
+    EXPECT_EQ(a.dtype, t);
+    auto file = write_npy(a);
+    ASSERT_TRUE(file.ok());
+    auto back = read_npy(*file);
+    ASSERT_TRUE(back.ok());
+    EXPECT_EQ(back->data, wide.data) << name_of(t);
+  }
+  Array large{"x", DType::i8, {2}, {std::byte{7}, std::byte{8}}, {}};
+  EXPECT_NE(narrow(large, DType::i4).to_string().find("element 1 is 8"), std::string::npos);
+  EXPECT_EQ(large.dtype, DType::i8);
+  EXPECT_TRUE(narrow(large, DType::f32).ok());
+  EXPECT_EQ(large.dtype, DType::i8);
+}
+
 }  // namespace
 }  // namespace mote::media

@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/float_format.h"
+#include "base/text.h"
 #include "media/npy.h"
 #include "media/numbers.h"
 #include "media/utf8.h"
@@ -79,6 +81,27 @@ DType npy_dtype(DType t) {
   if (t == DType::u4 || t == DType::u2) return DType::u8;
   if (t == DType::bf16 || (is_float(t) && bits_of(t) <= 8)) return DType::f32;
   return t;
+}
+
+Status narrow(Array& array, DType t) {
+  const auto count = element_count(array.shape);
+  if (!count || t == array.dtype || npy_dtype(t) != array.dtype) return {};
+  std::vector<std::byte> out(static_cast<std::size_t>(bytes_of(t, *count)));
+  if (is_float(t)) {
+    store_from_f32(t, reinterpret_cast<const float*>(array.data.data()), *count, out.data(), 0, true);
+  } else {
+    const bool is_signed = is_signed_int(t);
+    const int half = 1 << (bits_of(t) - 1), low = is_signed ? -half : 0, high = is_signed ? half - 1 : 2 * half - 1;
+    for (std::int64_t i = 0; i < *count; ++i) {
+      const int value = static_cast<int>(load_number(array.dtype, array.data.data(), i));
+      if (value < low || value > high)
+        return invalid(concat("element ", i, " is ", value, ", ", name_of(t), " holds ", low, " to ", high));
+      store_packed(t, out.data(), i, value);
+    }
+  }
+  array.data = std::move(out);
+  array.dtype = t;
+  return {};
 }
 
 Result<NpyFile> npy_from_array(const ArrayView& array, const Limits& limits) {

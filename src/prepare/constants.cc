@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "ops/element.h"
 
 namespace mote {
@@ -150,12 +151,35 @@ Result<PlainConstant> materialise(const Constant& c) {
   return out;
 }
 
+namespace {
+
+// The most that materialise() allocates.
+std::int64_t working_bytes(const Constant& c) {
+  std::optional<std::int64_t> count = element_count(c.stored_shape);
+  if (!count || c.encoding == Encoding::kStrings) return 0;
+  std::int64_t now = c.encoding == Encoding::kFill ? bytes_of(c.stored_dtype, *count) : 0, most = now;
+  for (const Transform& t : c.transforms) {
+    if (t.kind == Transform::Kind::kReshape) continue;
+    DType dtype = t.kind == Transform::Kind::kCast ? t.dtype : c.type.dtype;
+    std::int64_t next = bytes_of(dtype, *count);
+    most = std::max(most, now + next);
+    now = next;
+  }
+  return most;
+}
+
+}  // namespace
+
 std::int32_t ConstantPool::source(std::shared_ptr<const Source> s) {
   for (std::size_t i = 0; i < plan_.sources.size(); ++i) {
     if (plan_.sources[i] == s) return static_cast<std::int32_t>(i);
   }
   plan_.sources.push_back(std::move(s));
   return static_cast<std::int32_t>(plan_.sources.size()) - 1;
+}
+
+Status ConstantPool::charge(std::int64_t bytes, const Constant& c) {
+  return budget_.charge(bytes, concat("weights of '", c.name, "'"));
 }
 
 Result<std::int32_t> ConstantPool::add(std::string name, DType dtype, std::vector<std::int64_t> dims, Buffer bytes,
@@ -177,7 +201,10 @@ Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::u
   for (const Dim& d : *c.type.shape) dims.push_back(d.value());
   bool in_place = c.encoding == Encoding::kStrings;
   if (!in_place) {
+    ScopedCharge working(budget_);
+    MOTE_TRY(working.charge(working_bytes(c), c.name));
     MOTE_ASSIGN(PlainConstant p, materialise(c));
+    MOTE_TRY(charge(p.view.bytes(), c));
     if (perm.empty() && !p.owned.data()) {
       in_place = true;
     } else if (perm.empty()) {
@@ -199,9 +226,12 @@ Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::u
 Result<std::int32_t> ConstantPool::packed(ConstantId id, const Packing& packing) {
   if (auto it = done_.find({id, packing.name}); it != done_.end()) return it->second;
   const Constant& c = module_.constants[at(id)];
+  MOTE_TRY(charge(static_cast<std::int64_t>(packing.bytes), c));
   MOTE_ASSIGN(Buffer b,
               Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(packing.bytes), 1), c.name, true));
   {
+    ScopedCharge working(budget_);
+    MOTE_TRY(working.charge(working_bytes(c), c.name));
     MOTE_ASSIGN(PlainConstant p, materialise(c));
     packing.pack(p.view, b.bytes());
   }

@@ -33,10 +33,11 @@ struct PlainConstant {
 // Applies encoding and transforms. Not for strings.
 Result<PlainConstant> materialise(const Constant& c);
 
-// Puts constants into a plan, sharing equal forms.
+// Puts constants into a plan, sharing equal forms. What the plan holds is charged to the budget before it is allocated.
 class ConstantPool {
  public:
-  ConstantPool(const Module& module, Plan& plan) : module_(module), plan_(plan) {}
+  ConstantPool(const Module& module, Plan& plan, Budget* budget)
+      : module_(module), plan_(plan), budget_(budget ? *budget : unlimited_) {}
 
   // The constant as elements in the axis order `perm` (empty: row-major). Index into Plan::constants.
   Result<std::int32_t> plain(ConstantId id, const std::vector<std::uint8_t>& perm);
@@ -48,9 +49,12 @@ class ConstantPool {
 
  private:
   std::int32_t source(std::shared_ptr<const Source> s);
+  Status charge(std::int64_t bytes, const Constant& c);
 
   const Module& module_;
   Plan& plan_;
+  Budget unlimited_;
+  Budget& budget_;
   std::map<std::pair<ConstantId, std::string>, std::int32_t> done_;
 };
 

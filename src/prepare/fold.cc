@@ -179,6 +179,7 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   MOTE_TRY(context->run());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const TensorView& view = context->output(static_cast<int>(i));
+    if (options.budget) MOTE_TRY(options.budget->charge(view.bytes(), f.values[at(wanted[i])].name));
     std::vector<std::byte> bytes(view.data, view.data + view.bytes());
     ConstantId c =
         m.add_constant(f.values[at(wanted[i])].name, view.dtype, {view.dims, view.dims + view.rank}, std::move(bytes));

@@ -8,7 +8,10 @@ import struct
 import sys
 import zipfile
 
-F32, I64 = 1, 7
+# TensorProto.DataType, and the names Mote's JSON has for them.
+DTYPES = {"f32": 1, "u8": 2, "i8": 3, "u16": 4, "i16": 5, "i32": 6, "i64": 7, "string": 8, "boolean": 9, "f16": 10, "f64": 11, "u32": 12,
+          "u64": 13, "bf16": 16, "f8e4m3fn": 17, "f8e4m3fnuz": 18, "f8e5m2": 19, "f8e5m2fnuz": 20, "u4": 21, "i4": 22, "f4e2m1": 23}
+F32, I64 = DTYPES["f32"], DTYPES["i64"]
 
 
 def varint(n):
@@ -29,6 +32,12 @@ def field(number, value):
     return varint(number << 3 | 2) + varint(len(data)) + data
 
 
+class TypeOf:
+    """The type of a tensor, as an attribute."""
+    def __init__(self, shape, dtype=F32):
+        self.proto = field(1, field(1, dtype) + field(2, b"".join(field(1, field(1, d)) for d in shape)))
+
+
 def attribute(name, value):
     if isinstance(value, float):
         return field(1, name) + varint(2 << 3 | 5) + struct.pack("<f", value) + field(20, 1)
@@ -36,6 +45,8 @@ def attribute(name, value):
         return field(1, name) + field(3, value) + field(20, 2)
     if isinstance(value, str):
         return field(1, name) + field(4, value) + field(20, 3)
+    if isinstance(value, TypeOf):
+        return field(1, name) + field(14, value.proto) + field(20, 13)
     return field(1, name) + b"".join(field(8, v) for v in value) + field(20, 7)
 
 
@@ -46,13 +57,16 @@ def node(op, inputs, outputs, name=None, domain="", **attributes):
     return out + (field(7, domain) if domain else b"")
 
 
-def value(name, shape, dtype=F32):
-    """A graph input or output. A shape of None leaves the rank open; texts are symbols."""
+def value(name, shape, dtype=F32, kind="tensor"):
+    """A graph input or output: a tensor, or a sequence or an optional of tensors. A shape of None leaves the rank open; texts are symbols."""
     tensor = field(1, dtype)
     if shape is not None:
         dims = b"".join(field(1, field(2, d) if isinstance(d, str) else field(1, d)) for d in shape)
         tensor += field(2, dims)
-    return field(1, name) + field(2, field(1, tensor))
+    of = field(1, tensor)
+    if kind != "tensor":
+        of = field({"sequence": 4, "optional": 9}[kind], field(1, of))
+    return field(1, name) + field(2, of)
 
 
 def tensor(name, shape, values, dtype=F32):
@@ -76,11 +90,19 @@ def custom():
                  [value("x", ["N"])], [value("y", ["K"])], domains=["com.example"])
 
 
+# numpy's type codes and struct's.
+CODES = {"<f2": "e", "<f4": "f", "<f8": "d", "|i1": "b", "<i2": "h", "<i4": "i", "<i8": "q", "|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q",
+         "|b1": "?"}
+
+
 def npy(shape, values, dtype="<f4"):
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''}), }}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
-    code = {"<f4": "f", "<f8": "d", "<i8": "q", "|u1": "B"}[dtype]
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}{code}", *values)
+    if dtype.startswith("<U"):
+        data = b"".join(v.ljust(int(dtype[2:]), "\0").encode("utf-32-le") for v in values)
+    else:
+        data = struct.pack(f"<{len(values)}{CODES[dtype]}", *values)
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
 
 
 def npz(arrays):
@@ -93,15 +115,25 @@ def npz(arrays):
 
 
 def read_npy(data):
+    """(shape, values, numpy's type code)"""
     size = struct.unpack("<H", data[8:10])[0]
     header = ast.literal_eval(data[10:10 + size].decode())
-    kind = {"<f4": "f", "<f8": "d", "<i8": "q", "<i4": "i", "|u1": "B", "|b1": "?"}[header["descr"]]
-    body = data[10 + size:]
-    return header["shape"], list(struct.unpack(f"<{len(body) // struct.calcsize(kind)}{kind}", body))
+    body, descr = data[10 + size:], header["descr"]
+    if descr.startswith("<U"):
+        width = 4 * int(descr[2:])
+        values = [body[i:i + width].decode("utf-32-le").rstrip("\0") for i in range(0, len(body), width)]
+    else:
+        values = list(struct.unpack(f"<{len(body) // struct.calcsize(CODES[descr])}{CODES[descr]}", body))
+    return header["shape"], values, descr
 
 
 def read_npz(path):
     """name -> (shape, values)"""
+    return {name: (shape, values) for name, (shape, values, _) in read_npz_types(path).items()}
+
+
+def read_npz_types(path):
+    """name -> (shape, values, numpy's type code)"""
     with zipfile.ZipFile(path) as z:
         return {n[:-4]: read_npy(z.read(n)) for n in z.namelist()}
 

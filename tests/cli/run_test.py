@@ -97,6 +97,23 @@ class Images(program.Case):
         self.ok("run", DIGITS, "--image", png(5), "--max-ram", "64M")
         self.refused("run", DIGITS, "--image", png(5), "--max-ram", "lots", says="--max-ram")
 
+    def test_memory_limit_counts_weights_and_arena(self):
+        weights = self.write("w.onnx", onnx.model([onnx.node("MatMul", ["x", "w"], ["y"])], [onnx.value("x", [1, 1024])], [onnx.value("y", [1, 4096])],
+                                                  [onnx.tensor("w", (1024, 4096), [0.5] * (1024 * 4096))]))
+        arena = self.write("a.onnx", onnx.model([onnx.node("Expand", ["x", "s"], ["wide"]), onnx.node("Exp", ["wide"], ["big"]),
+                                                 onnx.node("Exp", ["big"], ["large"]), onnx.node("ReduceSum", ["large"], ["y"])],
+                                                [onnx.value("x", [1, 1])], [onnx.value("y", [1, 1])],
+                                                [onnx.tensor("s", (2,), [4096, 65536], onnx.I64)]))
+        for verb in ("bench", "profile", "plan"):
+            self.refused(verb, weights, "--max-ram", "24M", says="'w'")
+            self.ok(verb, weights, "--max-ram", "64M", *(["--seconds", "0"] if verb != "plan" else []))
+        self.refused("convert", weights, "-o", self.path("w.mote"), "--max-ram", "24M", says="'w'")
+        self.assertFalse(os.path.exists(self.path("w.mote")))
+        self.ok("convert", weights, "-o", self.path("w.mote"))
+        self.refused("bench", self.path("w.mote"), "--max-ram", "24M", says="weights")
+        x = self.write("x.npy", floats((1, 1), [1]))
+        self.refused("run", arena, "--input", f"x={x}", "--max-ram", "64M", says="arena")
+
 
 class Arrays(program.Case):
     def setUp(self):

@@ -23,6 +23,37 @@ class Help(program.Case):
         self.assertRegex(self.ok("--version").out, r"^mote \d+\.\d+\.\d+\n$")
 
 
+class CommonOptions(program.Case):
+    """Every verb that loads a model takes them all."""
+    LOADING = {"run": ["--image", png(1)], "inspect": [], "plan": [], "bench": ["--seconds", "0", "--warmup", "0"], "profile": ["--seconds", "0"],
+               "compare": ["--image", png(1), "--target", "reference"], "convert": ["-o", "out.mote"], "verify": []}
+
+    def test_are_taken(self):
+        options = ["--threads", "1", "--shape", "image=1,1,32,32", "--signature", "main", "--precision", "f32", "--reproducible", "--max-ram", "1G",
+                   "--deadline", "60s", "--seed", "7"]
+        for verb, more in self.LOADING.items():
+            with self.subTest(verb):
+                self.ok(verb, DIGITS, *options, *more, "--json")
+                self.ok(verb, DIGITS, "--dim", "N=1", *more, "--json")
+
+    def test_are_checked(self):
+        for wrong, says in {"--signature": ("nonsense", "main"), "--dim": ("M=3", "'M'"), "--shape": ("picture=1,1,32,32", "'picture'"),
+                            "--max-ram": ("much", "--max-ram"), "--threads": ("-2", "--threads"), "--precision": ("f8", "--precision"),
+                            "--seed": ("x", "--seed")}.items():
+            for verb, more in self.LOADING.items():
+                with self.subTest(f"{verb} {wrong}"):
+                    self.refused(verb, DIGITS, wrong, says[0], *more, says=says[1])
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_a_deadline_that_passes_is_exit_1(self):
+        for verb in ("run", "bench", "profile", "compare"):
+            self.refused(verb, DIGITS, "--deadline", "1ns", *self.LOADING[verb], code=1, says="deadline")
+
+    def test_sizes_are_powers_of_two_or_of_ten(self):
+        for size in ("64M", "64MB", "64MiB", "0.1G", "65536K", "67108864"):
+            self.ok("plan", DIGITS, "--max-ram", size)
+
+
 class Inspect(program.Case):
     def test_digits(self):
         r = self.ok("inspect", DIGITS, "--json").json
@@ -227,13 +258,32 @@ class Convert(program.Case):
         self.assertEqual(r["images"][0]["top"][0]["label"], "6")
         self.assertEqual(self.ok("compare", DIGITS, out, "--image", png(6), "--json").json["outputs"][0]["max_ulp"], 0)
         self.assertTrue(self.ok("inspect", out, "--json").json["targets"])
-        self.refused("run", out, "--image", png(6), "--dim", "N=1", says="convert")
+        for verb in ("run", "inspect", "verify", "plan"):
+            self.refused(verb, out, "--dim", "N=1", says="convert")
+        self.refused("run", out, "--image", png(6), "--reproducible", says="convert")
+        self.refused("run", out, "--signature", "other", says="main")
         with open(out, "r+b") as f:
             f.seek(-200, os.SEEK_END)
             byte = f.read(1)
             f.seek(-1, os.SEEK_CUR)
             f.write(bytes([byte[0] ^ 1]))
         self.refused("verify", out, says="m.mote")
+
+    def test_for_several_targets(self):
+        out = self.path("m.mote")
+        self.ok("convert", DIGITS, "-o", out, "--target", "all", "--reproducible")
+        targets = self.ok("inspect", out, "--json").json["targets"]
+        self.assertTrue({"generic", "avx2", "avx512", "neon"} <= set(targets))
+        mine = [t for t in self.ok("doctor", "--json").json["features_used"] if t in targets]
+        scores = set()
+        for target in mine:
+            r = self.ok("run", out, "--image", png(6), "--target", target, "--reproducible", "--json").json
+            scores.add(r["images"][0]["top"][0]["score"])
+            self.assertEqual(self.ok("bench", out, "--target", target, "--seconds", "0", "--json").json["isa"], target)
+        self.assertEqual(len(scores - {None}), 1, "the same bits on every target")
+        self.refused("run", out, "--image", png(6), "--target", "z80", says=("z80", "generic"))
+        self.ok("convert", DIGITS, "-o", out, "--target", "avx2,aarch64")
+        self.assertEqual(self.ok("inspect", out, "--json").json["targets"], ["avx2", "neon"])
 
     def test_refuses(self):
         self.refused("convert", DIGITS, "-o", self.path("x.txt"), says="x.txt")

@@ -29,6 +29,12 @@ for language in c cpp; do
   expect "examples/$language/classify" "digit 1" "$work/$language/classify" "$digits"
 done
 
+expect "examples/cpp/plain, static" "10 scores" "$work/cpp/plain" "$digits"
+for file in LICENSE NOTICE; do
+  cmp "$root/$file" "$prefix/share/doc/mote/$file" || { echo "$file is not installed"; exit 1; }
+done
+echo "LICENSE and NOTICE: ok"
+
 # Custom ops: from a program, and the same ones from a plugin.
 python3 "$root/tests/cli/onnx_files.py" custom "$work/custom.onnx"
 expect "examples/c/custom_op" "$(printf '2\n6')" "$work/c/custom_op" "$work/custom.onnx"
@@ -43,11 +49,13 @@ export LD_LIBRARY_PATH=$library
 # shellcheck disable=SC2086 # flags are words
 cc -std=c99 -Wall -Werror -pedantic "$root/examples/c/classify.c" $flags -o "$work/classify_pc"
 expect "pkg-config, C" "digit 1" "$work/classify_pc" "$digits"
+# Ten lines of README, and ten scores.
 awk '/^```cpp$/ {on = 1; next} /^```$/ {on = 0} on' "$root/README.md" >"$work/readme.cc"
 # shellcheck disable=SC2086
 c++ -std=c++20 -Wall -Werror "$work/readme.cc" $flags -o "$work/readme"
-(cd "$root" && "$work/readme") || { echo "README's C++ example: failed"; exit 1; }
-echo "README's C++ example: ok"
+[ "$(grep -c . "$work/readme.cc")" -le 10 ] || { echo "README's C++ example has more than ten lines"; exit 1; }
+cd "$root"
+expect "README's C++ example" 10 bash -c '"$1" | grep -cE "^-?[0-9.e-]+$"' bash "$work/readme"
 # The headers stand alone, and compile without exceptions as well.
 for header in "$prefix"/include/mote/*.h; do
   mode=-fno-exceptions
