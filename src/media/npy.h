@@ -21,8 +21,8 @@ Result<std::vector<std::byte>> write_npy(const ArrayView& array, const Limits& l
 // The dtype an array of `t` has in a file: itself, or what it is widened to.
 DType npy_dtype(DType t);
 
-// The way back: an array of npy_dtype(t) becomes one of `t`, floats rounded to nearest, integers that do not fit refused.
-// Any other array stays as it is.
+// The way back: an array of npy_dtype(t) becomes one of `t`, floats rounded to nearest, integers that do not fit
+// refused. Any other array stays as it is.
 Status narrow(Array& array, DType t);
 
 // The pieces read_npy and write_npy are made of, for archives that stream.

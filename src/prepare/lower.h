@@ -15,7 +15,11 @@ namespace mote {
 class Lowering {
  public:
   Lowering(const Module& module, const Inference& inference, const PrepareOptions& options, Plan& plan)
-      : module_(module), inference_(inference), options_(options), plan_(plan), constants_(module, plan, options.budget) {}
+      : module_(module),
+        inference_(inference),
+        options_(options),
+        plan_(plan),
+        constants_(module, plan, options.budget) {}
 
   // Lowers `id` and the bodies it reaches. Index into Plan::functions.
   Result<std::int32_t> function(FunctionId id, bool is_entry);
