@@ -21,6 +21,7 @@ struct KernelCall {
   std::span<const TensorView* const> inputs, outputs;  // null for absent operands
   int threads = 1;
   std::byte* shared_scratch = nullptr;  // as large as the last setup for this shape asked for
+  std::span<std::byte> table = {};      // the step's own memory: filled by a setup that finds it large enough
   // A kernel that meets a value the model makes illegal stores 1 + the offending position here and goes on with a safe
   // value.
   std::int64_t* fault = nullptr;
@@ -38,6 +39,7 @@ struct KernelWork {
   Phase phases[kMaxPhases];
   int phase_count = 0;
   std::size_t thread_scratch = 0, shared_scratch = 0;
+  std::size_t table_bytes = 0;  // what setup computes once for a shape: kept, with the state, until the next setup
 
   void add(Run run, std::int64_t tiles) { phases[phase_count++] = {run, tiles}; }
 };

@@ -24,6 +24,7 @@ enum class Layout : std::uint8_t {
   kStrided,       // any strides
   kRows,          // the last logical axis contiguous; any strides on the others
   kSame,          // outputs: dense, in the axis order of input 0 (kernels that work elementwise or per axis)
+  kLike,          // outputs only: as kSame, also where the extents differ from input 0's
   kPacked,        // a constant in a form of the kernel's own
   kIgnored,       // not read by the kernel: what it says is in the shapes or params
 };

@@ -113,7 +113,7 @@ bool FunctionLowering::satisfies(const Val& v, const OperandWant& want) const {
     // Late values and packed types are dense; their order must be right without knowing the extents.
     if (v.kind != Type::Kind::kTensor || !v.dims) return true;
     if (want.layout == Layout::kChannelsLast && v.rank() > 2) return v.perm == draft::channels_last(v.rank());
-    if (want.layout == Layout::kStrided || want.layout == Layout::kSame) return true;
+    if (want.layout == Layout::kStrided || want.layout == Layout::kSame || want.layout == Layout::kLike) return true;
     return v.perm.empty() || v.perm == draft::spelt({}, v.rank());
   }
   switch (want.layout) {
@@ -122,6 +122,7 @@ bool FunctionLowering::satisfies(const Val& v, const OperandWant& want) const {
     case Layout::kPacked:
       return true;
     case Layout::kSame:
+    case Layout::kLike:
       return want.pitch || !v.strides;
     case Layout::kPlain:
       return !v.strides && draft::same_order(*v.dims, v.perm, {});
@@ -285,6 +286,10 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
       if (want.layout == Layout::kRows) {
         perm = preferred_perm(n.outputs[i]);
         if (!perm.empty() && perm.back() + 1 != out.type.rank()) perm.clear();
+      }
+      if (want.layout == Layout::kLike && step.inputs[0] != kNone && val(step.inputs[0]).dims &&
+          val(step.inputs[0]).rank() == out.type.rank()) {
+        perm = val(step.inputs[0]).strides ? Perm() : val(step.inputs[0]).perm;
       }
       if (want.layout == Layout::kSame) {
         // The order of the operand with the same extents, the first one that says something.

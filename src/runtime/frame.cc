@@ -266,13 +266,19 @@ Status Frame::setup(std::size_t s) {
   call_outputs_.clear();
   for (std::int32_t v : step.inputs) call_inputs_.push_back(v == kNone || !slot(v).present ? nullptr : &slot(v).view);
   for (std::int32_t v : step.outputs) call_outputs_.push_back(v == kNone ? nullptr : &slot(v).view);
-  KernelCall call{step.params, call_inputs_, call_outputs_, core_.threads, core_.scratch.data(), &core_.fault};
+  KernelCall call{step.params,          call_inputs_,        call_outputs_, core_.threads,
+                  core_.scratch.data(), state.table.bytes(), &core_.fault};
   state.work = KernelWork();
   MOTE_TRY(kernel->setup(call, state.state, state.work));
-  if (static_cast<std::int64_t>(state.work.shared_scratch) > core_.shared_scratch ||
-      static_cast<std::int64_t>(state.work.thread_scratch) > core_.thread_scratch) {
-    MOTE_TRY(core_.reserve_scratch(state.work.shared_scratch, state.work.thread_scratch));
+  bool more_scratch = static_cast<std::int64_t>(state.work.shared_scratch) > core_.shared_scratch ||
+                      static_cast<std::int64_t>(state.work.thread_scratch) > core_.thread_scratch;
+  bool more_table = static_cast<std::int64_t>(state.work.table_bytes) > state.table.capacity();
+  if (more_scratch || more_table) {
+    if (more_scratch) MOTE_TRY(core_.reserve_scratch(state.work.shared_scratch, state.work.thread_scratch));
+    if (more_table)
+      MOTE_TRY(state.table.reserve(core_.budget, static_cast<std::int64_t>(state.work.table_bytes), step.name));
     call.shared_scratch = core_.scratch.data();
+    call.table = state.table.bytes();
     state.work = KernelWork();
     MOTE_TRY(kernel->setup(call, state.state, state.work));
   }

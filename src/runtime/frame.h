@@ -24,6 +24,7 @@ struct Cell {
 struct StepState {
   std::byte* state = nullptr;
   KernelWork work;
+  HeapBlock table;
   std::uint32_t scratch_generation = 0;
   bool stale = true;  // operands moved since the last setup
 };

@@ -31,6 +31,7 @@ class HeapBlock {
   Status reserve(Budget& budget, std::int64_t bytes, std::string_view who, std::int64_t keep = 0);
   std::byte* data() const { return buffer_.data(); }
   std::int64_t capacity() const { return buffer_.size(); }
+  std::span<std::byte> bytes() const { return {data(), static_cast<std::size_t>(capacity())}; }
 
  private:
   void release() {

@@ -1,4 +1,4 @@
-// Unary, binary and select ops, and casts between the float types, on kernels/elementwise.
+// Unary, binary and select ops on kernels/elementwise.
 #include "kernels/elementwise/elementwise.h"
 
 #include <algorithm>
@@ -153,10 +153,6 @@ bool program_of(const NodeView& n, ElementwiseStep& s) {
                                          static_cast<float>(n.attr_int("detect_positive")));
     return true;
   }
-  if (op == "cast") {
-    s.ops[s.op_count++] = kernels::unary(UnaryOp::copy);
-    return true;
-  }
   if (op == "clip") return clip_program(n, s);
   if (op == "where") {
     s.inputs = 3;
@@ -205,12 +201,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   DType value = n.type(s.operand[0]).dtype, out = n.out_type(0).dtype;
   DType compute = ke::compute_type(value);
-  bool cast = n.node.op->name == "cast";
-  // A cast runs where the kernel's own conversions are the op's: between floats, and from narrow types.
-  if (cast &&
-      !((value == DType::f32 && (out == DType::f16 || out == DType::bf16)) || (narrow(value) && out == DType::f32)))
-    return std::nullopt;
-  if (cast) compute = DType::f32;
   if (compute == DType::none) return std::nullopt;
   for (int i = 1; i < s.inputs; ++i) {
     DType t = n.type(s.operand[i]).dtype;
@@ -218,7 +208,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     if (!same) return std::nullopt;
   }
   bool comparison = out == DType::boolean && value != DType::boolean;
-  if (!cast && !comparison && out != value) return std::nullopt;
+  if (!comparison && out != value) return std::nullopt;
   for (int i = 0; i < s.op_count; ++i) {
     if (!ke::supported(compute, s.ops[i])) return std::nullopt;
   }

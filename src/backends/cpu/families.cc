@@ -4,10 +4,11 @@
 namespace mote {
 namespace {
 
-constexpr const cpu::Family* kFamilies[] = {&cpu::attention_family,   &cpu::conv_family,   &cpu::conv_transpose_family,
-                                            &cpu::gather_family,      &cpu::dot_family,    &cpu::pool_family,
-                                            &cpu::elementwise_family, &cpu::reduce_family, &cpu::norm_family,
-                                            &cpu::rnn_family,         &cpu::copy_family};
+constexpr const cpu::Family* kFamilies[] = {&cpu::attention_family,   &cpu::conv_family,    &cpu::conv_transpose_family,
+                                            &cpu::gather_family,      &cpu::dot_family,     &cpu::pool_family,
+                                            &cpu::elementwise_family, &cpu::convert_family, &cpu::reduce_family,
+                                            &cpu::norm_family,        &cpu::rnn_family,     &cpu::resize_family,
+                                            &cpu::quantized_family,   &cpu::copy_family};
 
 class Provider final : public KernelProvider {
  public:

@@ -17,6 +17,7 @@ struct Family {
 // One per file; listed in families.cc.
 extern const Family attention_family;
 extern const Family copy_family;
+extern const Family convert_family;
 extern const Family conv_family;
 extern const Family conv_transpose_family;
 extern const Family dot_family;
@@ -24,7 +25,9 @@ extern const Family elementwise_family;
 extern const Family gather_family;
 extern const Family norm_family;
 extern const Family pool_family;
+extern const Family quantized_family;
 extern const Family reduce_family;
+extern const Family resize_family;
 extern const Family rnn_family;
 
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.

@@ -125,19 +125,26 @@ Status infer(InferContext& ctx) {
 }
 
 // The input coordinate of output position `o`.
-double source(std::string_view mode, const ResizeAxis& a, double o) {
+double source(std::int32_t mode, const ResizeAxis& a, double o) {
   double in = static_cast<double>(a.in), out = static_cast<double>(a.out), width = a.by_size ? out : a.scale * in;
   auto shrunk = [&](double x) { return a.by_size ? x * in / out : x / a.scale; };
-  if (mode == "align_corners") return width == 1 ? 0 : o * (in - 1) / (width - 1);
-  if (mode == "asymmetric") return shrunk(o);
-  if (mode == "tf_half_pixel_for_nn") return shrunk(o + 0.5);
-  if (mode == "tf_crop_and_resize") {
-    double x = width == 1 ? (a.end - a.begin) * (in - 1) / 2 : o * (a.end - a.begin) * (in - 1) / (width - 1);
-    return x + a.begin * (in - 1);
+  switch (mode) {
+    case ResizeRule::kAlignCorners:
+      return width == 1 ? 0 : o * (in - 1) / (width - 1);
+    case ResizeRule::kAsymmetric:
+      return shrunk(o);
+    case ResizeRule::kTfNearest:
+      return shrunk(o + 0.5);
+    case ResizeRule::kCrop: {
+      double x = width == 1 ? (a.end - a.begin) * (in - 1) / 2 : o * (a.end - a.begin) * (in - 1) / (width - 1);
+      return x + a.begin * (in - 1);
+    }
+    default:
+      break;
   }
-  if (mode == "pytorch_half_pixel" && width == 1) return 0;
+  if (mode == ResizeRule::kPytorch && width == 1) return 0;
   double x = shrunk(o + 0.5) - 0.5;
-  if (mode == "half_pixel_symmetric") x += in / 2 * (1 - out / width);
+  if (mode == ResizeRule::kSymmetric) x += in / 2 * (1 - out / width);
   return x;
 }
 
@@ -150,10 +157,10 @@ double cubic_filter(double x, double a) {
   return 0;
 }
 
-std::int64_t nearest(std::string_view mode, double x) {
+std::int64_t nearest(std::int32_t mode, double x) {
   double floor = std::floor(x), ratio = x - floor;
-  bool up =
-      mode == "ceil" || (mode == "round_prefer_floor" && ratio > 0.5) || (mode == "round_prefer_ceil" && ratio >= 0.5);
+  bool up = mode == ResizeRule::kCeil || (mode == ResizeRule::kPreferFloor && ratio > 0.5) ||
+            (mode == ResizeRule::kPreferCeil && ratio >= 0.5);
   return static_cast<std::int64_t>(floor) + (ratio > 0 && up);
 }
 
@@ -172,7 +179,8 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, shape));
   if (y.count() == 0) return {};
   std::vector<ResizeTaps> taps;
-  for (const ResizeAxis& a : axes) taps.push_back(resize_taps(ctx.op(), ctx.attrs(), a));
+  ResizeRule rule = resize_rule(ctx.op(), ctx.attrs());
+  for (const ResizeAxis& a : axes) taps.push_back(resize_taps(rule, a));
   auto outside = [&](std::span<const std::int64_t> at) {
     for (std::size_t a = 0; a < at.size(); ++a) {
       if (!taps[a].outside.empty() && taps[a].outside[static_cast<std::size_t>(at[a])]) return true;
@@ -181,7 +189,7 @@ Status run(ReferenceContext& ctx) {
   };
   double extrapolated = ctx.attr_float("extrapolation_value");
   std::int64_t to = 0;
-  if (ctx.attr_string("mode") == "nearest") {
+  if (rule.mode == ResizeRule::kNearest) {
     for_each_index(shape, [&](std::span<const std::int64_t> at) {
       std::int64_t from = 0;
       for (std::size_t a = 0; a < at.size(); ++a) {
@@ -260,29 +268,46 @@ Result<std::vector<ResizeAxis>> resize_axes(const Op& op, const Attrs& attrs, st
   return axes;
 }
 
-ResizeTaps resize_taps(const Op& op, const Attrs& attrs, const ResizeAxis& axis) {
+ResizeRule resize_rule(const Op& op, const Attrs& attrs) {
+  auto choice = [&](std::string_view name, std::initializer_list<std::string_view> values) {
+    std::string v = attr_string(op, attrs, name);
+    return static_cast<std::int32_t>(std::find(values.begin(), values.end(), v) - values.begin());
+  };
+  ResizeRule r;
+  r.mode = choice("mode", {"nearest", "linear", "cubic"});
+  r.nearest = choice("nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
+  r.coordinates = choice("coordinate_transformation_mode",
+                         {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+                          "tf_crop_and_resize", "tf_half_pixel_for_nn"});
+  r.antialias = attr_int(op, attrs, "antialias") != 0;
+  r.exclude_outside = attr_int(op, attrs, "exclude_outside") != 0;
+  r.cubic_a = attr_float(op, attrs, "cubic_coeff_a");
+  return r;
+}
+
+ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis) {
   ResizeTaps taps;
-  std::string mode = attr_string(op, attrs, "mode"), near = attr_string(op, attrs, "nearest_mode"),
-              coordinates = attr_string(op, attrs, "coordinate_transformation_mode");
   taps.identity = axis.in == axis.out && axis.scale == 1 && axis.begin == 0 && axis.end == 1;
-  double a = attr_float(op, attrs, "cubic_coeff_a");
-  bool exclude = attr_int(op, attrs, "exclude_outside") != 0, crop = coordinates == "tf_crop_and_resize";
-  double shrink = attr_int(op, attrs, "antialias") != 0 ? std::fmin(axis.scale, 1) : 1;
-  double radius = mode == "nearest" ? 0 : mode == "linear" ? 1 : 2;
-  std::int64_t first = mode == "nearest" ? 0 : static_cast<std::int64_t>(std::floor(-radius / shrink)) + 1;
-  taps.width = mode == "nearest" ? 1 : 2 - 2 * first;
+  bool is_nearest = rule.mode == ResizeRule::kNearest, exclude = rule.exclude_outside != 0,
+       crop = rule.coordinates == ResizeRule::kCrop;
+  double shrink = rule.antialias ? std::fmin(axis.scale, 1) : 1;
+  double radius = is_nearest ? 0 : rule.mode == ResizeRule::kLinear ? 1 : 2;
+  std::int64_t first = is_nearest ? 0 : static_cast<std::int64_t>(std::floor(-radius / shrink)) + 1;
+  taps.width = is_nearest ? 1 : 2 - 2 * first;
   if (taps.identity) first = 0, taps.width = 1;
   for (std::int64_t o = 0; o < axis.out; ++o) {
-    double x = taps.identity ? static_cast<double>(o) : source(coordinates, axis, static_cast<double>(o));
+    double x = taps.identity ? static_cast<double>(o) : source(rule.coordinates, axis, static_cast<double>(o));
     x = std::fmin(std::fmax(x, -kMaxExtent), kMaxExtent);
     if (crop) taps.outside.push_back(x < 0 || x > static_cast<double>(axis.in - 1));
     std::int64_t base = static_cast<std::int64_t>(std::floor(x));
-    if (taps.width == 1) base = taps.identity ? o : nearest(near, x);
+    if (taps.width == 1) base = taps.identity ? o : nearest(rule.nearest, x);
     double sum = 0;
     for (std::int64_t t = 0; t < taps.width; ++t) {
       std::int64_t i = base + first + t;
       double d = (static_cast<double>(i) - x) * shrink;
-      double w = taps.width == 1 ? 1 : mode == "linear" ? linear_filter(d) : cubic_filter(d, a);
+      double w = taps.width == 1                    ? 1
+                 : rule.mode == ResizeRule::kLinear ? linear_filter(d)
+                                                    : cubic_filter(d, rule.cubic_a);
       if (exclude && taps.width > 1 && (i < 0 || i >= axis.in)) w = 0;
       taps.index.push_back(std::clamp<std::int64_t>(i, 0, axis.in - 1));
       taps.weight.push_back(w);

@@ -22,6 +22,17 @@ Result<std::vector<ResizeAxis>> resize_axes(const Op& op, const Attrs& attrs, st
                                             std::span<const double> roi, std::span<const double> scales,
                                             std::span<const std::int64_t> sizes);
 
+// What the attributes say of every axis. Plain data: part of the params of plan steps.
+struct ResizeRule {
+  enum Mode : std::int32_t { kNearest, kLinear, kCubic };
+  enum Nearest : std::int32_t { kPreferFloor, kPreferCeil, kFloor, kCeil };
+  enum Coordinates : std::int32_t { kHalfPixel, kSymmetric, kPytorch, kAlignCorners, kAsymmetric, kCrop, kTfNearest };
+  std::int32_t mode = kNearest, nearest = kPreferFloor, coordinates = kHalfPixel;
+  std::int32_t antialias = 0, exclude_outside = 0, reserved = 0;
+  double cubic_a = -0.75;
+};
+ResizeRule resize_rule(const Op& op, const Attrs& attrs);
+
 struct ResizeTaps {
   std::int64_t width = 1;           // taps of every output position
   std::vector<std::int64_t> index;  // [out, width], inside the axis
@@ -30,6 +41,6 @@ struct ResizeTaps {
   bool identity = false;            // the axis stays as it is
 };
 
-ResizeTaps resize_taps(const Op& op, const Attrs& attrs, const ResizeAxis& axis);
+ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis);
 
 }  // namespace mote

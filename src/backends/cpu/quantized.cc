@@ -1,0 +1,291 @@
+// matmul_integer, qlinear_matmul, conv_integer and qlinear_conv on kernels/idot. Zero points and scales may be values
+// of the run.
+#include <algorithm>
+
+#include "backends/cpu/family.h"
+#include "backends/cpu/spatial.h"
+#include "kernels/idot/idot.h"
+
+namespace mote::cpu {
+namespace {
+
+namespace ki = kernels::idot;
+
+struct QuantizedStep {
+  Spatial window;
+  std::int64_t group = 1, k = 0, n = 0;  // of one group; matmul: of a packed B
+  std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, reserved = 0;
+};
+
+struct QuantizedState {
+  ki::Params params;
+  kernels::KernelFn<ki::Params> run;
+};
+
+void run_pack(const void* state, kernels::TileRange range) noexcept {
+  ki::pack_run(static_cast<const QuantizedState*>(state)->params, range);
+}
+void run_prepare(const void* state, kernels::TileRange range) noexcept {
+  ki::prepare(static_cast<const QuantizedState*>(state)->params, range);
+}
+void run_products(const void* state, kernels::TileRange range) noexcept {
+  const QuantizedState& s = *static_cast<const QuantizedState*>(state);
+  s.run(s.params, range);
+}
+
+// Positions of the operands.
+struct Slots {
+  std::size_t a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias;
+};
+constexpr std::size_t kAbsent = 99;
+constexpr Slots kInteger = {0, kAbsent, 2, 1, kAbsent, 3, kAbsent, kAbsent, kAbsent};
+constexpr Slots kLinear = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+
+bool eight_bits(DType t) { return t == DType::u8 || t == DType::i8; }
+
+bool one_element(const NodeView& n, std::size_t i) {
+  return i == kAbsent || !n.has(static_cast<int>(i)) ||
+         (n.type(static_cast<int>(i)).has_rank() && volume(*n.type(static_cast<int>(i)).shape).is(1));
+}
+
+// One element, or a vector of `count`.
+bool per_column(const NodeView& n, std::size_t i, const Dim& count) {
+  if (one_element(n, i)) return true;
+  const Type& t = n.type(static_cast<int>(i));
+  return t.has_rank() && t.rank() == 1 && (*t.shape)[0] == count;
+}
+
+bool claim_types(const NodeView& n, const Slots& at, bool linear) {
+  const Type &a = n.type(static_cast<int>(at.a)), &b = n.type(static_cast<int>(at.b));
+  if (!eight_bits(a.dtype) || !eight_bits(b.dtype) || !a.has_rank() || !b.has_rank()) return false;
+  if (!one_element(n, at.a_zero) || !one_element(n, at.a_scale) || !one_element(n, at.y_scale) ||
+      !one_element(n, at.y_zero))
+    return false;
+  if (!linear) return true;
+  return eight_bits(n.out_type(0).dtype) && n.type(static_cast<int>(at.a_scale)).dtype == DType::f32 &&
+         n.type(static_cast<int>(at.b_scale)).dtype == DType::f32 &&
+         n.type(static_cast<int>(at.y_scale)).dtype == DType::f32;
+}
+
+Packing packing_of(std::size_t operand, const QuantizedStep& s) {
+  Packing p;
+  p.operand = static_cast<std::int32_t>(operand);
+  p.name = s.conv ? "iconv" : "idot";
+  std::int64_t each = ki::packed_size(s.k, s.n), groups = s.group, k = s.k, n = s.n;
+  std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2];
+  p.bytes = static_cast<std::size_t>(each * groups);
+  bool conv = s.conv, is_signed = s.b_signed;
+  p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
+    const auto* b = plain.as<std::uint8_t>();
+    if (!conv) return ki::pack(b, is_signed, k, n, n, 1, out.data());
+    // [group * n, channels, taps]; rows of A hold a tap's channels side by side.
+    std::int64_t channels = k / taps;
+    std::vector<std::uint8_t> turned(static_cast<std::size_t>(k * n));
+    for (std::int64_t g = 0; g < groups; ++g) {
+      for (std::int64_t o = 0; o < n; ++o) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+          for (std::int64_t t = 0; t < taps; ++t)
+            turned[static_cast<std::size_t>((o * taps + t) * channels + c)] =
+                b[((g * n + o) * channels + c) * taps + t];
+        }
+      }
+      ki::pack(turned.data(), is_signed, k, n, 1, k, out.data() + g * each);
+    }
+  };
+  return p;
+}
+
+std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
+  std::string_view op = n.node.op->name;
+  QuantizedStep s;
+  s.linear = op == "qlinear_matmul" || op == "qlinear_conv";
+  s.conv = op == "conv_integer" || op == "qlinear_conv";
+  if (!s.linear && !s.conv && op != "matmul_integer") return std::nullopt;
+  const Slots& at = s.linear ? kLinear : kInteger;
+  if (!claim_types(n, at, s.linear)) return std::nullopt;
+  int b_slot = static_cast<int>(at.b);
+  const Constant* b = n.constant(b_slot);
+  const Type &at_type = n.type(0), &b_type = n.type(b_slot);
+  s.b_signed = b_type.dtype == DType::i8;
+  s.packed = b != nullptr;
+  Dim columns;
+  if (s.conv) {
+    if (!b || b_type.rank() != at_type.rank() || n.attr_string("data_layout") != "NCX" ||
+        n.attr_string("weight_layout") != "OIX")
+      return std::nullopt;
+    std::vector<std::int64_t> w = *constant_extents(*b_type.shape);
+    s.group = n.attr_int("group");
+    if (s.group < 1 || w[0] % s.group != 0 || !read_spatial(n, {w.data() + 2, w.size() - 2}, s.window))
+      return std::nullopt;
+    s.n = w[0] / s.group;
+    s.k = w[1] * s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2];
+    columns = Dim(w[0]);
+  } else {
+    if (at_type.rank() < 2 || b_type.rank() < 2 || (b && b_type.rank() != 2)) return std::nullopt;
+    const Shape &as = *at_type.shape, &bs = *b_type.shape;
+    // Matrices of B one by one, each with its own of A; or one for all.
+    if (bs.size() > 2 && !(bs.size() == as.size() && std::equal(bs.begin(), bs.end() - 2, as.begin())))
+      return std::nullopt;
+    columns = bs.back();
+    if (b) {
+      s.k = bs[0].value();
+      s.n = bs[1].value();
+    }
+  }
+  if (s.packed && (s.k < 1 || s.n < 1)) return std::nullopt;
+  if (!per_column(n, at.b_scale, columns) || !per_column(n, at.b_zero, columns)) return std::nullopt;
+  const ki::Row& row = ki::select(options.cpu);
+  s.isa = static_cast<std::int32_t>(row.isa);
+  Claim c;
+  c.kernel = "quantized";
+  c.numerics = row.numerics;
+  c.params = to_params(s);
+  c.inputs.assign(9, {Layout::kPlain, false});
+  if (s.conv) {
+    c.inputs[0] = {Layout::kChannelsLast, true};
+    c.outputs = {{Layout::kChannelsLast, true}};
+  }
+  if (s.packed) {
+    c.inputs[at.b] = {Layout::kPacked, false};
+    c.packings.push_back(packing_of(at.b, s));
+  }
+  c.why = row.name;
+  return c;
+}
+
+struct Operands {
+  const KernelCall& call;
+  const TensorView* operator()(std::size_t i) const { return i < call.inputs.size() ? call.inputs[i] : nullptr; }
+};
+
+// The parameters that `prepare` reads, of the sizes it takes for granted.
+Status bind_parameters(const Operands& in, const Slots& at, bool linear, std::int64_t columns, DType a, DType b,
+                       DType y, ki::Params& p) {
+  auto fits = [&](const TensorView* v, DType type, bool vector) {
+    return !v || (v->dtype == type && (v->count() == 1 || (vector && v->count() == columns)));
+  };
+  const TensorView *a_zero = in(at.a_zero), *b_zero = in(at.b_zero), *bias = in(at.bias), *a_scale = in(at.a_scale),
+                   *b_scale = in(at.b_scale), *y_scale = in(at.y_scale), *y_zero = in(at.y_zero);
+  if (!fits(a_zero, a, false) || !fits(b_zero, b, true) || !fits(a_scale, DType::f32, false) ||
+      !fits(b_scale, DType::f32, true) || !fits(y_scale, DType::f32, false) || !fits(y_zero, y, false) ||
+      (bias && (bias->dtype != DType::i32 || bias->count() != columns)) ||
+      (linear && (!a_scale || !b_scale || !y_scale)))
+    return invalid("a scale or zero point does not fit");
+  if (a_zero) p.a_zero = a_zero->data;
+  if (b_zero) p.b_zero = {b_zero->data, b_zero->count()};
+  if (bias) p.bias = bias->as<std::int32_t>();
+  if (linear) {
+    p.a_scale = a_scale->as<float>();
+    p.y_scale = y_scale->as<float>();
+    p.b_scale = {b_scale->data, b_scale->count()};
+    p.y_zero = y_zero ? y_zero->data : nullptr;
+  }
+  return {};
+}
+
+Status fill_conv(const QuantizedStep& s, const TensorView& x, const TensorView& y, ki::Params& p) {
+  std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2];
+  if (!s.window.valid() || s.group < 1 || s.k < 1 || s.n < 1 || s.k % taps != 0 || x.rank != s.window.rank + 2 ||
+      y.rank != x.rank || x.dims[0] != y.dims[0] || x.dims[1] != s.k / taps * s.group || y.dims[1] != s.n * s.group)
+    return invalid("a convolution of integers got operands of the wrong shape");
+  p.window.channels = s.k / taps;
+  bool direct = taps == 1 && s.group == 1;
+  for (int d = 0; d < 3; ++d) {
+    int axis = d - (3 - s.window.rank) + 2;
+    if (axis >= 2) {
+      p.window.in[d] = x.dims[axis];
+      p.window.out[d] = y.dims[axis];
+    }
+    p.window.kernel[d] = s.window.kernel[d];
+    p.window.stride[d] = s.window.stride[d];
+    p.window.dilation[d] = s.window.dilation[d];
+    p.window.pad[d] = s.window.pad_begin[d];
+    direct = direct && s.window.stride[d] == 1 && p.window.in[d] == p.window.out[d] && p.window.pad[d] == 0;
+  }
+  p.gather = !direct;
+  p.groups = s.group;
+  p.k = s.k;
+  p.n = s.n;
+  p.m = x.dims[0] * p.window.out[0] * p.window.out[1] * p.window.out[2];
+  p.a_row = pixel_pitch(x);
+  p.c_row = pixel_pitch(y);
+  return {};
+}
+
+Status fill_matmul(const QuantizedStep& s, const TensorView& a, const TensorView& b, const TensorView& y,
+                   ki::Params& p) {
+  if (a.rank < 2 || y.rank != a.rank) return invalid("a product of integers got operands of the wrong shape");
+  p.k = a.dims[a.rank - 1];
+  p.n = y.dims[y.rank - 1];
+  std::int64_t rows = a.dims[a.rank - 2], matrices = 1;
+  for (int i = 0; i < a.rank - 2; ++i) matrices *= a.dims[i];
+  if (y.count() != matrices * rows * p.n || (s.packed && (p.k != s.k || p.n != s.n)))
+    return invalid("a product of integers got operands of the wrong shape");
+  p.m = rows;
+  p.a_row = p.k;
+  p.c_row = p.n;
+  p.batch = matrices;
+  if (s.packed || b.rank == 2) {
+    p.m = matrices * rows;
+    p.batch = 1;
+  } else if (b.rank != a.rank) {
+    return invalid("a product of integers got operands of the wrong shape");
+  }
+  p.a_batch = p.m * p.k;
+  p.c_batch = p.m * p.n;
+  if (s.packed) return {};
+  if (b.dims[b.rank - 2] != p.k || b.dims[b.rank - 1] != p.n || b.count() != p.batch * p.k * p.n)
+    return invalid("a product of integers got operands of the wrong shape");
+  p.b_plain = b.as<std::uint8_t>();
+  p.b_plain_batch = p.k * p.n;
+  p.b_k_stride = p.n;
+  p.b_n_stride = 1;
+  if (p.batch > 1) p.b_batch = ki::packed_size(p.k, p.n);
+  return {};
+}
+
+Status setup(const KernelCall& call, void* state, KernelWork& work) {
+  QuantizedStep s = from_params<QuantizedStep>(call.params);
+  const Slots& at = s.linear ? kLinear : kInteger;
+  Operands in{call};
+  if (!in(at.a) || !in(at.b) || call.outputs.empty() || !call.outputs[0]) return invalid("an operand is missing");
+  const TensorView &a = *in(at.a), &b = *in(at.b), &y = *call.outputs[0];
+  if (!eight_bits(a.dtype) || !(s.linear ? eight_bits(y.dtype) : y.dtype == DType::i32) ||
+      (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
+    return invalid("a product of integers got other dtypes");
+  auto* st = new (state) QuantizedState();
+  ki::Params& p = st->params;
+  p.a = a.as<std::uint8_t>();
+  p.a_signed = a.dtype == DType::i8;
+  p.b_signed = s.packed ? s.b_signed != 0 : b.dtype == DType::i8;
+  p.c = y.data;
+  p.out = y.dtype;
+  MOTE_TRY(s.conv ? fill_conv(s, a, y, p) : fill_matmul(s, a, b, y, p));
+  if (s.packed && b.bytes() < ki::packed_size(p.k, p.n) * p.groups) return invalid("too few packed weights");
+  if (y.count() == 0) return {};
+  MOTE_TRY(bind_parameters(in, at, s.linear, p.n * p.groups, a.dtype, p.b_signed ? DType::i8 : DType::u8, y.dtype, p));
+  const ki::Row& row = ki::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
+  st->run = row.run;
+  ki::Work w = ki::setup(row, &p);
+  std::size_t shared = (w.shared_bytes + 63) / 64 * 64;
+  work.thread_scratch = w.scratch_bytes;
+  work.shared_scratch = shared;
+  p.shared = call.shared_scratch;
+  p.b = b.data;
+  if (!s.packed) {
+    p.b = call.shared_scratch ? call.shared_scratch + shared : nullptr;
+    work.shared_scratch += static_cast<std::size_t>(ki::packed_size(p.k, p.n) * p.batch);
+    work.add(run_pack, p.batch);
+  }
+  work.add(run_prepare, 1);
+  work.add(run_products, w.tiles);
+  return {};
+}
+
+constexpr Kernel kKernels[] = {{.name = "quantized", .state_bytes = sizeof(QuantizedState), .setup = setup}};
+
+}  // namespace
+
+const Family quantized_family = {claim, kKernels};
+
+}  // namespace mote::cpu

@@ -1,0 +1,108 @@
+// idot: products of 8-bit integers, exact in i32 (which wraps): matrices, and channels-last convolutions whose rows are
+// pixels.
+//
+//   sum[m, n] = bias[n] + sum over k of (a[m, k] - a_zero) (b[k, n] - b_zero[n])
+//   i32: y = sum;   u8, i8: y = saturate(round_even(f32(sum) * scale[n]) + y_zero)
+//
+// A is u8 or i8, read in place by rows, or gathered per tile from the taps of a convolution, where padding counts as
+// a_zero. B is packed once (pack) into panels of 16 columns, [k / 4][16][4] signed bytes, k filled up with zeros;
+// behind the panels follow the columns' sums. Bytes that are unsigned are packed less 128, and their zero points
+// likewise. `prepare`, one tile, turns zero points and scales, which may be values of the run, into what `run` adds.
+// Class `exact`: integers everywhere; requantizing is f32 in one order.
+#pragma once
+
+#include <span>
+
+#include "base/cpu.h"
+#include "kernels/kernel.h"
+#include "mote/dtype.h"
+
+namespace mote::kernels::idot {
+
+inline constexpr std::int64_t kPanel = 16;
+
+constexpr std::int64_t quads_of(std::int64_t k) { return (k + 3) / 4; }
+constexpr std::int64_t panels_of(std::int64_t n) { return (n + kPanel - 1) / kPanel; }
+// Bytes of one packed [k, n], with its column sums.
+constexpr std::int64_t packed_size(std::int64_t k, std::int64_t n) {
+  return panels_of(n) * (quads_of(k) * 64 + kPanel * 4);
+}
+// Element (k, j) of the source lies at k * k_stride + j * n_stride.
+void pack(const std::uint8_t* b, bool is_signed, std::int64_t k, std::int64_t n, std::int64_t k_stride,
+          std::int64_t n_stride, std::byte* out) noexcept;
+
+// Taps of a convolution; channels-last, up to three spatial axes.
+struct Window {
+  std::int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1},
+               dilation[3] = {1, 1, 1}, pad[3] = {};
+  std::int64_t channels = 0;  // of a group
+};
+
+// A parameter that may be one value or one per column.
+struct PerColumn {
+  const std::byte* data = nullptr;  // null: zero
+  std::int64_t count = 1;
+};
+
+struct Params {
+  // A: rows of k bytes, or pixels `a_row` bytes apart where `gather` is set.
+  const std::uint8_t* a = nullptr;
+  std::int64_t a_row = 0;
+  bool a_signed = false, b_signed = true, gather = false;
+  Window window;
+  const std::byte* b = nullptr;  // packed
+  // Of one product; `groups` of them with B, columns and channels side by side (convolutions), or `batch` with A, B and
+  // C apart.
+  std::int64_t m = 0, n = 0, k = 0, groups = 1, batch = 1;
+  std::int64_t a_batch = 0, b_batch = 0, c_batch = 0;
+  std::byte* c = nullptr;
+  std::int64_t c_row = 0;  // elements
+  DType out = DType::i32;
+  const std::byte* a_zero = nullptr;   // one byte, or null
+  PerColumn b_zero;                    // bytes
+  const std::int32_t* bias = nullptr;  // [groups * n]
+  // Requantizing: a_scale * b_scale[n] / y_scale.
+  const float *a_scale = nullptr, *y_scale = nullptr;
+  PerColumn b_scale;  // floats
+  const std::byte* y_zero = nullptr;
+  // A B that is an activation: packed by `pack_run`, `batch` of them, from here to `b`.
+  const std::uint8_t* b_plain = nullptr;
+  std::int64_t b_plain_batch = 0, b_k_stride = 0, b_n_stride = 0;
+  // Memory of the step for what `prepare` finds, of the size that setup gives.
+  std::byte* shared = nullptr;
+  // By setup.
+  std::int64_t row_step = 0, col_step = 0, row_tiles = 0, col_tiles = 0;
+  bool signed_kernel = false;
+};
+
+struct Row {
+  const char* name;
+  Isa isa;
+  Numerics numerics;
+  KernelFn<Params> run;
+  bool signed_a;
+};
+
+std::span<const Row> kernels();
+const Row& select(const CpuFeatures& cpu);
+
+struct Work {
+  std::int64_t tiles;
+  std::size_t scratch_bytes, shared_bytes;
+};
+Work setup(const Row& row, Params* params);
+
+// What `prepare` leaves in shared memory: per product and column, what is added and the scale; and the zero points.
+struct Shared {
+  std::int32_t* add;    // [groups * n], per batch where B's sums differ
+  float* scale;         // [groups * n]
+  std::int32_t* zero;   // [groups * n]: of b, of its packed form
+  std::int32_t* flags;  // [0]: some b zero point is not 0; [1]: y's zero point
+};
+Shared shared_of(const Params& p);
+constexpr std::int64_t shared_columns(const Params& p) { return p.groups * panels_of(p.n) * kPanel; }
+
+void pack_run(const Params& p, TileRange range) noexcept;  // tiles: batch
+void prepare(const Params& p, TileRange range) noexcept;   // one tile
+
+}  // namespace mote::kernels::idot

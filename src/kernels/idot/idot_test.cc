@@ -1,0 +1,208 @@
+#include "kernels/idot/idot.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "kernels/testing.h"
+
+namespace mote::kernels::idot {
+namespace {
+
+std::int64_t value(std::uint8_t byte, bool is_signed) {
+  return is_signed ? static_cast<std::int64_t>(static_cast<std::int8_t>(byte)) : std::int64_t{byte};
+}
+
+struct Shape {
+  std::int64_t m, n, k, batch;
+};
+
+// All that is random about a product, and its naive answer.
+struct Product {
+  Params p;
+  std::vector<std::byte> packed;
+  std::vector<std::uint8_t> b, zeros;
+  std::vector<std::int32_t> bias;
+  std::vector<float> scales;
+  std::uint8_t a_zero = 0, y_zero = 0;
+  float a_scale = 0.02f, y_scale = 0.5f;
+
+  std::int64_t sum(std::int64_t batch, std::int64_t m, std::int64_t n) const {
+    std::int64_t s = bias[static_cast<std::size_t>(n)];
+    for (std::int64_t k = 0; k < p.k; ++k) {
+      s += (value(p.a[batch * p.a_batch + m * p.a_row + k], p.a_signed) - value(a_zero, p.a_signed)) *
+           (value(b[static_cast<std::size_t>((batch * p.k + k) * p.n + n)], p.b_signed) -
+            value(zeros[zeros.size() == 1 ? 0 : static_cast<std::size_t>(n)], p.b_signed));
+    }
+    return s;
+  }
+  std::int64_t expected(std::int64_t s, std::int64_t n) const {
+    if (p.out == DType::i32) return s;
+    float scale = a_scale * scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(n)] / y_scale;
+    double q = std::nearbyint(static_cast<float>(s) * scale) + static_cast<double>(value(y_zero, p.out == DType::i8));
+    bool is_signed = p.out == DType::i8;
+    return static_cast<std::int64_t>(std::fmin(std::fmax(q, is_signed ? -128 : 0), is_signed ? 127 : 255));
+  }
+};
+
+void fill(Product& t, const Shape& shape, std::mt19937& random) {
+  Params& p = t.p;
+  p.m = shape.m;
+  p.n = shape.n;
+  p.k = shape.k;
+  p.batch = shape.batch;
+  p.a_signed = random() % 2;
+  p.b_signed = random() % 2;
+  constexpr DType kOut[] = {DType::i32, DType::u8, DType::i8};
+  p.out = kOut[random() % 3];
+  t.b.resize(static_cast<std::size_t>(p.batch * p.k * p.n));
+  for (std::uint8_t& x : t.b) x = static_cast<std::uint8_t>(random() % 8 == 0 ? (random() % 2 ? 128 : 255) : random());
+  t.zeros.resize(random() % 2 ? 1 : static_cast<std::size_t>(p.n));
+  for (std::uint8_t& x : t.zeros) x = static_cast<std::uint8_t>(random());
+  t.scales.resize(random() % 2 ? 1 : static_cast<std::size_t>(p.n));
+  for (float& x : t.scales) x = 0.001f * static_cast<float>(1 + random() % 100);
+  for (std::int64_t i = 0; i < p.n; ++i) t.bias.push_back(static_cast<std::int32_t>(random() % 20001) - 10000);
+  t.a_zero = static_cast<std::uint8_t>(random());
+  t.y_zero = static_cast<std::uint8_t>(random());
+  p.a_zero = reinterpret_cast<const std::byte*>(&t.a_zero);
+  p.y_zero = reinterpret_cast<const std::byte*>(&t.y_zero);
+  p.b_zero = {reinterpret_cast<const std::byte*>(t.zeros.data()), static_cast<std::int64_t>(t.zeros.size())};
+  p.b_scale = {reinterpret_cast<const std::byte*>(t.scales.data()), static_cast<std::int64_t>(t.scales.size())};
+  p.a_scale = &t.a_scale;
+  p.y_scale = &t.y_scale;
+  p.bias = t.bias.data();
+  t.packed.resize(static_cast<std::size_t>(packed_size(p.k, p.n) * p.batch));
+  p.b = t.packed.data();
+  p.b_batch = p.batch > 1 ? packed_size(p.k, p.n) : 0;
+  p.b_plain = t.b.data();
+  p.b_plain_batch = p.k * p.n;
+  p.b_k_stride = p.n;
+  p.b_n_stride = 1;
+  pack_run(p, {0, p.batch, nullptr});
+}
+
+std::vector<std::int64_t> run_row(const Row& row, Params p, std::int64_t c_size) {
+  testing::Scratch out(static_cast<std::size_t>(c_size * 4));
+  p.c = out.get();
+  Work w = setup(row, &p);
+  testing::Scratch shared(w.shared_bytes);
+  p.shared = shared.get();
+  prepare(p, {0, 1, nullptr});
+  testing::run_in_parts(row.run, p, w.tiles, w.scratch_bytes, 2);
+  std::vector<std::int64_t> y;
+  for (std::int64_t i = 0; i < c_size; ++i) {
+    y.push_back(p.out == DType::i32 ? reinterpret_cast<std::int32_t*>(p.c)[i]
+                                    : value(reinterpret_cast<std::uint8_t*>(p.c)[i], p.out == DType::i8));
+  }
+  return y;
+}
+
+TEST(IntegerDot, EveryRowIsExactOnOddShapes) {
+  std::mt19937 random(3);
+  constexpr Shape kShapes[] = {{1, 1, 1, 1},   {3, 17, 5, 1},   {7, 64, 64, 1}, {13, 70, 31, 1}, {2, 5, 300, 1},
+                               {50, 33, 7, 1}, {6, 100, 12, 1}, {5, 19, 18, 3}, {500, 16, 3, 1}, {1, 200, 1030, 1}};
+  for (int round = 0; round < 60; ++round) {
+    const Shape& shape = kShapes[static_cast<std::size_t>(round) % std::size(kShapes)];
+    Product t;
+    fill(t, shape, random);
+    t.p.a_row = shape.k + static_cast<std::int64_t>(random() % 3);
+    t.p.a_batch = shape.m * t.p.a_row;
+    t.p.c_row = shape.n + 1;
+    t.p.c_batch = shape.m * t.p.c_row;
+    // The last row ends at a page that cannot be read.
+    std::int64_t bytes = shape.batch * shape.m * t.p.a_row - (t.p.a_row - shape.k);
+    testing::Data data((bytes + 3) / 4);
+    auto* a = reinterpret_cast<std::uint8_t*>(data.get() + data.size()) - bytes;
+    for (std::int64_t i = 0; i < bytes; ++i) a[i] = static_cast<std::uint8_t>(random() % 6 == 0 ? 255 : random());
+    t.p.a = a;
+    for (const Row& row : kernels()) {
+      if (!row.run || !active_cpu().has(row.isa)) continue;
+      std::vector<std::int64_t> y = run_row(row, t.p, shape.batch * t.p.c_batch);
+      for (std::int64_t i = 0; i < shape.batch * shape.m; ++i) {
+        for (std::int64_t n = 0; n < shape.n; ++n) {
+          std::int64_t batch = i / shape.m, m = i % shape.m;
+          ASSERT_EQ(y[static_cast<std::size_t>(i * t.p.c_row + n)], t.expected(t.sum(batch, m, n), n))
+              << row.name << " round " << round << " at " << m << ", " << n;
+        }
+      }
+    }
+  }
+}
+
+TEST(IntegerDot, EveryRowConvolvesExactly) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 40; ++round) {
+    Product t;
+    std::int64_t channels = 1 + static_cast<std::int64_t>(random() % 9), groups = round % 3 == 0 ? 3 : 1;
+    std::int64_t kh = 1 + static_cast<std::int64_t>(random() % 3), kw = 1 + static_cast<std::int64_t>(random() % 3);
+    fill(t, {1, 1 + static_cast<std::int64_t>(random() % 40), channels * kh * kw, 1}, random);
+    Params& p = t.p;
+    p.gather = true;
+    p.groups = groups;
+    Window& w = p.window;
+    w.channels = channels;
+    w.in[1] = 4 + static_cast<std::int64_t>(random() % 5);
+    w.in[2] = 4 + static_cast<std::int64_t>(random() % 7);
+    w.kernel[1] = kh;
+    w.kernel[2] = kw;
+    for (int d = 1; d < 3; ++d) {
+      w.stride[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      w.dilation[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      w.pad[d] = static_cast<std::int64_t>(random() % 3);
+      w.out[d] =
+          std::max<std::int64_t>(1, (w.in[d] + 2 * w.pad[d] - (w.kernel[d] - 1) * w.dilation[d] - 1) / w.stride[d] + 1);
+    }
+    p.m = 2 * w.out[1] * w.out[2];
+    p.a_row = channels * groups + 1;
+    p.c_row = p.n * groups + 2;
+    std::vector<std::uint8_t> x(static_cast<std::size_t>(2 * w.in[1] * w.in[2] * p.a_row));
+    for (std::uint8_t& v : x) v = static_cast<std::uint8_t>(random());
+    p.a = x.data();
+    // One group's weights, bias and parameters serve all of them.
+    std::int64_t n_all = p.n * groups;
+    std::size_t each = t.packed.size();
+    t.packed.resize(each * static_cast<std::size_t>(groups));
+    for (std::size_t g = 1; g < static_cast<std::size_t>(groups); ++g)
+      std::copy_n(t.packed.begin(), each, t.packed.begin() + static_cast<std::ptrdiff_t>(g * each));
+    p.b = t.packed.data();
+    auto repeat = [&](auto& v) {
+      if (v.size() == 1) return;
+      std::size_t n = v.size();
+      for (std::size_t i = n; i < n * static_cast<std::size_t>(groups); ++i) v.push_back(v[i - n]);
+    };
+    if (p.n > 1) repeat(t.zeros), repeat(t.scales), repeat(t.bias);
+    if (p.n == 1) t.bias.resize(static_cast<std::size_t>(n_all), t.bias[0]);
+    p.bias = t.bias.data();
+    p.b_zero = {reinterpret_cast<const std::byte*>(t.zeros.data()), static_cast<std::int64_t>(t.zeros.size())};
+    p.b_scale = {reinterpret_cast<const std::byte*>(t.scales.data()), static_cast<std::int64_t>(t.scales.size())};
+    for (const Row& row : kernels()) {
+      if (!row.run || !active_cpu().has(row.isa)) continue;
+      std::vector<std::int64_t> y = run_row(row, p, p.m * p.c_row);
+      for (std::int64_t q = 0; q < p.m; ++q) {
+        std::int64_t o2 = q % w.out[2], o1 = q / w.out[2] % w.out[1], image = q / w.out[2] / w.out[1];
+        for (std::int64_t n = 0; n < n_all; ++n) {
+          std::int64_t s = t.bias[static_cast<std::size_t>(n)];
+          for (std::int64_t i = 0; i < kh * kw; ++i) {
+            std::int64_t h = o1 * w.stride[1] - w.pad[1] + i / kw * w.dilation[1],
+                         l = o2 * w.stride[2] - w.pad[2] + i % kw * w.dilation[2];
+            if (h < 0 || h >= w.in[1] || l < 0 || l >= w.in[2]) continue;
+            for (std::int64_t c = 0; c < channels; ++c) {
+              std::int64_t at = ((image * w.in[1] + h) * w.in[2] + l) * p.a_row + n / p.n * channels + c;
+              s += (value(x[static_cast<std::size_t>(at)], p.a_signed) - value(t.a_zero, p.a_signed)) *
+                   (value(t.b[static_cast<std::size_t>((i * channels + c) * p.n + n % p.n)], p.b_signed) -
+                    value(t.zeros[t.zeros.size() == 1 ? 0 : static_cast<std::size_t>(n)], p.b_signed));
+            }
+          }
+          ASSERT_EQ(y[static_cast<std::size_t>(q * p.c_row + n)], t.expected(s, n))
+              << row.name << " round " << round << " pixel " << q << " channel " << n;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mote::kernels::idot
