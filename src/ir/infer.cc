@@ -181,7 +181,10 @@ Status Inference::control(FunctionId fid, Node& node, InferContext& ctx, int dep
     const Function& body = module_.functions[at(b)];
     for (ValueId v : body.outputs) outs.push_back(body.values[at(v)].type);
     // What leaves the loop may differ from the body's last result by the widened extents.
-    for (std::size_t i = 0; is_loop && i < carried; ++i) outs[1 + i] = args[2 + i];
+    // An optional that the body replaces by what it holds is no optional any more.
+    for (std::size_t i = 0; is_loop && i < carried; ++i) {
+      if (outs[1 + i].kind == args[2 + i].kind) outs[1 + i] = args[2 + i];
+    }
     ctx.body_outputs_.push_back(std::move(outs));
   }
   return {};

@@ -53,6 +53,8 @@ std::int32_t FunctionLowering::new_val(const std::string& name, const Type& type
   Val v;
   v.name = name;
   v.kind = type.kind;
+  // At run time an optional list is a list, empty where it is absent.
+  if (v.kind == Type::Kind::kOptional && type.of->kind == Type::Kind::kList) v.kind = Type::Kind::kList;
   v.dtype = type.dtype;
   v.dims = type.shape;
   v.late = is_late(type);

@@ -51,6 +51,8 @@ class FunctionLowering {
   // Values.
   Result<std::int32_t> value(ValueId v);  // the draft value that holds v now
   bool is_late(const Type& t) const;
+  bool is_result(ValueId v) const;
+  bool is_parameter(ValueId v) const;
   std::int32_t new_val(const std::string& name, const Type& type);
   // A value of `type` with memory of its own, dense in the order of `perm`.
   std::int32_t fresh_val(const std::string& name, const Type& type, Perm perm);

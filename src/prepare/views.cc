@@ -13,11 +13,19 @@ std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
+bool FunctionLowering::is_result(ValueId v) const { return std::ranges::find(f_.outputs, v) != f_.outputs.end(); }
+
+bool FunctionLowering::is_parameter(ValueId v) const { return std::ranges::find(f_.inputs, v) != f_.inputs.end(); }
+
 // True when the node was handled.
 Result<bool> FunctionLowering::view_node(const Node& n) {
   if (n.inputs.empty() || n.inputs[0] == kNone || n.outputs.empty() || n.outputs[0] == kNone) return false;
   if (n.op->name == "identity") {
     MOTE_ASSIGN(std::int32_t v, value(n.inputs[0]));
+    // What the heap holds has one name only: a result that an input or another result names too is copied.
+    bool unplanned = val(v).late || val(v).kind != Type::Kind::kTensor;
+    if (is_entry_ && unplanned && is_result(n.outputs[0]) && (is_result(n.inputs[0]) || is_parameter(n.inputs[0])))
+      return false;
     home_[n.outputs[0]] = v;
     return true;
   }

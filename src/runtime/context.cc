@@ -153,7 +153,7 @@ Status Context::set_input_list(int i, std::span<const TensorView> items) {
 }
 
 Status Context::set_input_absent(int i) {
-  if (i < 0 || i >= input_count() || input_info(i).kind != Type::Kind::kOptional)
+  if (i < 0 || i >= input_count() || input_info(i).kind == Type::Kind::kTensor)
     return invalid("input " + std::to_string(i) + " is not optional");
   inputs_[at(i)].list = std::make_unique<OwnedList>();
   inputs_[at(i)].present = true;

@@ -43,6 +43,7 @@ class Exporter {
   Status node(const Function& f, Names& names, const Node& n, GraphProto& graph);
   Status bodies(const Function& f, Names& names, const Node& n, NodeProto& out);
   Status attributes(const Function& f, const Node& n, NodeProto& out);
+  void label_tensors(const Node& n, DType dtype, NodeProto& out);
   Result<AttributeProto> attribute(const Function& f, const Node& n, const std::string& name, const AttrValue& v);
   void need(std::string_view domain, int version);
 
@@ -317,9 +318,40 @@ Result<AttributeProto> Exporter::attribute(const Function& f, const Node& n, con
   return a;
 }
 
+// Values of a label_encoder that are neither f32, i64 nor strings, and what stands for others: tensors of `dtype`.
+void Exporter::label_tensors(const Node& n, DType dtype, NodeProto& out) {
+  auto tensor = [&](std::string_view name, std::span<const double> elements) {
+    AttributeProto& a = out.attributes.emplace_back();
+    a.name = name;
+    a.type = AttributeType::kTensor;
+    a.t = std::make_unique<TensorProto>();
+    a.t->name = name;
+    a.t->data_type = number_of(dtype);
+    a.t->dims = {static_cast<std::int64_t>(elements.size())};
+    std::vector<std::byte>& bytes = kept_bytes_.emplace_back();
+    for (double x : elements) {
+      std::vector<std::byte> one = element_bytes(x, dtype);
+      bytes.insert(bytes.end(), one.begin(), one.end());
+    }
+    a.t->raw_data = bytes;
+  };
+  std::vector<double> values = attr_floats(*n.op, n.attrs, "values_floats");
+  double otherwise = attr_float(*n.op, n.attrs, "default_float");
+  if (values.empty()) {
+    std::vector<std::int64_t> whole = attr_ints(*n.op, n.attrs, "values_int64s");
+    values.assign(whole.begin(), whole.end());
+    otherwise = static_cast<double>(attr_int(*n.op, n.attrs, "default_int64"));
+  }
+  tensor("values_tensor", values);
+  tensor("default_tensor", std::span(&otherwise, 1));
+}
+
 Status Exporter::attributes(const Function& f, const Node& n, NodeProto& out) {
+  const AttrValue* dtype = n.op->name == "label_encoder" ? n.attrs.find("dtype") : nullptr;
+  if (dtype) label_tensors(n, std::get<DType>(*dtype), out);
   for (const auto& [name, v] : n.attrs.items()) {
     if (!n.bodies.empty()) continue;  // what it says is in the graph's form
+    if (dtype && !name.starts_with("keys_")) continue;
     MOTE_ASSIGN(AttributeProto a, attribute(f, n, name, v));
     out.attributes.push_back(std::move(a));
   }
@@ -375,7 +407,8 @@ Status Exporter::node(const Function& f, Names& names, const Node& n, GraphProto
   } else {
     ++missing_[n.op->name];
   }
-  while (!out.inputs.empty() && out.inputs.back().empty()) out.inputs.pop_back();
+  std::size_t least = out.op_type == "Loop" && out.domain.empty() ? 2 : 0;  // absent ones are written too
+  while (out.inputs.size() > least && out.inputs.back().empty()) out.inputs.pop_back();
   while (!out.outputs.empty() && out.outputs.back().empty()) out.outputs.pop_back();
   graph.nodes.push_back(std::move(out));
   return {};

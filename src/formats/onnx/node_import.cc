@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/half.h"
 #include "formats/onnx/importer.h"
 
 namespace mote::onnx {
@@ -285,27 +284,7 @@ ValueId NodeImport::scalar_int(std::int64_t value) {
 }
 
 ValueId NodeImport::scalar(double value, DType dtype) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(bytes_of(dtype, 1)));
-  auto put = [&](auto v) { std::memcpy(bytes.data(), &v, sizeof v); };
-  switch (dtype) {
-    case DType::f32:
-      put(static_cast<float>(value));
-      break;
-    case DType::f64:
-      put(value);
-      break;
-    case DType::f16:
-      put(f32_to_f16(static_cast<float>(value)));
-      break;
-    case DType::bf16:
-      put(f32_to_bf16(static_cast<float>(value)));
-      break;
-    default: {
-      std::int64_t i = std::fabs(value) < 9e18 ? static_cast<std::int64_t>(value) : 0;
-      std::memcpy(bytes.data(), &i, bytes.size());
-    }
-  }
-  return constant(plain(name_ + "/scalar", dtype, {}, std::move(bytes)));
+  return constant(plain(name_ + "/scalar", dtype, {}, element_bytes(value, dtype)));
 }
 
 ValueId NodeImport::scalar_like(double value, ValueId like) {

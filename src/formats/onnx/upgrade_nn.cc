@@ -177,7 +177,39 @@ Status label_encoder_tables(NodeImport& n) {
     n.unsupported("LabelEncoder of opset 1");
     return {};
   }
-  n.same();
+  // Since version 4 tables may be tensors of further types; keys go by their kind, values keep their own type.
+  Attrs attrs = n.attributes_for("label_encoder", {"keys_tensor", "values_tensor", "default_tensor"});
+  auto kind_of = [](DType t) -> std::string {
+    if (t == DType::string) return "strings";
+    return is_float(t) ? "floats" : "int64s";
+  };
+  for (std::string_view which : {"keys", "values", "default"}) {
+    const AttributeProto* a = n.attr(std::string(which) + "_tensor");
+    if (!a) continue;
+    if (!a->t) return invalid("attribute '" + std::string(which) + "_tensor' is not a tensor");
+    MOTE_ASSIGN(Constant c, n.importer().tensor(*a->t));
+    std::string kind = kind_of(c.stored_dtype);
+    if (which == "default") kind.pop_back();
+    std::string name = std::string(which) + "_" + kind;
+    bool is_usual = c.stored_dtype == DType::string || c.stored_dtype == DType::i64 || c.stored_dtype == DType::f32;
+    if (which == "values" && !is_usual) attrs.set("dtype", c.stored_dtype);
+    if (c.stored_dtype == DType::string) {
+      MOTE_ASSIGN(std::vector<std::string> strings, strings_of(c));
+      if (which == "default" && strings.size() != 1) return invalid("default_tensor does not hold one element");
+      attrs.set(name, which == "default" ? AttrValue(std::move(strings[0])) : AttrValue(std::move(strings)));
+      continue;
+    }
+    MOTE_ASSIGN(std::vector<double> numbers, numbers_of(c));
+    if (which == "default" && numbers.size() != 1) return invalid("default_tensor does not hold one element");
+    std::vector<std::int64_t> whole;
+    for (double x : numbers) whole.push_back(is_float(c.stored_dtype) ? 0 : static_cast<std::int64_t>(x));
+    if (is_float(c.stored_dtype)) {
+      attrs.set(name, which == "default" ? AttrValue(numbers[0]) : AttrValue(std::move(numbers)));
+    } else {
+      attrs.set(name, which == "default" ? AttrValue(whole[0]) : AttrValue(std::move(whole)));
+    }
+  }
+  n.same("label_encoder", n.all_inputs(), std::move(attrs));
   return {};
 }
 
