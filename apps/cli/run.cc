@@ -189,6 +189,8 @@ Result<int> run(const Options& o) {
   std::vector<std::string> labels;
   if (!o.images.files.empty()) {
     MOTE_ASSIGN(labels, find_labels(o, model));
+  } else if (!o.labels.empty()) {
+    say("--labels names the classes of images, and there is no --image");
   }
   Answer a;
   MOTE_TRY(run_batches(o, model, session, a));

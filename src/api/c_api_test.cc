@@ -117,9 +117,50 @@ TEST(CApi, OptionsChangeTheModel) {
   EXPECT_FALSE(wrong.load());
   EXPECT_EQ(mote_options_set_precision(m.options, MOTE_I8), MOTE_INVALID);
   EXPECT_EQ(mote_options_set_threads(m.options, -1), MOTE_INVALID);
+  Loaded other;
+  ASSERT_EQ(mote_options_set_signature(other.options, "other"), MOTE_OK);
+  EXPECT_EQ(mote_model_load(kDigits, other.options, &other.model), MOTE_INVALID);
+  EXPECT_NE(std::string(mote_error_hint()).find("main"), std::string::npos);
+}
+
+TEST(CApi, LimitsMemoryOfModelAndSessionTogether) {
   Loaded small;
   ASSERT_EQ(mote_options_set_max_bytes(small.options, 1000), MOTE_OK);
-  EXPECT_FALSE(small.load());
+  EXPECT_EQ(mote_model_load(kDigits, small.options, &small.model), MOTE_RESOURCE_EXHAUSTED);
+  Loaded m;
+  ASSERT_TRUE(m.load()) << mote_error_message();
+  std::int64_t weights = mote_model_weight_bytes(m.model);
+  Loaded tight;
+  ASSERT_EQ(mote_options_set_max_bytes(tight.options, 4 * weights), MOTE_OK);
+  ASSERT_EQ(mote_model_load(kDigits, tight.options, &tight.model), MOTE_OK) << mote_error_message();
+  ASSERT_EQ(mote_options_set_max_bytes(tight.options, weights + 1000), MOTE_OK);
+  mote_code code = mote_session_create(tight.model, tight.options, &tight.session);
+  if (code == MOTE_OK) {  // the arena is taken when the batch is known
+    std::vector<float> image(32 * 32);
+    mote_tensor input{image.data(), MOTE_F32, 4, {1, 1, 32, 32}};
+    ASSERT_EQ(mote_session_set_input(tight.session, 0, &input), MOTE_OK);
+    code = mote_session_run(tight.session, 0);
+  }
+  EXPECT_EQ(code, MOTE_RESOURCE_EXHAUSTED);
+}
+
+TEST(CApi, GivesMessagesToTheLogHook) {
+  std::string got;
+  auto keep = [](void* user, mote_log_level, const char* message) {
+    *static_cast<std::string*>(user) += std::string(message) + "\n";
+  };
+  for (mote_log_level most : {MOTE_LOG_ERROR, MOTE_LOG_INFO}) {
+    mote_log_set(keep, &got, most);
+    Loaded m;
+    EXPECT_TRUE(m.load()) << mote_error_message();
+    EXPECT_EQ(got.find("digits.onnx") != std::string::npos, most == MOTE_LOG_INFO) << got;
+  }
+  EXPECT_NE(got.find("steps"), std::string::npos);
+  got.clear();
+  mote_log_set(nullptr, nullptr, MOTE_LOG_DEBUG);
+  Loaded m;
+  EXPECT_TRUE(m.load());
+  EXPECT_EQ(got, "");
 }
 
 TEST(CApi, StopsAtDeadlinesAndWhenCancelled) {

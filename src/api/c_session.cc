@@ -1,4 +1,6 @@
 // The C interface: sessions.
+#include <algorithm>
+
 #include "api/c_api.h"
 #include "base/checked.h"
 #include "base/text.h"
@@ -22,7 +24,13 @@ mote_code mote_session_create(const mote_model* model, const mote_options* optio
   MOTE_NEED(session);
   *session = nullptr;
   MOTE_NEED(model);
-  mote::Result<mote::Session> made = model->model.session(options ? options->session : mote::SessionOptions());
+  mote::SessionOptions with = options ? options->session : mote::SessionOptions();
+  // One limit for the model and its session: the weights have their part of it.
+  if (with.max_bytes > 0) {
+    std::int64_t weights = static_cast<std::int64_t>(model->model.weight_bytes());
+    with.max_bytes = std::max<std::int64_t>(with.max_bytes - weights, 1);
+  }
+  mote::Result<mote::Session> made = model->model.session(with);
   if (!made.ok()) return report(made.status());
   *session = new mote_session(*std::move(made));
   return MOTE_OK;

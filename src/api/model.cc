@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "api/engine.h"
+#include "base/log.h"
+#include "base/text.h"
 
 namespace mote {
 namespace {
@@ -34,6 +36,29 @@ struct Session::Impl {
 
 namespace {
 
+// What was loaded, and what of it runs slowly.
+void log_model(const std::string& name, const Plan& plan, const LoadTimes& times) {
+  if (!log_enabled(LogLevel::kInfo)) return;
+  std::size_t steps = 0;
+  std::vector<std::string> slow;
+  for (const PlanFunction& f : plan.functions) {
+    steps += f.steps.size();
+    for (const Step& s : f.steps) {
+      if (s.kernel == kNone) continue;
+      std::string_view kernel = plan.kernels[static_cast<std::size_t>(s.kernel)].name;
+      if (kernel.starts_with("reference.")) slow.push_back(concat(kernel.substr(10), " '", s.name, "'"));
+    }
+  }
+  log(LogLevel::kInfo,
+      concat(name, ": read in ", times.load_ms, " ms, prepared for ", plan.target, " in ", times.prepare_ms,
+             " ms: ", steps, " steps, weights of ", human_bytes(static_cast<std::int64_t>(plan.weight_bytes()))));
+  if (slow.empty()) return;
+  std::size_t count = slow.size();
+  slow.resize(std::min<std::size_t>(count, 8));
+  log(LogLevel::kInfo, concat(name, ": ", count, " steps run by reference loops, on one thread: ", join(slow),
+                              count > slow.size() ? ", ..." : ""));
+}
+
 Result<Model> make_model(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options) {
   auto impl = std::make_shared<Model::Impl>();
   std::int64_t start = Stop::now_ns();
@@ -56,6 +81,7 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
   impl->inputs = api::ports(plan, plan.signatures[0], true);
   impl->outputs = api::ports(plan, plan.signatures[0], false);
   for (const PlanSignature& signature : plan.signatures) impl->signatures.push_back(signature.name);
+  log_model(name, plan, impl->times);
   return Model(std::move(impl));
 }
 

@@ -70,7 +70,8 @@ def value(name, shape, dtype=F32, kind="tensor"):
 
 
 def tensor(name, shape, values, dtype=F32):
-    raw = struct.pack(f"<{len(values)}{'f' if dtype == F32 else 'q'}", *values)
+    code = {F32: "f", I64: "q", DTYPES["u8"]: "B", DTYPES["i8"]: "b"}[dtype]
+    raw = struct.pack(f"<{len(values)}{code}", *values)
     return b"".join(field(1, d) for d in shape) + field(2, dtype) + field(8, name) + field(9, raw)
 
 

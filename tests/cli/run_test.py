@@ -66,6 +66,48 @@ class Images(program.Case):
         self.refused("run", DIGITS, "--image", png(5), "--resize", "huge", says="resize")
         self.refused("run", DIGITS, "--image", png(5), "--rgb", "--bgr")
 
+    def test_quantized_inputs_take_images_by_their_scale_and_zero_point(self):
+        pixels = bytes([0, 51, 255] + [128, 10, 250])
+        picture = self.write("two.ppm", b"P6 2 1 255\n" + pixels)
+        for dtype, scale, zero in (("u8", 1 / 255, 0), ("i8", 1 / 128, -1), ("u8", 0.02, 100)):
+            number = onnx.DTYPES[dtype]
+            model = self.write("q.onnx", onnx.model([onnx.node("DequantizeLinear", ["x", "s", "z"], ["y"])], [onnx.value("x", [1, 1, 2, 3], number)],
+                                                    [onnx.value("y", [1, 1, 2, 3])],
+                                                    [onnx.tensor("s", (), [scale]), onnx.tensor("z", (), [zero], number)]))
+            out = self.path("o.npz")
+            self.ok("run", model, "--image", picture, "--mean", "0.5", "--std", "0.5", "--outputs", out)
+            low, high = (-128, 127) if dtype == "i8" else (0, 255)
+            for got, pixel in zip(onnx.read_npz(out)["y"][1], pixels):
+                want = min(max((pixel / 255 - 0.5) / 0.5, (low - zero) * scale), (high - zero) * scale)
+                self.assertLessEqual(abs(got - want), scale / 2 + 1e-6)
+
+    def test_channel_order_and_layout(self):
+        picture = self.write("two.ppm", b"P6 2 1 255\n" + bytes([10, 20, 30, 40, 50, 60]))
+        nchw, nhwc = (self.write(f"{len(s)}{s[1]}.onnx", onnx.model([onnx.node("Identity", ["x"], ["y"])], [onnx.value("x", s)], [onnx.value("y", s)]))
+                      for s in ([1, 3, 1, 2], [1, 1, 2, 3]))
+        for model, options, want in ((nchw, [], [10, 40, 20, 50, 30, 60]), (nchw, ["--bgr"], [30, 60, 20, 50, 10, 40]),
+                                     (nhwc, ["--rgb"], [10, 20, 30, 40, 50, 60]), (nhwc, ["--bgr", "--layout", "nhwc"], [30, 20, 10, 60, 50, 40])):
+            out = self.path("o.npz")
+            self.ok("run", model, "--image", picture, "--scale", "1", "--outputs", out, *options)
+            self.assertEqual(onnx.read_npz(out)["y"][1], want)
+
+    def test_says_what_is_done_by_default(self):
+        model = self.write("m.onnx", onnx.model([onnx.node("Identity", ["x"], ["y"])], [onnx.value("x", [1, 3, 4, 5])], [onnx.value("y", [1, 3, 4, 5])]))
+        self.assertIn("resized 32x32 to 5x4", self.ok("run", model, "--image", png(1)).err)
+        self.assertNotIn("resized", self.ok("run", model, "--image", png(1), "--resize", "5x4").err)
+
+    def test_probabilities_stay_what_they_are(self):
+        model = self.write("m.onnx", onnx.model([onnx.node("Flatten", ["x"], ["f"]), onnx.node("MatMul", ["f", "w"], ["l"]),
+                                                 onnx.node("Softmax", ["l"], ["y"], axis=1)], [onnx.value("x", [1, 1, 1, 1])],
+                                                [onnx.value("y", [1, 3])], [onnx.tensor("w", (1, 3), [1, 2, 3])]))
+        for top in self.ok("run", model, "--image", png(1), "--json").json["images"][0]["top"]:
+            self.assertEqual(top["score"], top["prob"])
+
+    def test_labels_need_images(self):
+        r = self.mote("run", DIGITS, "--input", "image=" + self.write("x.npy", onnx.npy((1, 1, 32, 32), [0] * 1024)), "--labels", "digits")
+        self.assertEqual(r.code, 0)
+        self.assertIn("--labels", r.err)
+
     def test_broken_images(self):
         with open(png(0), "rb") as f:
             whole = f.read()

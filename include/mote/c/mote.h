@@ -116,7 +116,8 @@ MOTE_API mote_code mote_options_set_state(mote_options* options, const char* inp
 MOTE_API mote_code mote_options_set_precision(mote_options* options, mote_dtype precision); /* MOTE_F32, _BF16, _F16 */
 MOTE_API mote_code mote_options_set_reproducible(mote_options* options, int reproducible);
 MOTE_API mote_code mote_options_set_target(mote_options* options, const char* target);
-MOTE_API mote_code mote_options_set_max_bytes(mote_options* options, int64_t bytes); /* 0: no limit */
+MOTE_API mote_code mote_options_set_max_bytes(mote_options* options,
+                                              int64_t bytes); /* of a model and a session; 0: none */
 MOTE_API mote_code mote_options_set_threads(mote_options* options,
                                             int32_t threads); /* 0: all that the process may use */
 MOTE_API mote_code mote_options_set_seed(mote_options* options, uint64_t seed);
