@@ -147,11 +147,7 @@ Result<TestValue> read_value(const std::string& path, const onnx::TypeProto& typ
     return proto_value(t, file);
   }
   onnx::SequenceProto s;
-  if (type.kind == onnx::TypeProto::Kind::kOptional) {
-    MOTE_TRY(onnx::parse_optional(file->bytes(), limits, s));
-  } else {
-    MOTE_TRY(onnx::parse_sequence(file->bytes(), limits, s));
-  }
+  MOTE_TRY(onnx::parse_sequence(file->bytes(), limits, s));
   return list_value(s, file, type);
 }
 

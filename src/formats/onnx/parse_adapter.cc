@@ -53,7 +53,6 @@ class Parser {
   void tensor(data_view data, TensorProto& out);
   void type(data_view data, TypeProto& out, int depth);
   void sequence(data_view data, SequenceProto& out, int depth);
-  void optional(data_view data, SequenceProto& out, int depth);
 
  private:
   bool next(pbf_reader& r) {
@@ -530,115 +529,13 @@ void Parser::sequence(data_view data, SequenceProto& out, int depth) {
         tensor(view(r), append(out.tensors));
         break;
       case 5:
-        sequence(view(r), append(out.elements), depth + 1);
-        break;
       case 7:
-        optional(view(r), append(out.elements), depth + 1);
+        sequence(view(r), append(out.elements), depth + 1);
         break;
       default:
         r.skip();
     }
   }
-}
-
-void Parser::optional(data_view data, SequenceProto& out, int depth) {
-  deeper(depth);
-  for (pbf_reader r(data); next(r);) {
-    switch (r.tag()) {
-      case 1:
-        out.name = text(r);
-        break;
-      case 2:
-        out.elem_type = static_cast<std::int32_t>(integer(r));
-        break;
-      case 3:
-        tensor(view(r), append(out.tensors));
-        break;
-      case 5:
-        sequence(view(r), append(out.elements), depth + 1);
-        break;
-      case 7:
-        optional(view(r), append(out.elements), depth + 1);
-        break;
-      default:
-        r.skip();
-    }
-  }
-}
-
-// Where the elements of a data type are stored on the wire, and the bytes each stored word gives.
-struct TypedField {
-  std::uint32_t tag;
-  int width;
-};
-
-TypedField typed_field(std::int32_t data_type) {
-  switch (data_type) {
-    case 1:
-    case 14:
-      return {4, 4};
-    case 11:
-    case 15:
-      return {10, 8};
-    case 7:
-      return {7, 8};
-    case 12:
-      return {11, 4};
-    case 13:
-      return {11, 8};
-    case 6:
-      return {5, 4};
-    case 4:
-    case 5:
-    case 10:
-    case 16:
-      return {5, 2};
-    default:
-      return {5, 1};
-  }
-}
-
-// Appends words to a buffer of the size announced.
-class WordSink {
- public:
-  WordSink(std::vector<std::byte>& out, int width) : out_(out), width_(static_cast<std::size_t>(width)) {}
-
-  template <class T>
-  bool put(T word) {
-    if (used_ + width_ > out_.size()) return false;
-    if constexpr (std::is_same_v<T, std::int64_t>) {
-      int bits = static_cast<int>(width_) * 8;
-      if (bits < 64 && (word < -(std::int64_t{1} << (bits - 1)) || word >= (std::int64_t{1} << bits))) return false;
-    }
-    std::memcpy(out_.data() + used_, &word, width_);
-    used_ += width_;
-    return true;
-  }
-  bool put_bytes(data_view v) {
-    if (v.size() > out_.size() - used_) return false;
-    if (v.size() != 0) std::memcpy(out_.data() + used_, v.data(), v.size());
-    used_ += v.size();
-    return true;
-  }
-  bool full() const { return used_ == out_.size(); }
-
- private:
-  std::vector<std::byte>& out_;
-  std::size_t width_, used_ = 0;
-};
-
-bool decode_field(pbf_reader& r, TypedField field, WordSink& sink) {
-  if (field.tag == 4 || field.tag == 10) {
-    if (r.wire_type() == pbf_wire_type::length_delimited) return sink.put_bytes(r.get_view());
-    if (field.tag == 4) return r.wire_type() == pbf_wire_type::fixed32 && sink.put(r.get_float());
-    return r.wire_type() == pbf_wire_type::fixed64 && sink.put(r.get_double());
-  }
-  if (r.wire_type() == pbf_wire_type::varint) return sink.put(r.get_int64());
-  if (r.wire_type() != pbf_wire_type::length_delimited) return false;
-  for (std::int64_t v : r.get_packed_int64()) {
-    if (!sink.put(v)) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -661,37 +558,6 @@ Status parse_type(Bytes bytes, const ParseLimits& limits, TypeProto& out) {
 Status parse_sequence(Bytes bytes, const ParseLimits& limits, SequenceProto& out) {
   Parser p(bytes, limits);
   return p.run([&](data_view data) { p.sequence(data, out, 0); });
-}
-
-Status parse_optional(Bytes bytes, const ParseLimits& limits, SequenceProto& out) {
-  Parser p(bytes, limits);
-  return p.run([&](data_view data) { p.optional(data, out, 0); });
-}
-
-Status decode_typed(const TensorProto& tensor, std::vector<std::byte>& out, std::int64_t count) {
-  TypedField field = typed_field(tensor.data_type);
-  Status mismatch =
-      invalid("the data do not hold the " + std::to_string(count) + " values that dimensions and type announce");
-  // A word takes at least a byte on the wire: a count beyond the message is refused before memory is taken.
-  std::size_t words = static_cast<std::size_t>(count);
-  if (count < 0 || words > tensor.message.size()) return mismatch;
-  ParseLimits limits;
-  Parser p(tensor.message, limits);
-  bool fits = true;
-  Status parsed = p.run([&](data_view data) {
-    out.assign(words * static_cast<std::size_t>(field.width), std::byte{});
-    WordSink sink(out, field.width);
-    for (pbf_reader r(data); fits && r.next();) {
-      if (r.tag() == field.tag) {
-        fits = decode_field(r, field, sink);
-      } else {
-        r.skip();
-      }
-    }
-    fits = fits && sink.full();
-  });
-  if (!parsed.ok()) return parsed;
-  return fits ? Status() : mismatch;
 }
 
 }  // namespace mote::onnx

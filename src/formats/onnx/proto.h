@@ -164,9 +164,9 @@ struct ParseLimits {
 Status parse_model(Bytes bytes, const ParseLimits& limits, ModelProto& out);
 Status parse_tensor(Bytes bytes, const ParseLimits& limits, TensorProto& out);
 Status parse_type(Bytes bytes, const ParseLimits& limits, TypeProto& out);
+// A SequenceProto or an OptionalProto, which have the same fields: the value of an optional becomes the only element or
+// tensor; none when it is empty.
 Status parse_sequence(Bytes bytes, const ParseLimits& limits, SequenceProto& out);
-// An OptionalProto: its value becomes the only element or tensor; none when it is empty.
-Status parse_optional(Bytes bytes, const ParseLimits& limits, SequenceProto& out);
 
 // The elements of a tensor stored in typed fields, as little-endian elements of `bits` bits (16-bit and narrower types
 // come from int32_data). `count` is the number of stored words wanted: more or fewer is an error.
