@@ -142,7 +142,8 @@ void random_element(media::Array& a, std::int64_t i, std::mt19937_64& random, st
 
 }  // namespace
 
-Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed) {
+Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed,
+                                                const media::Limits& limits) {
   std::vector<media::Array> arrays;
   std::mt19937_64 random(seed);
   std::normal_distribution<float> normal;
@@ -155,9 +156,15 @@ Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, 
     a.name = p.name;
     a.dtype = p.dtype;
     std::int64_t count = 1;
+    bool fits = true;
     for (const std::string& d : p.shape) {
       a.shape.push_back(parse_int(d).value_or(1));
-      count *= a.shape.back();
+      fits = fits && !__builtin_mul_overflow(count, a.shape.back(), &count) && count <= limits.max_bytes;
+    }
+    if (!fits || bytes_of(p.dtype, count) > limits.max_bytes) {
+      return Status(Code::kResourceExhausted, "it takes more than " + std::to_string(limits.max_bytes) + " bytes")
+          .at("input '" + p.name + "'")
+          .hint("raise --max-ram, or give a smaller --shape");
     }
     a.data.resize(static_cast<std::size_t>(bytes_of(p.dtype, count)));
     for (std::int64_t i = 0; i < count; ++i) random_element(a, i, random, normal);

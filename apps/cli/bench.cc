@@ -99,7 +99,8 @@ Result<Json> bench(const Options& o) {
     workers.push_back(std::make_unique<Worker>(std::move(session)));
     Worker& w = *workers.back();
     if (o.arrays.empty()) {
-      MOTE_ASSIGN(w.arrays, random_inputs(w.session.inputs(), o.model.seed));
+      MOTE_ASSIGN(media::Limits limits, o.model.limits());
+      MOTE_ASSIGN(w.arrays, random_inputs(w.session.inputs(), o.model.seed, limits));
     } else {
       MOTE_ASSIGN(w.arrays, o.arrays.read(limits));
     }

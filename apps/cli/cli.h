@@ -134,7 +134,8 @@ void set_action(CLI::App& verb, int& exit_code, std::function<Result<int>()> act
 // naming an input without an array and an array without an input.
 Status bind_inputs(Session& session, std::vector<media::Array>& arrays);
 // Seeded normal floats, integers 0 or 1, for every input; symbolic extents count 1.
-Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed);
+Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed,
+                                                const media::Limits& limits);
 // The outputs in order, lists as name.0, name.1 ..., absent optionals left out.
 Result<std::vector<media::Array>> output_arrays(const Session& session);
 // The outputs of several runs as one each, one behind the other along the first axis.

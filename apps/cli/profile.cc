@@ -60,7 +60,8 @@ Result<Profile> measure(const Options& o) {
   MOTE_ASSIGN(Session session, model.session(with));
   std::vector<media::Array> arrays;
   if (o.arrays.empty()) {
-    MOTE_ASSIGN(arrays, random_inputs(session.inputs(), o.model.seed));
+    MOTE_ASSIGN(media::Limits limits, o.model.limits());
+    MOTE_ASSIGN(arrays, random_inputs(session.inputs(), o.model.seed, limits));
   } else {
     MOTE_ASSIGN(arrays, o.arrays.read(limits));
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api/engine.h"
+#include "base/checked.h"
 
 namespace mote::api {
 namespace {
@@ -56,16 +57,17 @@ void describe_steps(const Plan& plan, const PlanFunction& f, const std::string& 
   }
 }
 
-// Bytes from a value's first element to its last.
+// Bytes from a value's first element to its last; 0 where the extents are beyond any memory.
 std::int64_t span_bytes(const PlanFunction& f, const PlanValue& v, std::span<const std::int64_t> symbols) {
-  std::int64_t count = 1, last = 0;
+  Checked count = 1, last = 1;
   for (std::size_t i = 0; i < v.dims.size(); ++i) {
     std::int64_t d = evaluate(f, v.dims[i], symbols);
     count *= d;
-    if (i < v.strides.size()) last += (d - 1) * evaluate(f, v.strides[i], symbols);
+    if (i < v.strides.size()) last += (Checked(d) - 1) * evaluate(f, v.strides[i], symbols);
   }
-  if (count == 0) return 0;
-  return bytes_of(v.dtype, v.strides.empty() ? count : last + 1);
+  Checked span = v.strides.empty() ? count : last;
+  if (!count.ok() || !span.ok() || count.value() <= 0 || span.value() > (std::int64_t{1} << 46)) return 0;
+  return bytes_of(v.dtype, span.value());
 }
 
 void map_memory(const Plan& plan, const PlanFunction& f, PlanInfo& info) {

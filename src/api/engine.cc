@@ -69,6 +69,32 @@ std::string_view name_of(Format format) {
   return kNames[static_cast<int>(format)];
 }
 
+Status in_file(Status status, const std::string& name, Format format) {
+  std::string_view hint;
+  switch (status.code()) {
+    case Code::kInvalid:
+    case Code::kOutOfRange:
+      hint = format == Format::kOnnx
+                 ? "the model is damaged or contradicts itself: export it again; onnx.checker may tell more"
+             : format == Format::kMote ? "the file is damaged: make it again with mote convert MODEL -o FILE.mote"
+                                       : "the text has to be corrected there";
+      break;
+    case Code::kUnsupported:
+      hint = "mote inspect lists all that would not run; exporting for another opset may avoid it";
+      break;
+    case Code::kResourceExhausted:
+      hint = "raise the memory limit if the model is to be trusted";
+      break;
+    case Code::kNotFound:
+    case Code::kIo:
+      hint = "a model's other files lie in its folder, readable and under the names that it states";
+      break;
+    default:
+      break;
+  }
+  return std::move(status).at(name).hint(hint);
+}
+
 std::string folder_of(const std::string& path) {
   std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -76,6 +102,8 @@ std::string folder_of(const std::string& path) {
 
 #if MOTE_ONNX
 namespace {
+
+constexpr std::size_t kNodeBytes = 2048;  // what a node takes from reading to planning, at the most
 
 Result<Module> read_onnx(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& o,
                          std::vector<std::string>* missing) {
@@ -86,6 +114,7 @@ Result<Module> read_onnx(std::shared_ptr<const Source> source, const std::string
     std::size_t limit = static_cast<std::size_t>(o.max_bytes);
     options.limits.max_bytes = std::min(options.limits.max_bytes, limit);
     options.max_constants = std::min(options.max_constants, limit);
+    options.limits.max_nodes = std::min(options.limits.max_nodes, limit / kNodeBytes);
   }
   if (o.ops) {
     options.custom_op = [&o](std::string_view domain, std::string_view name) {
@@ -137,8 +166,9 @@ Result<Module> read_any(std::shared_ptr<const Source> source, const std::string&
 Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
                            std::vector<std::string>* missing) {
   std::string name = source->name;
+  Format format = recognise(source->bytes());
   Result<Module> module = read_any(std::move(source), folder, options, missing);
-  if (!module.ok()) return std::move(module).status().at(name);
+  if (!module.ok()) return in_file(std::move(module).status(), name, format);
   if (module->signatures.empty() && !module->functions.empty()) module->signatures.push_back({"main", 0, {}});
   if (Status s = prefer_signature(module->signatures, options.signature); !s.ok()) return std::move(s).at(name);
   return module;
@@ -200,7 +230,7 @@ Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const 
                                                     const LoadOptions& options) {
   std::string name = source->name;
   Result<PlanFile> file = read_plans(source);
-  if (!file.ok()) return std::move(file).status().at(name);
+  if (!file.ok()) return in_file(std::move(file).status(), name, Format::kMote);
   Plan* best = nullptr;
   std::string targets;
   bool any = options.target.empty() || options.target == "host";
@@ -226,7 +256,7 @@ Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const 
   if (Status s = budget.charge(static_cast<std::int64_t>(best->weight_bytes()), "weights"); !s.ok())
     return std::move(s).at(name);
   Result<std::shared_ptr<const LinkedPlan>> linked = link_plan(std::move(*best), options.ops);
-  if (!linked.ok()) return std::move(linked).status().at(name);
+  if (!linked.ok()) return in_file(std::move(linked).status(), name, Format::kMote);
   return linked;
 }
 

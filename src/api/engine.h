@@ -24,6 +24,8 @@ enum class Format { kUnknown, kOnnx, kIrText, kMote };
 Format recognise(std::span<const std::byte> bytes);
 
 std::string_view name_of(Format format);
+// `status` with the file as its place and, where nobody knew better, what can be done about such a file.
+Status in_file(Status status, const std::string& name, Format format);
 // What stands before the last '/', "." without one.
 std::string folder_of(const std::string& path);
 

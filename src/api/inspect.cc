@@ -109,7 +109,7 @@ Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, const Load
   std::string name = source->name;
   MOTE_TRY(api::check_fixed(options, name));
   Result<PlanFile> file = read_plans(std::move(source));
-  if (!file.ok()) return std::move(file).status().at(name);
+  if (!file.ok()) return api::in_file(std::move(file).status(), name, api::Format::kMote);
   if (file->plans.empty()) return invalid("the file holds no plan").at(name);
   for (const Plan& p : file->plans) info.targets.push_back(p.target);
   Plan& plan = file->plans.front();

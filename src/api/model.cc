@@ -68,12 +68,13 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
     MOTE_ASSIGN(impl->linked, api::open_plan(source, options));
     impl->times.load_ms = ms_since(start);
   } else {
+    api::Format format = api::recognise(source->bytes());
     MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder, options));
     api::note_quantization(module);
     impl->times.load_ms = ms_since(start);
     start = Stop::now_ns();
     Result<std::shared_ptr<const LinkedPlan>> linked = api::build(std::move(module), options);
-    if (!linked.ok()) return std::move(linked).status().at(name);
+    if (!linked.ok()) return api::in_file(std::move(linked).status(), name, format);
     impl->linked = *std::move(linked);
     impl->times.prepare_ms = ms_since(start);
   }

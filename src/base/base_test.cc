@@ -87,7 +87,7 @@ TEST(Budget, RefusesByName) {
   EXPECT_TRUE(budget.charge(600, "a").ok());
   Status s = budget.charge(500, "weights of 'conv1'");
   EXPECT_EQ(s.code(), Code::kResourceExhausted);
-  EXPECT_NE(s.message().find("conv1"), std::string_view::npos);
+  EXPECT_NE(s.where().find("conv1"), std::string_view::npos);
   EXPECT_EQ(budget.used(), 600);
   {
     ScopedCharge charge(budget);

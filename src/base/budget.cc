@@ -17,8 +17,9 @@ bool take(std::atomic<std::int64_t>& used, std::int64_t max, std::int64_t amount
 
 Status Budget::charge(std::int64_t bytes, std::string_view who) {
   if (take(bytes_, max_bytes_, bytes)) return {};
-  return Status(Code::kResourceExhausted, concat(who, ": needs ", human_bytes(bytes), ", but the memory limit leaves ",
+  return Status(Code::kResourceExhausted, concat("needs ", human_bytes(bytes), ", but the memory limit leaves ",
                                                  human_bytes(left()), " of ", human_bytes(max_bytes_)))
+      .at(who)
       .hint("raise the memory limit if the model is to be trusted");
 }
 

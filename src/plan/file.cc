@@ -311,6 +311,7 @@ Result<PlanFile> read_plans(const std::shared_ptr<const Source>& source) {
     if (i + 1 >= sections.size() || sections[i + 1].kind != kData) return invalid("a plan without data");
     const Section& data = sections[i + 1];
     plan.sources = {source};
+    plan.foreign = true;
     for (PlanConstant& c : plan.constants) {
       if (c.offset > data.size || c.size > data.size - c.offset || c.offset % kDataAlign != 0)
         return invalid("constant '" + c.name + "' lies outside of the data");

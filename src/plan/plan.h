@@ -120,6 +120,7 @@ struct NamedVersion {
 struct Plan {
   std::string target;  // e.g. "x86_64 avx512"
   bool reproducible = false;
+  bool foreign = false;  // read from a file: what prepare guarantees is checked again as it runs
   std::vector<NamedVersion> kernels;
   std::vector<NamedVersion> ops;
   std::vector<PlanFunction> functions;

@@ -47,7 +47,7 @@ Status check_value(const Plan& plan, const PlanFunction& f, const PlanSignature*
   for (Extent e : v.strides) MOTE_TRY(check_extent(f, e));
   MOTE_TRY(check_extent(f, v.offset));
   bool tensor = v.kind == Type::Kind::kTensor;
-  if (tensor && !v.late && v.rank < 0) return invalid("a planned tensor has no rank");
+  if (tensor && !v.late && (v.rank < 0 || v.dtype == DType::none)) return invalid("a planned tensor has no type");
   if (tensor && !v.late && (v.place == Place::kHeap || v.place == Place::kAlias))
     return invalid("a planned tensor has no place");
   if ((!tensor || v.late) && v.place != Place::kHeap && v.place != Place::kAlias && v.place != Place::kInput)
@@ -146,6 +146,11 @@ Status check_calls(const Plan& plan, std::int32_t function, std::vector<std::uin
   if (mark == 2) return {};
   mark = 1;
   for (const Step& s : plan.functions[static_cast<std::size_t>(function)].steps) {
+    for (std::int32_t b : s.bodies) {
+      for (const PlanSignature& entry : plan.signatures) {
+        if (entry.function == b && !entry.states.empty()) return invalid("a function with states is called");
+      }
+    }
     for (std::int32_t b : s.bodies) MOTE_TRY(check_calls(plan, b, state, depth + 1));
   }
   mark = 2;
@@ -156,7 +161,9 @@ Status check_function(const Plan& plan, std::size_t index) {
   const PlanFunction& f = plan.functions[index];
   const PlanSignature* entry = nullptr;
   for (const PlanSignature& s : plan.signatures) {
-    if (s.function == static_cast<std::int32_t>(index)) entry = &s;
+    if (s.function != static_cast<std::int32_t>(index)) continue;
+    if (entry) return invalid("two signatures share it");
+    entry = &s;
   }
   for (const Expr& e : f.exprs) MOTE_TRY(check_expr(f, e));
   MOTE_TRY(check_extent(f, f.arena_bytes));
@@ -196,6 +203,12 @@ Status verify(const Plan& plan) {
   }
   for (const PlanSignature& s : plan.signatures) {
     if (!inside(s.function, plan.functions)) return invalid("signature '" + s.name + "' has no function");
+  }
+  for (std::size_t i = 0; i < plan.functions.size(); ++i) {
+    if (Status s = check_function(plan, i); !s.ok())
+      return std::move(s).at("function '" + plan.functions[i].name + "'");
+  }
+  for (const PlanSignature& s : plan.signatures) {
     const PlanFunction& f = plan.functions[static_cast<std::size_t>(s.function)];
     for (const PlanState& st : s.states) {
       if (!inside(st.input, f.inputs) || !inside(st.output, f.outputs))
@@ -207,10 +220,6 @@ Status verify(const Plan& plan) {
         return invalid("state '" + st.name + "' goes out as another type than it comes in");
       }
     }
-  }
-  for (std::size_t i = 0; i < plan.functions.size(); ++i) {
-    if (Status s = check_function(plan, i); !s.ok())
-      return std::move(s).at("function '" + plan.functions[i].name + "'");
   }
   std::vector<std::uint8_t> state(plan.functions.size(), 0);
   for (std::size_t i = 0; i < plan.functions.size(); ++i)

@@ -220,8 +220,11 @@ Status Context::run(const ContextRun& options) {
   MOTE_TRY(main_->run());
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const Cell& s = main_->output(i);
+    if (s.present && !s.list && !s.view.dense())
+      return internal_error("the result is not dense").at("output '" + output_info(static_cast<int>(i)).name + "'");
     if (!outputs_[i].data || s.view.data == outputs_[i].data) continue;
-    if (s.view.rank != outputs_[i].rank || !std::equal(s.view.dims, s.view.dims + s.view.rank, outputs_[i].dims)) {
+    if (!s.present || s.view.dtype != outputs_[i].dtype || s.view.rank != outputs_[i].rank ||
+        !std::equal(s.view.dims, s.view.dims + s.view.rank, outputs_[i].dims)) {
       return invalid("the result is " + to_string(Shape(s.view.dims, s.view.dims + s.view.rank)))
           .at("output '" + output_info(static_cast<int>(i)).name + "'");
     }
@@ -234,8 +237,12 @@ Status Context::store_states() {
   const auto& states = signature().states;
   for (std::size_t i = 0; i < states.size(); ++i) {
     StateMemory& m = core_.states[i];
-    const TensorView& out = main_->output(at(states[i].output)).view;
-    if (!states[i].in_place) {
+    const Cell& result = main_->output(at(states[i].output));
+    const TensorView& out = result.view;
+    if (!result.present || out.dtype != m.view.dtype)
+      return invalid("state '" + states[i].name + "' has another type than it began with");
+    if (!states[i].in_place || out.data != m.memory.data()) {
+      if (!out.dense()) return internal_error("state '" + states[i].name + "' is not dense");
       MOTE_TRY(m.memory.reserve(core_.budget, std::max<std::int64_t>(out.bytes(), 1), states[i].name));
       if (out.bytes() > 0) std::memcpy(m.memory.data(), out.data, static_cast<std::size_t>(out.bytes()));
     }

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ir/infer.h"
+#include "ops/run_util.h"
 #include "runtime/context.h"
 #include "runtime/reference_call.h"
 
@@ -23,6 +24,10 @@ struct PhaseCall {
   std::byte* scratch;
   std::int64_t stride;
 };
+
+bool is_scalar(const Cell& cell, DType dtype) {
+  return cell.present && !cell.list && cell.view.dtype == dtype && cell.view.data && cell.view.count() == 1;
+}
 
 void run_tiles(void* arg, std::int64_t begin, std::int64_t end, int thread) {
   const PhaseCall& c = *static_cast<PhaseCall*>(arg);
@@ -95,21 +100,45 @@ Status Frame::run_kernel(std::size_t s) {
   return {};
 }
 
+// Inference holds for every step of a plan that prepare made; a file may say anything, and references rely on it.
+Status Frame::check_types(const ReferenceContext& call, const Step& step) {
+  MOTE_ASSIGN(std::vector<Type> types, infer_now(call));
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    std::int32_t v = step.outputs[i];
+    if (v == kNone || f_.values[at(v)].late || slot(v).list) continue;
+    const PlanValue& pv = f_.values[at(v)];
+    auto dims = types[i].has_rank() ? constant_extents(*types[i].shape) : std::nullopt;
+    if ((types[i].dtype != DType::none && types[i].dtype != pv.dtype) ||
+        (dims && !std::ranges::equal(*dims, slot(v).view.shape())))
+      return invalid("output '" + pv.name + "' has another type than the op gives");
+  }
+  return {};
+}
+
 Status Frame::run_direct(std::size_t s) {
   const Step& step = f_.steps[s];
   if (core_.linked->ops[at(step.op)] == nullptr) {
     return unsupported("this build lacks the op " + core_.plan().ops[at(step.op)].name);
   }
+  for (const auto* list : {&step.inputs, &step.outputs}) {
+    for (std::int32_t v : *list) {
+      // A late output gets its memory from the call.
+      bool tensor = v != kNone && slot(v).present && !slot(v).list && !(list == &step.outputs && f_.values[at(v)].late);
+      if (tensor && !(slot(v).view.dense() && slot(v).view.dtype != DType::none))
+        return invalid("operand '" + f_.values[at(v)].name + "' is not dense");
+    }
+  }
   StepCall call(*this, s, *core_.linked->ops[at(step.op)]);
+  if (core_.plan().foreign) MOTE_TRY(check_types(call, step));
   return core_.linked->kernels[at(step.kernel)]->direct(call);
 }
 
 Status Frame::late_outputs(std::size_t s) {
   const Step& step = f_.steps[s];
-  const Op* op = step.op == kNone ? nullptr : core_.linked->ops[at(step.op)];
   bool any = false;
   for (std::int32_t v : step.outputs) any = any || (v != kNone && f_.values[at(v)].late);
   if (!any) return {};
+  const Op* op = step.op == kNone ? nullptr : core_.linked->ops[at(step.op)];
   if (!op) return unsupported("this build cannot infer run-time shapes of this step");
   std::vector<Type> types(step.inputs.size());
   InferContext ctx(*op, step.attrs, step.name);
@@ -120,6 +149,7 @@ Status Frame::late_outputs(std::size_t s) {
     std::int32_t v = step.inputs[i];
     bool present = v != kNone && slot(v).present;
     if (present) {
+      if (slot(v).list) return invalid("a list stands where a tensor was planned");
       const TensorView& view = slot(v).view;
       types[i] = Type::tensor(view.dtype, Shape(view.dims, view.dims + view.rank));
     }
@@ -137,11 +167,14 @@ Status Frame::late_outputs(std::size_t s) {
       return internal_error("the shape of output " + std::to_string(i) +
                             " depends on data that the kernel does not report");
     if (f_.values[at(v)].place == Place::kAlias) {
-      const TensorView& base = slot(f_.values[at(v)].index).view;
-      if (element_count(*dims) != base.count())
-        return invalid("a view of " + std::to_string(base.count()) + " elements has another count");
-      slot(v).view = TensorView::of(base.data, base.dtype, *dims);
+      const Cell& base = slot(f_.values[at(v)].index);
+      if (!base.present || !holds_its_bytes(base.view)) return invalid("a view of a value that is not there");
+      if (element_count(*dims) != base.view.count())
+        return invalid("a view of " + std::to_string(base.view.count()) + " elements has another count");
+      slot(v).view = TensorView::of(base.view.data, base.view.dtype, *dims);
       slot(v).present = true;
+    } else if (f_.values[at(v)].place != Place::kHeap || slot(v).list) {
+      return invalid("output '" + f_.values[at(v)].name + "' has no memory of its own");
     } else {
       MOTE_TRY(take_heap(v, *dims, ctx.out_types_[i].dtype));
     }
@@ -152,7 +185,7 @@ Status Frame::late_outputs(std::size_t s) {
 Status Frame::run_if(std::size_t s) {
   const Step& step = f_.steps[s];
   const Cell& cond = slot(step.inputs[0]);
-  if (!cond.present || cond.view.count() != 1) return invalid("the condition is not one boolean");
+  if (!is_scalar(cond, DType::boolean)) return invalid("the condition is not one boolean");
   std::size_t branch = cond.view.as<std::uint8_t>()[0] ? 0 : 1;
   Frame& body = child(s, branch);
   std::vector<Cell*> args;
@@ -194,6 +227,7 @@ Status keep(Budget& budget, const Cell& from, Cell& to, std::string_view who) {
     return {};
   }
   if (!from.present) return {};
+  if (!holds_its_bytes(from.view)) return invalid("a carried value is not dense").at(std::string(who));
   std::int64_t bytes = from.view.bytes();
   MOTE_TRY(to.heap.reserve(budget, std::max<std::int64_t>(bytes, 1), who));
   to.view = from.view;
@@ -208,10 +242,13 @@ struct Stack {
   TensorView first;
   std::int64_t bytes = 0;
 
-  Status push(Budget& budget, const TensorView& v, std::int64_t iteration, std::string_view who) {
+  Status push(Budget& budget, const Cell& from, std::int64_t iteration, std::string_view who) {
+    const TensorView& v = from.view;
+    if (!from.present || from.list || !holds_its_bytes(v))
+      return invalid("'" + std::string(who) + "' is no dense tensor, so it cannot be stacked");
     if (iteration == 0) {
       first = v;
-    } else if (v.rank != first.rank || !std::equal(v.dims, v.dims + v.rank, first.dims)) {
+    } else if (v.dtype != first.dtype || v.rank != first.rank || !std::equal(v.dims, v.dims + v.rank, first.dims)) {
       return invalid("'" + std::string(who) + "' changes its shape between iterations, so it cannot be stacked");
     }
     std::int64_t more = v.bytes();
@@ -237,12 +274,12 @@ Status Frame::run_loop(std::size_t s) {
   };
   std::int64_t trips = INT64_MAX, iteration = 0;
   if (Cell* t = scalar(0)) {
-    if (t->view.count() != 1) return invalid("the trip count is not one number");
+    if (!is_scalar(*t, DType::i64)) return invalid("the trip count is not one number");
     trips = t->view.as<std::int64_t>()[0];
   }
   std::uint8_t cond = 1;
   if (Cell* c = scalar(1)) {
-    if (c->view.count() != 1) return invalid("the condition is not one boolean");
+    if (!is_scalar(*c, DType::boolean)) return invalid("the condition is not one boolean");
     cond = c->view.as<std::uint8_t>()[0];
   }
 
@@ -260,15 +297,16 @@ Status Frame::run_loop(std::size_t s) {
     if (core_.stop.requested()) return stopped(core_.stop);
     MOTE_TRY(body.enter(args, {}));
     MOTE_TRY(body.run());
-    const TensorView& c = body.output(0).view;
-    std::uint8_t go_on = c.count() == 1 ? c.as<std::uint8_t>()[0] : 0;
+    const Cell& c = body.output(0);
+    if (!is_scalar(c, DType::boolean)) return invalid("the condition is not one boolean");
+    std::uint8_t go_on = c.view.as<std::uint8_t>()[0];
     for (std::size_t i = 0; i < carried; ++i) {
       MOTE_TRY(keep(core_.budget, body.output(1 + i), next[i], bf.values[at(bf.outputs[1 + i])].name));
     }
     std::swap(now, next);
     for (std::size_t i = 0; i < carried; ++i) args[2 + i] = &now[i];
     for (std::size_t i = 0; i < stacked; ++i) {
-      MOTE_TRY(stacks[i].push(core_.budget, body.output(1 + carried + i).view, iteration,
+      MOTE_TRY(stacks[i].push(core_.budget, body.output(1 + carried + i), iteration,
                               bf.values[at(bf.outputs[1 + carried + i])].name));
     }
     cond = go_on;
@@ -291,7 +329,7 @@ Status Frame::run_loop(std::size_t s) {
       for (Extent e : element.dims) dims.push_back(element.late || e < 0 ? 0 : e);
     }
     if (dims.size() > kMaxRank) return unsupported("a stacked result has a rank above 8");
-    whole.view = TensorView::of(stacks[i].memory.data(), element.dtype, dims);
+    whole.view = TensorView::of(stacks[i].memory.data(), iteration > 0 ? stacks[i].first.dtype : element.dtype, dims);
     MOTE_TRY(copy_into(v, whole));
   }
   return {};

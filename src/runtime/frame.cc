@@ -54,6 +54,10 @@ Status Frame::bind(std::span<Cell* const> inputs) {
     const PlanValue& pv = f_.values[at(f_.inputs[i])];
     const Cell& in = *inputs[i];
     if (pv.kind != Type::Kind::kTensor || !in.present) continue;
+    if (in.list || (pv.dtype != DType::none && in.view.dtype != pv.dtype)) {
+      return invalid("input '" + pv.name + "' is not the " + std::string(name_of(pv.dtype)) +
+                     " tensor that was planned");
+    }
     if (pv.rank >= 0 && in.view.rank != pv.rank) {
       return invalid("input '" + pv.name + "' has rank " + std::to_string(in.view.rank) + ", expected " +
                      std::to_string(pv.rank));
@@ -81,7 +85,7 @@ Status Frame::bind(std::span<Cell* const> inputs) {
   }
   if (same) return {};
   bound_ = false;
-  std::int64_t arena = eval(f_.arena_bytes);
+  std::int64_t arena = std::max<std::int64_t>(eval(f_.arena_bytes), 0);
   MOTE_TRY(arena_.reserve(core_.budget, arena, "arena of '" + f_.name + "'"));
   for (StepState& s : states_) s.stale = true;
   return {};
@@ -102,10 +106,13 @@ Status Frame::place_value(std::size_t v) {
   Checked count = 1;
   for (int d = 0; d < view.rank; ++d) {
     view.dims[d] = eval(pv.dims[static_cast<std::size_t>(d)]);
+    if (view.dims[d] < 0) return invalid("tensor '" + pv.name + "' has a negative extent");
     count *= view.dims[d];
   }
   if (!count.ok() || count.value() > (std::int64_t{1} << 46)) {
-    return Status(Code::kResourceExhausted, "tensor '" + pv.name + "' is too large");
+    return Status(Code::kResourceExhausted, "the tensor is too large")
+        .at("value '" + pv.name + "'")
+        .hint("no machine has so much memory: give smaller shapes");
   }
   if (!pv.strides.empty()) {
     for (int d = 0; d < view.rank; ++d) view.strides[d] = eval(pv.strides[static_cast<std::size_t>(d)]);
@@ -120,15 +127,27 @@ Status Frame::place_value(std::size_t v) {
   std::int64_t offset = eval(pv.offset);
   switch (pv.place) {
     case Place::kArena:
+      if (Status bad = check_extent(pv, view, offset, arena_.capacity()); !bad.ok()) {
+        // What folding left over has no memory, and nobody who asks for it.
+        if (readers_begin_[v] == readers_begin_[v + 1] &&
+            std::ranges::find(f_.outputs, static_cast<std::int32_t>(v)) == f_.outputs.end())
+          return {};
+        return bad;
+      }
       view.data = arena_.data() + offset;
       break;
-    case Place::kConstant:
-      view.data = core_.constants[at(pv.index)].view.data + offset;
+    case Place::kConstant: {
+      const Cell& constant = core_.constants[at(pv.index)];
+      bool text = pv.dtype == DType::string;
+      if (text != (constant.view.dtype == DType::string))
+        return invalid("constant '" + pv.name + "' has another dtype");
+      std::int64_t bytes =
+          text ? constant.view.bytes() : static_cast<std::int64_t>(core_.plan().constants[at(pv.index)].size);
+      MOTE_TRY(check_extent(pv, view, offset, bytes));
+      view.data = constant.view.data + offset;
       break;
-    case Place::kState:
-      view.data = core_.states[at(pv.index)].memory.data() + offset;
-      break;
-    default:
+    }
+    default:  // with the outputs, inputs and states, in enter()
       break;
   }
   slot.present = true;
@@ -159,10 +178,12 @@ Status Frame::place_values() {
     // A state grows in place: its memory must hold the output before anything points there.
     const PlanValue& pv = f_.values[v];
     if (pv.place == Place::kState && !pv.late) {
-      std::int64_t count = 1;
-      for (Extent e : pv.dims) count *= eval(e);
+      std::vector<std::int64_t> dims;
+      for (Extent e : pv.dims) dims.push_back(eval(e));
+      std::optional<std::int64_t> count = element_count(dims);
+      if (!count || *count > (std::int64_t{1} << 46)) return invalid("state '" + pv.name + "' is too large");
       StateMemory& state = core_.states[at(pv.index)];
-      MOTE_TRY(state.memory.reserve(core_.budget, bytes_of(pv.dtype, count), pv.name, state.view.bytes()));
+      MOTE_TRY(state.memory.reserve(core_.budget, bytes_of(pv.dtype, *count), pv.name, state.view.bytes()));
       state.view.data = state.memory.data();
     }
   }
@@ -337,7 +358,10 @@ Status Frame::copy_into(std::int32_t value, Cell& from) {
   }
   to.present = from.present;
   if (!from.present) return {};
+  if (from.list || !holds_its_bytes(from.view) || (pv.dtype != DType::none && from.view.dtype != pv.dtype))
+    return invalid("value '" + pv.name + "' is not the tensor that was planned");
   if (pv.late) {
+    if (pv.place != Place::kHeap) return invalid("value '" + pv.name + "' has no memory of its own");
     MOTE_TRY(take_heap(value, from.view.shape(), from.view.dtype));
   } else if (to.view.rank != from.view.rank || !std::equal(to.view.dims, to.view.dims + to.view.rank, from.view.dims)) {
     return invalid("value '" + pv.name + "' has another shape at run time than was planned");

@@ -43,6 +43,10 @@ class HeapBlock {
   Budget* budget_ = nullptr;
 };
 
+// Whether the memory behind `view` holds bytes() bytes: not where a view repeats elements. Callers that copy a tensor
+// as bytes ask, since a plan from a file may have such views anywhere.
+bool holds_its_bytes(const TensorView& view);
+
 // A tensor with memory of its own.
 struct OwnedTensor {
   HeapBlock memory;

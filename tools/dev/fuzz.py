@@ -13,10 +13,19 @@ import sys
 PREFIX = "build/asan/bin/fuzz_"
 
 
+def plan_seeds(folder):
+    """Plans of the models in fuzz/models; they name this machine's kernels, so they are made where they are used."""
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["build/asan/bin/plan_seeds", *sorted(glob.glob("fuzz/models/*.ir")), folder], check=True)
+
+
 def fuzz(target, seconds, max_mb):
     work = f"build/fuzz/{target}"
     os.makedirs(f"{work}/corpus", exist_ok=True)
     seeds = [d for d in (f"fuzz/corpus/{target}",) if os.path.isdir(d)]
+    if target == "plan":
+        plan_seeds(f"{work}/seeds")
+        seeds.append(f"{work}/seeds")
     command = [PREFIX + target, f"-max_total_time={seconds}", f"-rss_limit_mb={max_mb}", f"-malloc_limit_mb={max_mb}", "-timeout=20",
                "-print_final_stats=1", f"-artifact_prefix={work}/", f"{work}/corpus", *seeds]
     for dictionary in glob.glob(f"fuzz/{target}.dict"):

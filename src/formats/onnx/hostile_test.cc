@@ -78,9 +78,9 @@ TEST(OnnxHostile, TruncationNamesTheByte) {
 Model with_tensor(TensorProto t) {
   Model m;
   t.name = "w";
-  m.graph().initializers.push_back(std::move(t));
   m.graph().nodes.push_back(node("Identity", {"w"}, {"y"}));
-  m.graph().outputs.push_back(value("y", kFloat, std::nullopt));
+  m.graph().outputs.push_back(value("y", t.data_type, std::nullopt));
+  m.graph().initializers.push_back(std::move(t));
   return m;
 }
 
@@ -156,6 +156,15 @@ TEST(OnnxHostile, BooleansAreZeroOrOne) {
   Result<Module> r = import_model(with_tensor(std::move(t)));
   ASSERT_TRUE(r.ok()) << r.status().to_string();
   EXPECT_EQ(*small_ints(r->constants[0]), (std::vector<std::int64_t>{0, 1, 1}));
+}
+
+TEST(OnnxHostile, StatedTypesThatLie) {
+  Model m;
+  m.graph().inputs.push_back(value("x", kFloat, std::nullopt));
+  m.graph().nodes.push_back(node("Relu", {"x"}, {"y"}));
+  m.graph().outputs.push_back(value("y", kInt64, std::nullopt));
+  std::string error = error_of(import_model(m));
+  EXPECT_NE(error.find("gives f32, but the file says that 'y' is i64"), std::string::npos) << error;
 }
 
 TEST(OnnxHostile, LocationsStayInTheFolder) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/text.h"
 #include "formats/onnx/importer.h"
 
 namespace mote::onnx {
@@ -299,8 +300,13 @@ void NodeImport::output(int i, ValueId v) {
   std::string_view name = proto_.outputs[static_cast<std::size_t>(i)];
   Type& type = importer_.value(scope_.function, v).type;
   bool open = type.is_tensor() && (type.dtype == DType::none || !type.shape);
+  std::optional<Type> stated = importer_.stated_type(scope_, name);
+  if (stated && stated->is_tensor() && type.is_tensor() && stated->dtype != type.dtype &&
+      stated->dtype != DType::none && type.dtype != DType::none) {
+    return fail(invalid(concat("gives ", name_of(type.dtype), ", but the file says that ", quoted(name), " is ",
+                               name_of(stated->dtype))));
+  }
   if (open) {
-    std::optional<Type> stated = importer_.stated_type(scope_, name);
     if (stated && (type.dtype == DType::none || (stated->is_tensor() && stated->dtype == type.dtype))) type = *stated;
   }
   fail(importer_.bind(scope_, name, v, name_));

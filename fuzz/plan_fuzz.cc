@@ -1,0 +1,116 @@
+// .mote files: what loads and verifies is run twice, with other extents for its symbols the second time, within 16 MB
+// and half a second. Mutations keep the hashes right, so that they reach the verifier and the kernels; seeds are made
+// from fuzz/models/*.ir (tools/dev/fuzz.py).
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "api/engine.h"
+#include "base/thread_pool.h"
+#include "mutate_plan.h"
+#include "plan/file.h"
+
+using namespace mote;
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+
+namespace {
+
+constexpr std::int64_t kMaxBytes = 16 << 20;
+
+std::shared_ptr<const Source> source(const std::uint8_t* data, std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  if (size != 0) std::memcpy(bytes.data(), data, size);
+  return std::make_shared<const BufferSource>(std::move(bytes));
+}
+
+// Memory that ends where the tensor ends; false where the input is too large to be given.
+bool bind_input(Context& context, int i, std::int64_t symbol, std::vector<std::unique_ptr<std::byte[]>>& memory) {
+  const PlanValue& info = context.input_info(i);
+  const Plan& plan = context.linked().plan;
+  const PlanFunction& function = plan.functions[static_cast<std::size_t>(plan.signatures[0].function)];
+  if (info.kind != Type::Kind::kTensor) {
+    return context.set_input_absent(i).ok() || context.set_input_list(i, {}).ok();
+  }
+  std::vector<std::int64_t> symbols(function.symbols.size(), symbol), dims;
+  std::int64_t count = 1;
+  for (Extent e : info.dims) {
+    dims.push_back(evaluate(function, e, symbols));
+    if (dims.back() < 0 || dims.back() > (1 << 16) || (count *= dims.back()) > (1 << 16)) return false;
+  }
+  if (info.dtype == DType::string) {
+    return context.set_input_strings(i, dims, std::vector<std::string>(static_cast<std::size_t>(count), "ab")).ok();
+  }
+  std::size_t bytes = static_cast<std::size_t>(bytes_of(info.dtype, count));
+  memory.push_back(std::make_unique<std::byte[]>(bytes));
+  for (std::size_t b = 0; b < bytes; ++b)
+    memory.back()[b] = static_cast<std::byte>(info.dtype == DType::f32 && b % 4 == 3 ? 0x3f
+                                              : b % 8 == 0                           ? b / 8 % 3
+                                                                                     : 0);
+  return context.set_input(i, TensorView::of(memory.back().get(), info.dtype, dims)).ok();
+}
+
+void run(Context& context, std::int64_t symbol) {
+  std::vector<std::unique_ptr<std::byte[]>> memory;
+  for (int i = 0; i < context.input_count(); ++i) {
+    if (!context.is_state_input(i) && !bind_input(context, i, symbol, memory)) return;
+  }
+  Status s = context.run({.deadline_ns = Stop::now_ns() + 500'000'000});
+  if (!s.ok() && s.message().empty()) std::abort();
+  if (!s.ok()) return;
+  // Results can be read to their last byte.
+  volatile unsigned sum = 0;
+  for (int i = 0; i < context.output_count(); ++i) {
+    if (!context.output_present(i) || context.output_list(i)) continue;
+    const TensorView& y = context.output(i);
+    if (!y.dense()) std::abort();
+    for (std::int64_t b = 0; b < y.bytes(); ++b) sum = sum + static_cast<unsigned>(y.data[b]);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  auto file = source(data, size);
+  (void)verify_data(file->bytes());
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::open_plan(file, {});
+  if (!linked.ok()) {
+    if (linked.status().message().empty()) std::abort();
+    return 0;
+  }
+  (void)api::describe(**linked);
+  Result<std::unique_ptr<Context>> context = Context::create(*linked, {.threads = 1, .max_bytes = kMaxBytes});
+  if (!context.ok()) return 0;
+  run(**context, 3);
+  run(**context, 5);
+  return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
+                                               unsigned seed) {
+  Result<PlanFile> file = read_plans(source(data, size));
+  if (!file.ok() || seed % 64 == 0) return LLVMFuzzerMutate(data, size, max_size);
+  fuzz::Mutator mutator(seed);
+  std::vector<const Plan*> plans;
+  for (Plan& plan : file->plans) {
+    for (unsigned n = 1 + seed / 64 % 3; n > 0; --n) mutator.mutate(plan);
+    // The writer reads constants where the plan says they are.
+    for (PlanConstant& c : plan.constants) {
+      std::uint64_t have = plan.sources[0]->bytes().size();
+      c.source = 0;
+      c.offset = std::min(c.offset, have);
+      c.size = std::min(c.size, have - c.offset);
+    }
+    plans.push_back(&plan);
+  }
+  std::vector<std::uint8_t> out;
+  Status written = write_plans(plans, [&](std::span<const std::byte> bytes) -> Status {
+    if (bytes.size() > max_size - out.size()) return Status(Code::kResourceExhausted, "the file grows too large");
+    auto p = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    out.insert(out.end(), p, p + bytes.size());
+    return {};
+  });
+  if (!written.ok()) return LLVMFuzzerMutate(data, size, max_size);
+  std::copy(out.begin(), out.end(), data);
+  return out.size();
+}
