@@ -17,7 +17,8 @@ void ModelOptions::add(CLI::App& app, bool positional) {
   app.add_option("--dim", dims, "SYMBOL=N: the extent of a named dimension")->take_all();
   app.add_option("--state", states, "INPUT=OUTPUT: an output of one run is an input of the next")->take_all();
   app.add_option("--signature", signature, "entry point, where the model has several");
-  app.add_option("--precision", precision, "f32, bf16 or f16")->check(CLI::IsMember({"f32", "bf16", "f16"}));
+  app.add_option("--precision", precision, "f32, or bf16 or f16: what weights are rounded to; arithmetic is in f32")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
   app.add_option("--target", target, "host, reference, or an instruction set not above this CPU's");
   app.add_flag("--reproducible", reproducible, "the same bits on every CPU");
   app.add_option("--max-ram", max_ram, "refuse to use more memory than this, e.g. 64M");
@@ -61,6 +62,8 @@ Result<LoadOptions> ModelOptions::load() const {
     MOTE_TRY(split_pair(s, "--state", key, value));
     o.states[key] = value;
   }
+  if (precision != "f32")
+    say(concat("--precision ", precision, ": weights are rounded to it, arithmetic stays in f32"));
   o.precision = precision == "bf16" ? Precision::kBf16 : precision == "f16" ? Precision::kF16 : Precision::kF32;
   o.signature = signature;
   o.reproducible = reproducible;

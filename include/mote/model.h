@@ -30,6 +30,7 @@ namespace mote {
 
 class OpRegistry;  // mote/custom.h
 
+// kBf16, kF16: constant weights are rounded to 16 bits; kernels compute in f32.
 enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
 
 struct LoadOptions {

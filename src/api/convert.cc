@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "ir/text.h"
 #include "plan/file.h"
+#include "prepare/precision.h"
 #if MOTE_ONNX
 #include "formats/onnx/onnx.h"
 #endif
@@ -112,6 +113,13 @@ Status convert(const std::string& from, const std::string& to, FileFormat format
   bool changes = !with.dims.empty() || !with.shapes.empty() || !with.states.empty();
   if (changes) {
     if (Status s = bind(module, with); !s.ok()) return std::move(s).at(from);
+  }
+  if (with.weights != DType::f32) {
+    if (format == FileFormat::kOnnx)
+      return unsupported("weights are written to ONNX as they are")
+          .at(to)
+          .hint("--precision is for .mote and .ir files");
+    round_weights(module, with.weights);
   }
   if (format == FileFormat::kIr) {
     PrintOptions whole;

@@ -201,10 +201,7 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
       p.target.cpu = typical_cpu(*isa);
     }
   }
-  if (o.precision != Precision::kF32) {
-    return unsupported("kernels that keep activations in 16 bits are not there yet")
-        .hint("--precision f32; weights of f16 and bf16 files are read as they are");
-  }
+  if (o.precision != Precision::kF32) p.weights = o.precision == Precision::kBf16 ? DType::bf16 : DType::f16;
   p.target.reproducible = o.reproducible;
   p.optimise = o.optimise;
   p.dims = o.dims;

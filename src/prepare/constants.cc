@@ -70,6 +70,10 @@ void cast(const TensorView& from, const TensorView& to) {
     const std::uint16_t* x = from.as<std::uint16_t>();
     float* y = to.as<float>();
     for (std::int64_t i = 0; i < n; ++i) y[i] = from.dtype == DType::f16 ? f16_to_f32(x[i]) : bf16_to_f32(x[i]);
+  } else if (from.dtype == DType::f32 && (to.dtype == DType::f16 || to.dtype == DType::bf16)) {
+    const float* x = from.as<float>();
+    std::uint16_t* y = to.as<std::uint16_t>();
+    for (std::int64_t i = 0; i < n; ++i) y[i] = to.dtype == DType::f16 ? f32_to_f16(x[i]) : f32_to_bf16(x[i]);
   } else if (!is_float(from.dtype) && !is_float(to.dtype) && to.dtype != DType::boolean) {
     for (std::int64_t i = 0; i < n; ++i) store_i64(to, i, load_i64(from, i));
   } else {

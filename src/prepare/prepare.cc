@@ -8,6 +8,7 @@
 #include "plan/verify.h"
 #include "prepare/fold.h"
 #include "prepare/lower.h"
+#include "prepare/precision.h"
 
 namespace mote {
 namespace {
@@ -256,6 +257,7 @@ Result<Plan> prepare(Module module, const PrepareOptions& options) {
     for (std::size_t i = 0; i < missing.size(); ++i) list += (i ? ", " : "") + missing[i];
     return unsupported("no backend runs: " + list).hint("see mote ops for what is supported");
   }
+  if (options.weights != DType::f32) round_weights(module, options.weights);
   Inference inference(module);
   MOTE_TRY(inference.run());
 
