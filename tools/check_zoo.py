@@ -4,8 +4,8 @@
     tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--mote PROGRAM] [-- ARGUMENT...]
 
 A network passes if, for each of its input sets, no output differs by more than 1e-4 of the output's standard deviation (5e-3 for
-networks in f16, 5e-2 in bf16). --via mote converts to
-.mote first and runs that; --via onnx writes the model out as ONNX first. What follows -- goes to `mote run`. Exit code 1 if any network fails.
+networks in f16, 1e-1 in bf16). --via mote converts to .mote first and runs that; --via onnx writes the model out as ONNX first. What follows
+-- goes to `mote run`. Exit code 1 if any network fails.
 """
 import argparse
 import os

@@ -9,6 +9,7 @@
 #include "prepare/fold.h"
 #include "prepare/lower.h"
 #include "prepare/precision.h"
+#include "prepare/widen.h"
 
 namespace mote {
 namespace {
@@ -84,10 +85,7 @@ Taken taken(const Module& m, const Function& f, const Node& n, const PrepareOpti
 
 // The nodes that stand for `n`, where it is better to have them: nobody takes n, or only a fallback does while others
 // take every part. Empty result: n stays.
-struct Replacement {
-  std::vector<Node> nodes;
-  std::vector<ValueId> outputs;
-};
+using Replacement = Widening::Replacement;
 
 Result<std::optional<Replacement>> decomposed(Module& m, FunctionId id, const Node& n, Taken now,
                                               const PrepareOptions& options) {
@@ -116,6 +114,7 @@ Result<std::optional<Replacement>> decomposed(Module& m, FunctionId id, const No
 
 // Decomposes until every node is taken; lists all that nobody takes.
 Status decompose_untaken(Module& m, FunctionId id, const PrepareOptions& options, std::vector<std::string>& missing) {
+  Widening widening(m, id, [&](const Node& n) { return taken(m, m.functions[at(id)], n, options) == Taken::kYes; });
   for (int round = 0; round < 8; ++round) {
     bool changed = false;
     std::vector<Node> old = std::move(m.functions[at(id)].nodes);
@@ -127,7 +126,13 @@ Status decompose_untaken(Module& m, FunctionId id, const PrepareOptions& options
     for (Node& n : old) {
       for (ValueId& v : n.inputs) rename(v);
       Taken who = taken(m, m.functions[at(id)], n, options);
-      MOTE_ASSIGN(std::optional<Replacement> parts, decomposed(m, id, n, who, options));
+      std::optional<Replacement> parts;
+      if (options.optimise) {
+        MOTE_ASSIGN(parts, widening.replace(n, who == Taken::kFallback));
+      }
+      if (!parts) {
+        MOTE_ASSIGN(parts, decomposed(m, id, n, who, options));
+      }
       if (!parts) {
         if (who == Taken::kNo) missing.push_back(std::string(n.op->name) + " (node '" + n.name + "')");
         now.push_back(std::move(n));
