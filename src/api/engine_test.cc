@@ -213,6 +213,42 @@ TEST(Engine, GivesAShapeFoundAtRunTimeAPlaceOnceItIsKnown) {
                   {{noise(6, 3), {2, 3}}});
 }
 
+TEST(Engine, MultipliesByPackedWeightsWhereRowsAreFoundAtRunTime) {
+  Graph g;
+  ValueId found = g.b.add("cast", {g.b.add("non_zero", {g.input("x", {2, 3})})}, {{"to", DType::f32}});
+  ValueId rows = g.b.add("transpose", {found});
+  compare_targets(g.finish({g.b.add("matmul", {rows, g.weights("w", {2, 5})})}), {{noise(6, 3), {2, 3}}});
+}
+
+TEST(Engine, MultipliesATransposedLeftOperandLikeTheReference) {
+  Graph g;
+  ValueId x = g.input("x", {2, 7, 5});
+  ValueId y = g.b.add("matmul", {x, g.weights("w", {7, 9})}, {{"trans_a", std::int64_t{1}}});
+  compare_targets(g.finish({g.b.add("relu", {y})}), {{noise(70, 4), {2, 7, 5}}});
+}
+
+TEST(Engine, RunsSixteenBitFloatsOnTheKernelsOfF32) {
+  for (DType narrow : {DType::f16, DType::bf16}) {
+    Graph g;
+    auto cast = [&](ValueId v, DType to) { return g.b.add("cast", {v}, {{"to", to}}); };
+    ValueId x = cast(g.input("x", {1, 5, 9, 7}), narrow), w = cast(g.weights("w", {6, 5, 3, 3}), narrow);
+    ValueId y = g.b.add("conv", {x, w}, {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+    y = g.b.add("relu", {g.b.add("add", {y, g.b.add("conv", {x, w}, {{"pads", std::vector<std::int64_t>(4, 1)}})})});
+    Module module = g.finish({cast(y, DType::f32), y});
+    Result<std::shared_ptr<const LinkedPlan>> linked = api::build(module, {});
+    ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+    for (const NamedVersion& k : (*linked)->plan.kernels)
+      EXPECT_EQ(k.name.find("reference"), std::string::npos) << k.name;
+    module.functions[0].outputs.pop_back();
+    LoadOptions reference;
+    reference.target = "reference";
+    Result<Arrays> want = run(module, reference, {{noise(315, 6), {1, 5, 9, 7}}});
+    Result<Arrays> got = run(module, {}, {{noise(315, 6), {1, 5, 9, 7}}});
+    ASSERT_TRUE(want.ok() && got.ok()) << want.status().to_string() << got.status().to_string();
+    expect_close(*got, *want, narrow == DType::f16 ? 0.02f : 0.15f);
+  }
+}
+
 TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});

@@ -35,6 +35,13 @@ void each(A& a, PlanValue& v) {
 }
 
 template <class A>
+void each(A& a, PackedType& p) {
+  a.number(p.operand);
+  a.enumeration(p.dtype, static_cast<DType>(kDTypeCount - 1));
+  a.numbers(p.dims);
+}
+
+template <class A>
 void each(A& a, Step& s) {
   a.enumeration(s.kind, Step::Kind::kCall);
   a.number(s.kernel);
@@ -43,6 +50,7 @@ void each(A& a, Step& s) {
   a.numbers(s.outputs);
   a.numbers(s.bodies);
   a.bytes(s.params);
+  a.list(s.packed);
   a.attrs(s.attrs);
   a.flag(s.late);
   a.enumeration(s.numerics, Numerics::kFast);

@@ -19,7 +19,7 @@
 
 namespace mote {
 
-inline constexpr std::uint32_t kPlanFormat = 1;
+inline constexpr std::uint32_t kPlanFormat = 2;
 
 using WriteBytes = std::function<Status(std::span<const std::byte>)>;
 

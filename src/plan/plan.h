@@ -65,6 +65,13 @@ struct PlanValue {
   std::vector<Extent> strides;     // elements, per logical axis; empty: dense in the order of perm
 };
 
+// What a packed operand was before packing, for steps whose result's shape is inferred when they run.
+struct PackedType {
+  std::int32_t operand = 0;
+  DType dtype = DType::none;
+  std::vector<std::int64_t> dims;
+};
+
 struct Step {
   enum class Kind : std::uint8_t { kKernel, kIf, kLoop, kCall };
   Kind kind = Kind::kKernel;
@@ -73,6 +80,7 @@ struct Step {
   std::vector<std::int32_t> inputs, outputs;  // values; kNone for absent
   std::vector<std::int32_t> bodies;           // functions
   std::vector<std::byte> params;              // the kernel's own data for this step
+  std::vector<PackedType> packed;             // late steps only
   Attrs attrs;
   bool late = false;  // set up just before it runs: an operand's shape is late
   Numerics numerics = Numerics::kExact;

@@ -260,6 +260,8 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
     } else if (packing != claim.packings.end()) {
       ConstantId c = f_.values[at(n.inputs[i])].constant;
       MOTE_ASSIGN(std::int32_t k, shared_.constants_.packed(c, *packing));
+      const Constant& plain = shared_.module_.constants[at(c)];
+      step.packed.push_back({static_cast<std::int32_t>(i), plain.type.dtype, *constant_extents(*plain.type.shape)});
       std::int32_t v = new_val(f_.values[at(n.inputs[i])].name,
                                Type::tensor(DType::u8, Shape{Dim(static_cast<std::int64_t>(packing->bytes))}));
       draft::Buf b;
@@ -312,6 +314,9 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
     home_[n.outputs[i]] = v;
     step.outputs.push_back(v);
   }
+  bool is_inferred =
+      std::any_of(step.outputs.begin(), step.outputs.end(), [&](std::int32_t v) { return v != kNone && val(v).late; });
+  if (!is_inferred) step.packed.clear();
   if (is_entry_) shared_.plan_.macs += static_cast<std::uint64_t>(claim.macs);
   add_step(std::move(step), claim.in_place);
   return {};

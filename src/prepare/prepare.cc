@@ -83,6 +83,18 @@ Taken taken(const Module& m, const Function& f, const Node& n, const PrepareOpti
   return best;
 }
 
+// Nodes that cost next to nothing whoever runs them: what lowering does by views and copies, and sums over shapes.
+bool is_light(const Function& f, const Node& n) {
+  for (std::string_view op : {"transpose", "slice", "split", "expand", "concat"}) {
+    if (n.op->name == op) return true;
+  }
+  return std::all_of(n.outputs.begin(), n.outputs.end(), [&](ValueId v) {
+    if (v == kNone) return true;
+    const Type& t = f.values[at(v)].type;
+    return t.is_tensor() && (is_int(t.dtype) || t.dtype == DType::boolean) && t.has_rank() && t.rank() <= 1;
+  });
+}
+
 // The nodes that stand for `n`, where it is better to have them: nobody takes n, or only a fallback does while others
 // take every part. Empty result: n stays.
 using Replacement = Widening::Replacement;
@@ -98,8 +110,9 @@ Result<std::optional<Replacement>> decomposed(Module& m, FunctionId id, const No
   if (now == Taken::kFallback) {
     bool better = outputs.ok() && b.status().ok();
     for (const Node& part : b.nodes()) {
-      better = better &&
-               (taken(m, m.functions[at(id)], part, options) == Taken::kYes || find_decomposition(*part.op) != nullptr);
+      const Function& f = m.functions[at(id)];
+      better = better && (taken(m, f, part, options) == Taken::kYes || is_light(f, part) ||
+                          find_decomposition(*part.op) != nullptr);
     }
     if (!better) {
       m.functions[at(id)].values.resize(values);
@@ -219,22 +232,6 @@ Status bind(Module& module, const PrepareOptions& options) {
   MOTE_TRY(bind_inputs(module, options));
   return Inference(module).run();
 }
-
-namespace {
-
-// Nodes that cost next to nothing whoever runs them: what lowering does by views and copies, and sums over shapes.
-bool is_light(const Function& f, const Node& n) {
-  for (std::string_view op : {"transpose", "slice", "split", "expand", "concat"}) {
-    if (n.op->name == op) return true;
-  }
-  return std::all_of(n.outputs.begin(), n.outputs.end(), [&](ValueId v) {
-    if (v == kNone) return true;
-    const Type& t = f.values[at(v)].type;
-    return t.is_tensor() && (is_int(t.dtype) || t.dtype == DType::boolean) && t.has_rank() && t.rank() <= 1;
-  });
-}
-
-}  // namespace
 
 Result<Coverage> coverage(Module module, const PrepareOptions& options) {
   Coverage out;

@@ -157,6 +157,9 @@ Status Frame::late_outputs(std::size_t s) {
     ctx.values_.push_back(present && i < 32 && (op->shape_operands >> i & 1u) ? known_value(slot(v).view)
                                                                               : std::nullopt);
   }
+  for (const PackedType& p : step.packed) {
+    types[at(p.operand)] = Type::tensor(p.dtype, Shape(p.dims.begin(), p.dims.end()));
+  }
   MOTE_TRY(op->infer(ctx));
   for (std::size_t i = 0; i < step.outputs.size(); ++i) {
     std::int32_t v = step.outputs[i];

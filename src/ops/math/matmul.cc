@@ -133,6 +133,20 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
   return std::vector{y};
 }
 
+// A transposed left operand: a view, which is copied where rows have to be contiguous.
+Result<std::vector<ValueId>> decompose_transposed(Builder& b, const Node& node) {
+  if (attr_int(*node.op, node.attrs, "trans_a") == 0 || b.rank(node.inputs[0]) < 2)
+    return unsupported("matmul is a primitive");
+  std::vector<std::int64_t> perm;
+  for (int i = 0; i < b.rank(node.inputs[0]); ++i) perm.push_back(i);
+  std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  std::vector<ValueId> inputs = node.inputs;
+  inputs[0] = b.add("transpose", {inputs[0]}, {{"perm", std::move(perm)}});
+  Attrs attrs = node.attrs;
+  attrs.set("trans_a", std::int64_t{0});
+  return b.add_multi("matmul", std::move(inputs), 1, attrs.items());
+}
+
 }  // namespace
 
 MOTE_DEFINE_OP(gemm) = {.name = "gemm",
@@ -153,5 +167,6 @@ MOTE_DEFINE_OP(matmul) = {.name = "matmul",
                           .attrs = kAttrs,
                           .infer = infer_matmul};
 MOTE_DEFINE_REFERENCE(matmul) = run_matmul;
+MOTE_DEFINE_DECOMPOSITION(matmul) = decompose_transposed;
 
 }  // namespace mote
