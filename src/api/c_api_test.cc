@@ -56,6 +56,8 @@ TEST(CApi, LoadsRunsAndReads) {
   ASSERT_EQ(mote_session_set_output(m.session, 0, &output), MOTE_OK);
   ASSERT_EQ(mote_session_run(m.session, 0), MOTE_OK) << mote_error_message();
   EXPECT_EQ(result, first);
+  ASSERT_EQ(mote_session_get_output(m.session, 0, &got), MOTE_OK);
+  EXPECT_EQ(got.data, result.data());
   EXPECT_GT(mote_session_arena_bytes(m.session), 0);
   EXPECT_GT(mote_model_weight_bytes(m.model), 100000);
 }

@@ -42,6 +42,25 @@ class Case(unittest.TestCase):
                               timeout=300, env={**os.environ, **(env or {})}, cwd=self.folder.name)
         return Result(done)
 
+    def on_terminal(self, *arguments, env=None):
+        """What the program writes to a terminal."""
+        master, slave = os.openpty()
+        done = subprocess.Popen([MOTE, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=self.folder.name,
+                                env={**os.environ, **(env or {})})
+        os.close(slave)
+        out = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # the terminal is gone when the program is
+                break
+            if not part:
+                break
+            out += part
+        os.close(master)
+        self.assertEqual(done.wait(), 0, out)
+        return out.decode()
+
     def ok(self, *arguments, env=None):
         r = self.mote(*arguments, env=env)
         self.assertEqual(r.code, 0, f"mote {' '.join(map(str, arguments))}\n{r.out}{r.err}")

@@ -88,6 +88,16 @@ class Values(program.Case):
         x = self.write("a=b/x.npy", onnx.npy((2,), [1, -1]))
         self.ok("run", model, "--input", f"x/a:0={x}")
 
+    def test_inputs_and_constants_as_outputs(self):
+        model = self.write("m.onnx", onnx.model([onnx.node("Relu", ["x"], ["y"])], [onnx.value("x", [2])],
+                                                [onnx.value(n, [2]) for n in ("x", "y", "c")], [onnx.tensor("c", (2,), [5, 6])]))
+        for of in (model, self.path("m.mote"), self.path("again.onnx"), self.path("m.ir")):
+            if of != model:
+                self.ok("convert", model, "-o", of)
+            got, _ = self.run_model(of, {"x": onnx.npy((2,), [1, -1])})
+            self.assertEqual({n: v[1] for n, v in got.items()}, {"x": [1, -1], "y": [1, 0], "c": [5, 6]})
+            self.assertEqual(list(got), ["x", "y", "c"])
+
     def test_scalars_and_empty_arrays(self):
         for shape, values in (((), [3]), ((0, 3), [])):
             model = self.write("m.onnx", onnx.model([onnx.node("Neg", ["x"], ["y"])], [onnx.value("x", list(shape))],

@@ -23,6 +23,16 @@ class Help(program.Case):
         self.assertRegex(self.ok("--version").out, r"^mote \d+\.\d+\.\d+\n$")
 
 
+class Terminal(program.Case):
+    def test_colour_and_progress_on_a_terminal_only(self):
+        run, bench = ("run", DIGITS, "--image", png(7)), ("bench", DIGITS, "--seconds", "0", "--warmup", "0")
+        self.assertIn("\033[32m", self.on_terminal(*run))
+        self.assertNotIn("\033[32m", self.on_terminal(*run, env={"NO_COLOR": "1"}))
+        self.assertIn("measuring", self.on_terminal(*bench))
+        self.assertNotIn("measuring", self.on_terminal("-q", *bench))
+        self.assertNotIn("measuring", self.ok(*bench).err)
+
+
 class CommonOptions(program.Case):
     """Every verb that loads a model takes them all."""
     LOADING = {"run": ["--image", png(1)], "inspect": [], "plan": [], "bench": ["--seconds", "0", "--warmup", "0"], "profile": ["--seconds", "0"],

@@ -414,13 +414,14 @@ Status Exporter::node(const Function& f, Names& names, const Node& n, GraphProto
   return {};
 }
 
-// Outputs are made by nodes of the graph itself; others pass through an Identity.
+// Outputs are made by nodes of the graph itself, or are inputs of the whole model; others pass through an Identity.
 Status Exporter::outputs(const Function& f, Names& names, GraphProto& graph) {
   std::set<ValueId> given;
   for (ValueId v : f.outputs) {
     std::string_view name = name_of(f, names, v);
-    bool fresh = given.insert(v).second;
-    if (value(f, v).producer == kNone || !fresh) {
+    bool fresh = given.insert(v).second, is_input = value(f, v).producer == kNone && value(f, v).constant == kNone;
+    bool is_whole = &f == &fn(module_.signatures[0].function);
+    if (!fresh || (value(f, v).producer == kNone && !(is_input && is_whole))) {
       NodeProto identity;
       identity.op_type = "Identity";
       identity.inputs = {name};

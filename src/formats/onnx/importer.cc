@@ -235,7 +235,9 @@ Result<std::vector<ValueId>> Importer::graph_outputs(Scope& scope, const GraphPr
     }
     const Value& given = value(scope.function, *v);
     bool again = std::find(outputs.begin(), outputs.end(), *v) != outputs.end();
-    if (given.producer == kNone || again) {
+    // A model may give an input back, under its own name; what else nothing makes is copied.
+    bool is_input = !scope.outer && given.constant == kNone;
+    if ((given.producer == kNone && !is_input) || again) {
       const Op* identity = find_op("identity");
       if (!identity) miss("identity", o.name);
       MOTE_ASSIGN(std::vector<ValueId> copy, emit(scope.function, identity, std::string(o.name), {*v}, {}, 1));
