@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/epilogue.h"
+#include "passes/epilogue_steps.h"
 #include "passes/facts.h"
 #include "passes/list.h"
-#include "passes/rules.h"
 
 namespace mote::passes {
 namespace {
@@ -34,34 +33,6 @@ EpilogueStep activation(UnaryOp op, double a = 0, double b = 0) {
   s.a = a;
   s.b = b;
   return s;
-}
-
-std::optional<EpilogueStep> unary_step(const Graph& g, NodeId n) {
-  std::string_view name = g.node(n).op->name;
-  if (std::ranges::find(kPlain, name) != std::end(kPlain)) return activation(*kernels::unary_op_of(name));
-  for (const Immediates& i : kImmediates) {
-    if (i.op != name) continue;
-    return activation(*kernels::unary_op_of(name), g.attr_float(n, i.a), i.b.empty() ? 0 : g.attr_float(n, i.b));
-  }
-  if (name == "gelu") {
-    return activation(g.attr_string(n, "approximate") == "tanh" ? UnaryOp::gelu_tanh : UnaryOp::gelu);
-  }
-  if (name == "clip") {
-    auto bound = [&](std::size_t i, double open) {
-      return g.input(n, i) == kNone ? std::optional(open) : g.scalar(g.input(n, i));
-    };
-    std::optional<double> low = bound(1, -INFINITY), high = bound(2, INFINITY);
-    if (low && high) return activation(UnaryOp::clip, *low, *high);
-  }
-  return std::nullopt;
-}
-
-std::optional<BinaryOp> binary_of(std::string_view op) {
-  constexpr BinaryOp kOps[] = {BinaryOp::add, BinaryOp::sub, BinaryOp::mul, BinaryOp::div};
-  for (BinaryOp b : kOps) {
-    if (kernels::name_of(b) == op) return b;
-  }
-  return std::nullopt;
 }
 
 // Where the operands of a node's epilogue start: its last, variadic slot. Nothing for an op without epilogue.
@@ -122,7 +93,9 @@ bool fuse_binary_side(Graph& g, NodeId n, std::size_t side) {
     step.a = *c;
     return attach(g, n, *std::move(f), step, kNone);
   }
-  if (!same_type(g.type(v), g.type(other))) return false;
+  // An elementwise program takes operands that broadcast, others only those of the result's shape.
+  bool broadcasts = g.is(f->node, "elementwise") && g.type(v).dtype == g.type(other).dtype && g.has_rank(other);
+  if (!broadcasts && !same_type(g.type(v), g.type(other))) return false;
   return attach(g, n, *std::move(f), step, other);
 }
 
@@ -135,13 +108,43 @@ bool fuse_binary(Graph& g, NodeId n) {
 
 }  // namespace
 
-int fuse_epilogue(Module& m, const OpLookup& ops) {
+std::optional<EpilogueStep> unary_step(const Graph& g, NodeId n) {
+  std::string_view name = g.node(n).op->name;
+  if (std::ranges::find(kPlain, name) != std::end(kPlain)) return activation(*kernels::unary_op_of(name));
+  for (const Immediates& i : kImmediates) {
+    if (i.op != name) continue;
+    return activation(*kernels::unary_op_of(name), g.attr_float(n, i.a), i.b.empty() ? 0 : g.attr_float(n, i.b));
+  }
+  if (name == "gelu") {
+    return activation(g.attr_string(n, "approximate") == "tanh" ? UnaryOp::gelu_tanh : UnaryOp::gelu);
+  }
+  if (name == "clip") {
+    auto bound = [&](std::size_t i, double open) {
+      return g.input(n, i) == kNone ? std::optional(open) : g.scalar(g.input(n, i));
+    };
+    std::optional<double> low = bound(1, -INFINITY), high = bound(2, INFINITY);
+    if (low && high) return activation(UnaryOp::clip, *low, *high);
+  }
+  return std::nullopt;
+}
+
+std::optional<BinaryOp> binary_of(std::string_view op) {
+  constexpr BinaryOp kOps[] = {BinaryOp::add, BinaryOp::sub, BinaryOp::mul, BinaryOp::div};
+  for (BinaryOp b : kOps) {
+    if (kernels::name_of(b) == op) return b;
+  }
+  return std::nullopt;
+}
+
+std::vector<Rule> epilogue_rules() {
   std::vector<Rule> rules;
   for (std::string_view name : kPlain) rules.push_back({std::string(name), fuse_unary});
   for (const Immediates& i : kImmediates) rules.push_back({std::string(i.op), fuse_unary});
   for (const char* name : {"gelu", "clip"}) rules.push_back({name, fuse_unary});
   for (const char* name : {"add", "sub", "mul", "div"}) rules.push_back({name, fuse_binary});
-  return apply_rules(m, ops, rules);
+  return rules;
 }
+
+int fuse_epilogue(Module& m, const OpLookup& ops) { return apply_rules(m, ops, epilogue_rules()); }
 
 }  // namespace mote::passes

@@ -29,19 +29,20 @@ struct KernelCall {
 
 inline constexpr int kMaxPhases = 6;
 
-// What `setup` gives. Phases run one after the other, each with all its tiles done before the next begins.
+// What `setup` gives. Phases run one after the other, each with all its tiles done before the next begins; a phase of
+// several rounds runs its tiles once per round, in order: round r has the tiles from r * tiles.
 struct KernelWork {
   using Run = void (*)(const void* state, kernels::TileRange range) noexcept;
   struct Phase {
     Run run;
-    std::int64_t tiles;
+    std::int64_t tiles, rounds;
   };
   Phase phases[kMaxPhases];
   int phase_count = 0;
   std::size_t thread_scratch = 0, shared_scratch = 0;
   std::size_t table_bytes = 0;  // what setup computes once for a shape: kept, with the state, until the next setup
 
-  void add(Run run, std::int64_t tiles) { phases[phase_count++] = {run, tiles}; }
+  void add(Run run, std::int64_t tiles, std::int64_t rounds = 1) { phases[phase_count++] = {run, tiles, rounds}; }
 };
 
 struct Kernel {

@@ -22,7 +22,7 @@ struct PhaseCall {
   const KernelWork::Phase* phase;
   const void* state;
   std::byte* scratch;
-  std::int64_t stride;
+  std::int64_t stride, first;
 };
 
 bool is_scalar(const Cell& cell, DType dtype) {
@@ -31,7 +31,7 @@ bool is_scalar(const Cell& cell, DType dtype) {
 
 void run_tiles(void* arg, std::int64_t begin, std::int64_t end, int thread) {
   const PhaseCall& c = *static_cast<PhaseCall*>(arg);
-  c.phase->run(c.state, kernels::TileRange{begin, end, c.scratch + thread * c.stride});
+  c.phase->run(c.state, kernels::TileRange{c.first + begin, c.first + end, c.scratch + thread * c.stride});
 }
 
 }  // namespace
@@ -86,9 +86,11 @@ Status Frame::run_kernel(std::size_t s) {
   }
   for (int p = 0; p < state.work.phase_count; ++p) {
     PhaseCall call{&state.work.phases[p], state.state, core_.scratch.data() + core_.shared_scratch,
-                   core_.thread_scratch};
-    if (!ThreadPool::shared().parallel(core_.threads, call.phase->tiles, run_tiles, &call, &core_.stop)) {
-      return locate(s, stopped(core_.stop));
+                   core_.thread_scratch, 0};
+    for (std::int64_t round = 0; round < call.phase->rounds; ++round, call.first += call.phase->tiles) {
+      if (!ThreadPool::shared().parallel(core_.threads, call.phase->tiles, run_tiles, &call, &core_.stop)) {
+        return locate(s, stopped(core_.stop));
+      }
     }
   }
   if (core_.fault != 0) {

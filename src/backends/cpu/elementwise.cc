@@ -5,6 +5,7 @@
 
 #include "backends/cpu/family.h"
 #include "ops/element.h"
+#include "ops/epilogue.h"
 
 namespace mote::cpu {
 namespace {
@@ -17,7 +18,7 @@ struct ElementwiseStep {
   std::int32_t inputs = 0, op_count = 0;
   std::int32_t operand[ke::kMaxInputs] = {};  // kernel input -> step input
   std::int32_t compute = 0, isa = 0;
-  kernels::EpilogueOp ops[4];
+  kernels::EpilogueOp ops[kernels::kMaxProgramOps];
 };
 
 struct ElementwiseState {
@@ -133,6 +134,32 @@ bool clip_program(const NodeView& n, ElementwiseStep& s) {
   return s.op_count > 0;
 }
 
+// The program of an `elementwise` node; its operands become inputs of the kernel in order.
+bool read_program(const NodeView& n, ElementwiseStep& s) {
+  Result<std::vector<EpilogueStep>> steps = parse_epilogue(n.attr_strings("epilogue"));
+  if (!steps.ok() || steps->empty() || steps->size() > kernels::kMaxProgramOps) return false;
+  auto input_of = [&](int operand) -> int {
+    if (operand < 0) return operand;
+    for (int i = 1; i < s.inputs; ++i) {
+      if (s.operand[i] == operand) return i;
+    }
+    if (s.inputs == ke::kMaxInputs) return ke::kMaxInputs;
+    s.operand[s.inputs] = operand;
+    return s.inputs++;
+  };
+  for (const EpilogueStep& e : *steps) {
+    int x = input_of(e.operand), y = input_of(e.operand2);
+    if (x == ke::kMaxInputs || y == ke::kMaxInputs) return false;
+    s.ops[s.op_count++] = {e.form,
+                           e.opcode,
+                           static_cast<std::int8_t>(x),
+                           static_cast<std::int8_t>(y),
+                           static_cast<float>(e.a),
+                           static_cast<float>(e.b)};
+  }
+  return true;
+}
+
 // Fills the program for the ops of the family; false for any other.
 bool program_of(const NodeView& n, ElementwiseStep& s) {
   std::string_view op = n.node.op->name;
@@ -162,6 +189,7 @@ bool program_of(const NodeView& n, ElementwiseStep& s) {
     s.ops[s.op_count++] = {kernels::Form::kSelect, 0, 1, 2, 0, 0};
     return true;
   }
+  if (op == "elementwise") return read_program(n, s);
   BinaryOp opcode{};
   bool found = false;
   for (const BinaryRow& row : kBinary) {
@@ -239,7 +267,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ElementwiseStep s = from_params<ElementwiseStep>(call.params);
   if (call.outputs.empty() || !call.outputs[0] || s.inputs < 1 || s.inputs > ke::kMaxInputs || s.op_count < 0 ||
-      s.op_count > 4) {
+      s.op_count > kernels::kMaxProgramOps) {
     return invalid("the elementwise program is malformed");
   }
   const TensorView& y = *call.outputs[0];

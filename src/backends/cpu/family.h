@@ -15,6 +15,7 @@ struct Family {
 };
 
 // One per file; listed in families.cc.
+extern const Family along_family;
 extern const Family attention_family;
 extern const Family copy_family;
 extern const Family convert_family;
@@ -23,7 +24,10 @@ extern const Family conv_transpose_family;
 extern const Family dot_family;
 extern const Family elementwise_family;
 extern const Family gather_family;
+extern const Family index_family;
+extern const Family made_family;
 extern const Family norm_family;
+extern const Family pad_family;
 extern const Family pool_family;
 extern const Family quantized_family;
 extern const Family reduce_family;

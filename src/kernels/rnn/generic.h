@@ -44,23 +44,27 @@ MOTE_INLINE void copy_floats(float* to, const float* from, std::int64_t n) {
 void run(const Params& p, TileRange range) noexcept {
   const std::int64_t n = p.hidden, gates = p.gates() * n;
   float* product = reinterpret_cast<float*>(range.scratch);
-  float* h = reinterpret_cast<float*>(range.scratch + p.gates_bytes);
-  float* c = reinterpret_cast<float*>(range.scratch + p.gates_bytes + p.state_bytes);
-  std::byte* inner = range.scratch + p.gates_bytes + 2 * p.state_bytes;
-  for (std::int64_t t = range.begin; t < range.end; ++t) {
+  std::byte* inner = range.scratch + p.gates_bytes;
+  const std::int64_t tiles = p.directions * p.row_tiles, padded = static_cast<std::int64_t>(p.state_bytes) / 4;
+  for (std::int64_t tile = range.begin; tile < range.end; ++tile) {
+    std::int64_t round = tile / tiles, t = tile % tiles, begin = round * p.steps_per_round,
+                 end = begin + p.steps_per_round < p.steps ? begin + p.steps_per_round : p.steps;
+    float *h = p.states + 2 * t * padded, *c = h + padded;
     std::int64_t d = t / p.row_tiles, first = t % p.row_tiles * kRows,
                  rows = p.batch - first < kRows ? p.batch - first : kRows;
     std::int64_t state = (d * p.batch + first) * n;
-    copy_floats(h, p.h0 ? p.h0 + state : nullptr, rows * n);
-    copy_floats(c, p.c0 ? p.c0 + state : nullptr, rows * n);
+    if (round == 0) {
+      copy_floats(h, p.h0 ? p.h0 + state : nullptr, rows * n);
+      copy_floats(c, p.c0 ? p.c0 + state : nullptr, rows * n);
+    }
     dot::Params product_params;
     product_params.a = h;
     product_params.b = p.weights + d * p.packed;
     product_params.c = product;
-    std::int64_t tiles = setup_product(p, rows, &product_params).tiles;
-    for (std::int64_t s = 0; s < p.steps; ++s) {
+    std::int64_t product_tiles = setup_product(p, rows, &product_params).tiles;
+    for (std::int64_t s = begin; s < end; ++s) {
       std::int64_t step = p.reverse[d] ? p.steps - 1 - s : s;
-      p.dot->run(product_params, {0, tiles, inner});
+      p.dot->run(product_params, {0, product_tiles, inner});
       for (std::int64_t r = 0; r < rows; ++r) {
         const float* x = p.x + ((step * p.batch + first + r) * p.directions + d) * gates;
         if (p.lstm) {
@@ -71,6 +75,7 @@ void run(const Params& p, TileRange range) noexcept {
       }
       if (p.y) copy_floats(p.y + ((step * p.directions + d) * p.batch + first) * n, h, rows * n);
     }
+    if (end < p.steps) continue;
     if (p.y_h) copy_floats(p.y_h + state, h, rows * n);
     if (p.y_c) copy_floats(p.y_c + state, c, rows * n);
   }

@@ -47,7 +47,11 @@ Work setup(Params* p) {
     dot::Params d;
     if (r > 0) inner = std::max(inner, setup_product(*p, r, &d).scratch_bytes);
   }
-  return {p->directions * p->row_tiles, p->gates_bytes + 2 * p->state_bytes + inner};
+  std::int64_t tiles = p->directions * p->row_tiles;
+  std::int64_t macs = std::max<std::int64_t>(rows * gates * p->hidden, 1);
+  p->steps_per_round = std::clamp<std::int64_t>(p->dot->tile_macs / macs, 1, std::max<std::int64_t>(p->steps, 1));
+  std::int64_t rounds = std::max<std::int64_t>(1, (p->steps + p->steps_per_round - 1) / p->steps_per_round);
+  return {tiles, rounds, p->gates_bytes + inner, static_cast<std::size_t>(tiles) * 2 * p->state_bytes};
 }
 
 }  // namespace mote::kernels::rnn

@@ -5,9 +5,9 @@
 //   LSTM (gates i, o, f, c)  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')
 //   GRU  (gates z, r, h; the reset acts behind the product)  n = tanh(x_h + r (R_h h + b));  h' = (1 - z) n + z h
 //
-// Layouts as ONNX's: y [steps, directions, batch, hidden], states [directions, batch, hidden]. A tile is one direction
-// of up to kRows rows of the batch: its steps depend on each other, so a tile is as long as the sequence. Class
-// `chain`.
+// Layouts as ONNX's: y [steps, directions, batch, hidden], states [directions, batch, hidden]. A tile is some steps of
+// one direction of up to kRows rows of the batch. Steps depend on each other: tile r * Work::tiles + t is round r of
+// rows t, and goes on from what round r - 1 left in `states`. Class `chain`.
 #pragma once
 
 #include "kernels/dot/dot.h"
@@ -27,8 +27,9 @@ struct Params {
   const float *h0 = nullptr, *c0 = nullptr;            // or null for zeros
   float *y = nullptr, *y_h = nullptr, *y_c = nullptr;  // each may be null
   const dot::Kernel* dot = nullptr;
+  float* states = nullptr;  // shared memory of the size that setup gives
   // By setup.
-  std::int64_t row_tiles = 0, packed = 0;
+  std::int64_t row_tiles = 0, packed = 0, steps_per_round = 1;
   std::size_t gates_bytes = 0, state_bytes = 0;
 
   std::int64_t gates() const { return lstm ? 4 : 3; }
@@ -45,8 +46,9 @@ std::span<const Row> kernels();
 const Row& select(const CpuFeatures& cpu);
 
 struct Work {
-  std::int64_t tiles;
+  std::int64_t tiles, rounds;
   std::size_t scratch_bytes;  // per thread
+  std::size_t shared_bytes;
 };
 Work setup(Params* params);
 

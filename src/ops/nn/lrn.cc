@@ -1,4 +1,5 @@
 // Local response normalisation across channels.
+#include "ops/decompose.h"
 #include "ops/infer_util.h"
 #include "ops/ops.h"
 #include "ops/run_util.h"
@@ -41,6 +42,23 @@ Status run(ReferenceContext& ctx) {
   return {};
 }
 
+// The mean of squares over a window of channels, as a pool along the channels of [N, 1, C, space].
+Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+  ValueId x = node.inputs[0];
+  std::optional<std::int64_t> channels = b.has_rank(x) && b.rank(x) >= 2 ? b.shape(x)[1].known() : std::nullopt;
+  if (!channels) return unsupported("lrn of an unknown number of channels has no decomposition");
+  std::int64_t size = attr_int(*node.op, node.attrs, "size");
+  ValueId square = b.add("reshape", {b.add("mul", {x, x}), b.ints({0, 1, *channels, -1})});
+  ValueId mean = b.add("average_pool", {square},
+                       {{"kernel_shape", std::vector<std::int64_t>{size, 1}},
+                        {"pads", std::vector<std::int64_t>{(size - 1) / 2, 0, size / 2, 0}},
+                        {"count_include_pad", std::int64_t{1}}});
+  auto number = [&](std::string_view name) { return b.scalar(attr_float(*node.op, node.attrs, name), b.dtype(x)); };
+  ValueId base =
+      b.add("add", {b.add("mul", {b.add("reshape", {mean, b.add("shape", {x})}), number("alpha")}), number("bias")});
+  return std::vector{b.add("div", {x, b.add("pow", {base, number("beta")})})};
+}
+
 }  // namespace
 
 MOTE_DEFINE_OP(lrn) = {.name = "lrn",
@@ -50,5 +68,6 @@ MOTE_DEFINE_OP(lrn) = {.name = "lrn",
                        .attrs = kAttrs,
                        .infer = infer};
 MOTE_DEFINE_REFERENCE(lrn) = run;
+MOTE_DEFINE_DECOMPOSITION(lrn) = decompose;
 
 }  // namespace mote
