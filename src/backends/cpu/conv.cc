@@ -47,6 +47,58 @@ void fill_shape(const ConvStep& s, const std::int64_t* x_dims, std::int64_t out_
   }
 }
 
+// Where the taps that count start in the kernel as given, and its extents.
+struct Crop {
+  std::int64_t first[3] = {}, kernel[3] = {1, 1, 1};
+
+  bool whole(const Spatial& window) const { return std::equal(kernel, kernel + 3, window.kernel); }
+};
+
+// Leaves out the outer taps that meet nothing but padding, as those of large dilations on small images do.
+Crop crop_window(const NodeView& n, Spatial& w) {
+  Crop crop;
+  std::copy_n(w.kernel, 3, crop.kernel);
+  for (int a = 0; a < w.rank && n.out_type(0).has_rank(); ++a) {
+    int d = 3 - w.rank + a;
+    std::size_t axis = static_cast<std::size_t>(2 + a);
+    std::optional<std::int64_t> in = (*n.type(0).shape)[axis].known(), out = (*n.out_type(0).shape)[axis].known();
+    if (!in || !out || *in < 1 || *out < 1) continue;
+    auto meets = [&](std::int64_t k) {
+      std::int64_t at = k * w.dilation[d] - w.pad_begin[d];
+      return at < *in && (*out - 1) * w.stride[d] + at >= 0;
+    };
+    std::int64_t first = 0, last = w.kernel[d] - 1;
+    while (first < last && !meets(first)) ++first;
+    while (first < last && !meets(last)) --last;
+    std::int64_t begin = w.pad_begin[d] - first * w.dilation[d],
+                 end = w.pad_end[d] - (w.kernel[d] - 1 - last) * w.dilation[d];
+    if (begin < 0 || end < 0) continue;
+    crop.first[d] = first;
+    w.pad_begin[d] = begin;
+    w.pad_end[d] = end;
+    w.kernel[d] = last - first + 1;
+  }
+  return crop;
+}
+
+// The taps that `crop` leaves of weights [rows, kernel...], as f32 or 16 bits like the source.
+std::vector<std::byte> cropped(const TensorView& plain, const Crop& crop, const Spatial& window, std::int64_t rows) {
+  std::size_t width = static_cast<std::size_t>(bits_of(plain.dtype) / 8);
+  std::vector<std::byte> out;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t i = 0; i < window.kernel[0]; ++i) {
+      for (std::int64_t j = 0; j < window.kernel[1]; ++j) {
+        std::int64_t at =
+            ((r * crop.kernel[0] + crop.first[0] + i) * crop.kernel[1] + crop.first[1] + j) * crop.kernel[2] +
+            crop.first[2];
+        const std::byte* from = plain.data + static_cast<std::size_t>(at) * width;
+        out.insert(out.end(), from, from + static_cast<std::size_t>(window.kernel[2]) * width);
+      }
+    }
+  }
+  return out;
+}
+
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (n.node.op->name != "conv" || n.attr_string("data_layout") != "NCX" || n.attr_string("weight_layout") != "OIX")
     return std::nullopt;
@@ -59,6 +111,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   ConvStep s;
   s.groups = n.attr_int("group");
   if (!read_spatial(n, std::span(wd).subspan(2), s.window)) return std::nullopt;
+  Crop crop = crop_window(n, s.window);
   s.has_bias = n.has(2);
   if (s.has_bias && n.type(2).dtype != DType::f32) return std::nullopt;
   if (!claim_epilogue(n, RowOrder::kChannelsLast, s.epilogue)) return std::nullopt;
@@ -85,9 +138,14 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   Packing p;
   p.operand = 1;
   p.name = std::string("conv.") + std::string(kc::name_of(algorithm));
+  for (int d = 0; d < 3 && !crop.whole(s.window); ++d) {
+    p.name += "." + std::to_string(crop.first[d]) + "+" + std::to_string(s.window.kernel[d]);
+  }
   p.bytes = static_cast<std::size_t>(kc::packed_size(algorithm, shape)) * 4;
-  p.pack = [shape, algorithm, taps, in_group](const TensorView& plain, std::span<std::byte> out) {
-    kc::Weights weights{plain.data, plain.dtype, in_group * taps, taps, 1};
+  p.pack = [=, window = s.window, rows = wd[0] * wd[1]](const TensorView& plain, std::span<std::byte> out) {
+    std::vector<std::byte> part;
+    if (!crop.whole(window)) part = cropped(plain, crop, window, rows);
+    kc::Weights weights{part.empty() ? plain.data : part.data(), plain.dtype, in_group * taps, taps, 1};
     kc::pack(algorithm, shape, weights, reinterpret_cast<float*>(out.data()));
   };
   c.packings.push_back(std::move(p));

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/family.h"
 #include "backends/cpu/spatial.h"
+#include "kernels/idot/depthwise.h"
 #include "kernels/idot/idot.h"
 
 namespace mote::cpu {
@@ -31,6 +32,19 @@ void run_prepare(const void* state, kernels::TileRange range) noexcept {
 void run_products(const void* state, kernels::TileRange range) noexcept {
   const QuantizedState& s = *static_cast<const QuantizedState*>(state);
   s.run(s.params, range);
+}
+
+void run_prepare_depthwise(const void* state, kernels::TileRange range) noexcept {
+  ki::prepare_depthwise(static_cast<const QuantizedState*>(state)->params, range);
+}
+
+std::int64_t taps_of(const QuantizedStep& s) { return s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2]; }
+// One channel in and out per group.
+bool is_depthwise(const QuantizedStep& s) { return s.conv && s.group > 1 && s.n == 1 && s.k == taps_of(s); }
+
+// Bytes of the laid-out weights.
+std::int64_t packed_bytes(const QuantizedStep& s, std::int64_t k, std::int64_t n) {
+  return is_depthwise(s) ? s.group * s.k : ki::packed_size(k, n) * s.group;
 }
 
 // Positions of the operands.
@@ -72,11 +86,15 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s) {
   p.operand = static_cast<std::int32_t>(operand);
   p.name = s.conv ? "iconv" : "idot";
   std::int64_t each = ki::packed_size(s.k, s.n), groups = s.group, k = s.k, n = s.n;
-  std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2];
-  p.bytes = static_cast<std::size_t>(each * groups);
-  bool conv = s.conv, is_signed = s.b_signed;
+  std::int64_t taps = taps_of(s);
+  p.bytes = static_cast<std::size_t>(packed_bytes(s, k, n));
+  bool conv = s.conv, is_signed = s.b_signed, depthwise = is_depthwise(s);
+  if (depthwise) p.name = "iconv.depthwise";
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
     const auto* b = plain.as<std::uint8_t>();
+    for (std::int64_t i = 0; depthwise && i < taps * groups; ++i)
+      out[static_cast<std::size_t>(i % taps * groups + i / taps)] = plain.data[i];
+    if (depthwise) return;
     if (!conv) return ki::pack(b, is_signed, k, n, n, 1, out.data());
     // [group * n, channels, taps]; rows of A hold a tap's channels side by side.
     std::int64_t channels = k / taps;
@@ -261,12 +279,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.c = y.data;
   p.out = y.dtype;
   MOTE_TRY(s.conv ? fill_conv(s, a, y, p) : fill_matmul(s, a, b, y, p));
-  if (s.packed && b.bytes() < ki::packed_size(p.k, p.n) * p.groups) return invalid("too few packed weights");
+  if (s.packed && b.bytes() < packed_bytes(s, p.k, p.n)) return invalid("too few packed weights");
   if (y.count() == 0) return {};
   MOTE_TRY(bind_parameters(in, at, s.linear, p.n * p.groups, a.dtype, p.b_signed ? DType::i8 : DType::u8, y.dtype, p));
   const ki::Row& row = ki::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
-  st->run = row.run;
-  ki::Work w = ki::setup(row, &p);
+  bool depthwise = is_depthwise(s);
+  st->run = depthwise ? row.depthwise : row.run;
+  ki::Work w = depthwise ? ki::setup_depthwise(&p) : ki::setup(row, &p);
   std::size_t shared = (w.shared_bytes + 63) / 64 * 64;
   work.thread_scratch = w.scratch_bytes;
   work.shared_scratch = shared;
@@ -277,7 +296,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     work.shared_scratch += static_cast<std::size_t>(ki::packed_size(p.k, p.n) * p.batch);
     work.add(run_pack, p.batch);
   }
-  work.add(run_prepare, 1);
+  work.add(depthwise ? run_prepare_depthwise : run_prepare, 1);
   work.add(run_products, w.tiles);
   return {};
 }

@@ -1,5 +1,5 @@
 // The products, for the ISA of the including file.
-#include "kernels/idot/idot.h"
+#include "kernels/idot/depthwise.h"
 #include "simd/dot8.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
@@ -233,7 +233,63 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   }
 }
 
+MOTE_INLINE I32 load_a(const std::uint8_t* p, bool is_signed, int n) {
+  if (is_signed) {
+    auto q = reinterpret_cast<const std::int8_t*>(p);
+    return n == kLanes ? load_i8(q) : load_i8_n(q, n);
+  }
+  return n == kLanes ? load_u8(p) : load_u8_n(p, n);
+}
+
+// One pixel: taps that lie in padding add nothing.
+template <class T>
+MOTE_INLINE void depthwise_pixel(const Params& p, const Filters& f, std::int64_t q, T* to) {
+  const Window& w = p.window;
+  const std::int64_t o2 = q % w.out[2], o1 = q / w.out[2] % w.out[1], o0 = q / w.out[2] / w.out[1] % w.out[0],
+                     image = q / w.out[2] / w.out[1] / w.out[0] * w.in[0] * w.in[1] * w.in[2];
+  const I32 zero = set_i32(f.flags[0]);
+  Epilogue e{f.add, nullptr, f.scale, false, f.flags[1]};
+  for (std::int64_t c = 0; c < p.groups; c += kLanes) {
+    const int m = static_cast<int>(p.groups - c < kLanes ? p.groups - c : kLanes);
+    I32 acc = set_i32(0);
+    const std::int32_t* weights = f.weights + c;
+    for (std::int64_t i = 0; i < w.kernel[0]; ++i) {
+      const std::int64_t d = o0 * w.stride[0] - w.pad[0] + i * w.dilation[0];
+      for (std::int64_t j = 0; j < w.kernel[1]; ++j) {
+        const std::int64_t h = o1 * w.stride[1] - w.pad[1] + j * w.dilation[1];
+        const bool inside = d >= 0 && d < w.in[0] && h >= 0 && h < w.in[1];
+        for (std::int64_t l = 0; l < w.kernel[2]; ++l, weights += f.pitch) {
+          const std::int64_t x = o2 * w.stride[2] - w.pad[2] + l * w.dilation[2];
+          if (!inside || x < 0 || x >= w.in[2]) continue;
+          const std::uint8_t* a = p.a + (image + (d * w.in[1] + h) * w.in[2] + x) * p.a_row + c;
+          acc = acc + (load_a(a, p.a_signed, m) - zero) * load(weights);
+        }
+      }
+    }
+    std::int32_t sums[kLanes];
+    store(sums, acc);
+    e.add = f.add + c;
+    e.scale = f.scale + c;
+    finish(e, sums, 0, to + c, m);
+  }
+}
+
+template <class T>
+void depthwise_as(const Params& p, TileRange range) {
+  const Filters f = filters_of(p);
+  const std::int64_t end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
+  for (std::int64_t q = range.begin * p.row_step; q < end; ++q)
+    depthwise_pixel(p, f, q, reinterpret_cast<T*>(p.c) + q * p.c_row);
+}
+
 }  // namespace
+
+// NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
+void depthwise(const Params& p, TileRange range) noexcept {
+  if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
+  if (p.out == DType::u8) return depthwise_as<std::uint8_t>(p, range);
+  depthwise_as<std::int8_t>(p, range);
+}
 
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void run(const Params& p, TileRange range) noexcept {

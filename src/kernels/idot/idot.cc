@@ -5,9 +5,10 @@
 
 namespace mote::kernels::idot {
 
-#define MOTE_IDOT_KERNEL(ns, isa)              \
-  namespace ns {                               \
-  void run(const Params&, TileRange) noexcept; \
+#define MOTE_IDOT_KERNEL(ns, isa)                    \
+  namespace ns {                                     \
+  void run(const Params&, TileRange) noexcept;       \
+  void depthwise(const Params&, TileRange) noexcept; \
   }
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
@@ -15,24 +16,24 @@ namespace mote::kernels::idot {
 namespace {
 
 #if defined(__x86_64__)
-#define MOTE_HAS_avx512vnni &avx512vnni::run, false
-#define MOTE_HAS_avx512 &avx512::run, false
-#define MOTE_HAS_avxvnni &avxvnni::run, false
-#define MOTE_HAS_avx2 &avx2::run, false
+#define MOTE_HAS_avx512vnni &avx512vnni::run, &avx512vnni::depthwise, false
+#define MOTE_HAS_avx512 &avx512::run, &avx512::depthwise, false
+#define MOTE_HAS_avxvnni &avxvnni::run, &avxvnni::depthwise, false
+#define MOTE_HAS_avx2 &avx2::run, &avx2::depthwise, false
 #else
-#define MOTE_HAS_avx512vnni nullptr, false
-#define MOTE_HAS_avx512 nullptr, false
-#define MOTE_HAS_avxvnni nullptr, false
-#define MOTE_HAS_avx2 nullptr, false
+#define MOTE_HAS_avx512vnni nullptr, nullptr, false
+#define MOTE_HAS_avx512 nullptr, nullptr, false
+#define MOTE_HAS_avxvnni nullptr, nullptr, false
+#define MOTE_HAS_avx2 nullptr, nullptr, false
 #endif
 #if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run, true
-#define MOTE_HAS_neondot &neondot::run, true
+#define MOTE_HAS_neon &neon::run, &neon::depthwise, true
+#define MOTE_HAS_neondot &neondot::run, &neondot::depthwise, true
 #else
-#define MOTE_HAS_neon nullptr, true
-#define MOTE_HAS_neondot nullptr, true
+#define MOTE_HAS_neon nullptr, nullptr, true
+#define MOTE_HAS_neondot nullptr, nullptr, true
 #endif
-#define MOTE_HAS_scalar &scalar::run, false
+#define MOTE_HAS_scalar &scalar::run, &scalar::depthwise, false
 
 constexpr Row kRows[] = {
 #define MOTE_IDOT_KERNEL(ns, isa) {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_HAS_##ns},

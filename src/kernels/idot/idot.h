@@ -79,7 +79,7 @@ struct Row {
   const char* name;
   Isa isa;
   Numerics numerics;
-  KernelFn<Params> run;
+  KernelFn<Params> run, depthwise;  // depthwise: see depthwise.h
   bool signed_a;
 };
 

@@ -1,4 +1,4 @@
-#include "kernels/idot/idot.h"
+#include "kernels/idot/depthwise.h"
 
 #include <gtest/gtest.h>
 
@@ -199,6 +199,68 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
           ASSERT_EQ(y[static_cast<std::size_t>(q * p.c_row + n)], t.expected(s, n))
               << row.name << " round " << round << " pixel " << q << " channel " << n;
         }
+      }
+    }
+  }
+}
+
+TEST(IntegerDot, EveryRowConvolvesDepthwiseExactly) {
+  std::mt19937 random(12);
+  for (int round = 0; round < 40; ++round) {
+    Product t;
+    std::int64_t channels = 2 + static_cast<std::int64_t>(random() % 50),
+                 kh = 1 + static_cast<std::int64_t>(random() % 3);
+    fill(t, {1, channels, kh * 3, 1}, random);
+    Params& p = t.p;
+    p.n = 1;
+    p.groups = channels;
+    Window& w = p.window;
+    w.channels = 1;
+    w.in[1] = 5;
+    w.in[2] = 4 + static_cast<std::int64_t>(random() % 7);
+    w.kernel[1] = kh;
+    w.kernel[2] = 3;
+    for (int d = 1; d < 3; ++d) {
+      w.stride[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      w.pad[d] = static_cast<std::int64_t>(random() % 3);
+      w.out[d] = (w.in[d] + 2 * w.pad[d] - w.kernel[d]) / w.stride[d] + 1;
+    }
+    p.m = 2 * w.out[1] * w.out[2];
+    p.a_row = channels + 1;
+    p.c_row = channels + 2;
+    std::int64_t bytes = 2 * w.in[1] * w.in[2] * p.a_row - 1;
+    testing::Data data((bytes + 3) / 4);
+    auto* x = reinterpret_cast<std::uint8_t*>(data.get() + data.size()) - bytes;
+    for (std::int64_t i = 0; i < bytes; ++i) x[i] = static_cast<std::uint8_t>(random());
+    p.a = x;
+    p.b = reinterpret_cast<const std::byte*>(t.b.data());  // [taps][channels] already
+    for (const Row& row : kernels()) {
+      if (!row.run || !active_cpu().has(row.isa)) continue;
+      Params q = p;
+      std::vector<std::byte> y(static_cast<std::size_t>(p.m * p.c_row * 4));
+      q.c = y.data();
+      Work work = setup_depthwise(&q);
+      testing::Scratch shared(work.shared_bytes);
+      q.shared = shared.get();
+      prepare_depthwise(q, {0, 1, nullptr});
+      testing::run_in_parts(row.depthwise, q, work.tiles, 0, 2);
+      for (std::int64_t at = 0; at < p.m * channels; ++at) {
+        std::int64_t pixel = at / channels, c = at % channels;
+        std::int64_t o2 = pixel % w.out[2], o1 = pixel / w.out[2] % w.out[1], image = pixel / w.out[2] / w.out[1];
+        std::int64_t s = t.bias[static_cast<std::size_t>(c)];
+        for (std::int64_t i = 0; i < kh * 3; ++i) {
+          std::int64_t h = o1 * w.stride[1] - w.pad[1] + i / 3, l = o2 * w.stride[2] - w.pad[2] + i % 3;
+          if (h < 0 || h >= w.in[1] || l < 0 || l >= w.in[2]) continue;
+          s += (value(x[((image * w.in[1] + h) * w.in[2] + l) * p.a_row + c], p.a_signed) -
+                value(t.a_zero, p.a_signed)) *
+               (value(t.b[static_cast<std::size_t>(i * channels + c)], p.b_signed) -
+                value(t.zeros[t.zeros.size() == 1 ? 0 : static_cast<std::size_t>(c)], p.b_signed));
+        }
+        std::int64_t i = pixel * p.c_row + c;
+        std::int64_t got = p.out == DType::i32
+                               ? reinterpret_cast<std::int32_t*>(y.data())[i]
+                               : value(reinterpret_cast<std::uint8_t*>(y.data())[i], p.out == DType::i8);
+        ASSERT_EQ(got, t.expected(s, c)) << row.name << " round " << round << " pixel " << pixel << " channel " << c;
       }
     }
   }
