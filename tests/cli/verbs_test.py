@@ -23,6 +23,24 @@ class Help(program.Case):
         self.assertRegex(self.ok("--version").out, r"^mote \d+\.\d+\.\d+\n$")
 
 
+class Documents(program.Case):
+    def test_name_every_key_of_the_results(self):
+        """docs/program.md has a row for every verb, with all keys of its JSON."""
+        with open(os.path.join(ROOT, "docs/program.md")) as f:
+            table = f.read().split("## Results as JSON")[1].split("## ")[0]
+        rows = {row.split("`")[1]: set(row.split("`")[3::2]) for row in table.splitlines() if row.startswith("| `")}
+        wrong = self.write("wrong.npz", onnx.npz({"logits": onnx.npy((1, 1), [0])}))
+        results = {"run": ["--image", png(1)], "inspect": ["--nodes"], "plan": [], "bench": ["--seconds", "0", "--batch", "2"], "profile": ["--seconds", "0"],
+                   "compare": ["--image", png(1), "--target", "reference", "--layers"], "convert": ["-o", "m.mote"], "verify": []}
+        for verb, options in results.items():
+            self.assertEqual(set(self.ok(verb, DIGITS, *options, "--json").json) - rows[verb], set(), verb)
+        row = self.mote("compare", DIGITS, "--image", png(1), "--golden", wrong, "--json").json["outputs"][0]
+        self.assertEqual(set(row) - rows["compare"], set())
+        top = self.ok("run", DIGITS, "--image", png(1), "--json").json["images"][0]
+        self.assertEqual((set(top) | set(top["top"][0])) - rows["run"], set())
+        self.assertEqual(set(VERBS) - {"ops", "doctor"} - set(rows), set())
+
+
 class Terminal(program.Case):
     def test_colour_and_progress_on_a_terminal_only(self):
         run, bench = ("run", DIGITS, "--image", png(7)), ("bench", DIGITS, "--seconds", "0", "--warmup", "0")
