@@ -227,13 +227,66 @@ Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::u
   return index;
 }
 
+namespace {
+
+// The stored matrix as its transposes would have it, uncast; nothing where other transforms or encodings are in the
+// way.
+std::optional<TensorView> stored_matrix(const Constant& c) {
+  bool narrow = c.stored_dtype == DType::f16 || c.stored_dtype == DType::bf16;
+  if (c.encoding != Encoding::kPlain || c.stored_shape.size() != 2 || (!narrow && c.stored_dtype != DType::f32))
+    return std::nullopt;
+  std::optional<std::int64_t> count = element_count(c.stored_shape);
+  if (!count || static_cast<std::int64_t>(c.stored().size()) < bytes_of(c.stored_dtype, *count)) return std::nullopt;
+  TensorView v = TensorView::of(const_cast<std::byte*>(c.stored().data()), c.stored_dtype, c.stored_shape);
+  for (const Transform& t : c.transforms) {
+    bool widens = t.kind == Transform::Kind::kCast && t.dtype == DType::f32;
+    if (t.kind == Transform::Kind::kTranspose) {
+      if (t.ints[0] == 0) continue;
+      std::swap(v.dims[0], v.dims[1]);
+      std::swap(v.strides[0], v.strides[1]);
+    } else if (!widens) {
+      return std::nullopt;
+    }
+  }
+  return v;
+}
+
+// Packs `whole`, the stored bytes of `c`, piece by piece in the order of the file and drops the pages behind.
+Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& packing, std::span<std::byte> out) {
+  constexpr std::int64_t kPart = std::int64_t{4} << 20, kStep = 64;
+  int axis = whole.strides[0] >= whole.strides[1] ? 0 : 1;
+  std::int64_t row = whole.dims[1 - axis] * bits_of(whole.dtype) / 8;
+  std::int64_t rows = std::max(kPart / std::max<std::int64_t>(row, 1) / kStep, std::int64_t{1}) * kStep;
+  bool aligned = reinterpret_cast<std::uintptr_t>(whole.data) % 4 == 0;
+  Buffer copy;
+  if (!aligned) {
+    MOTE_ASSIGN(copy, Buffer::allocate(rows * row, c.name));
+  }
+  for (std::int64_t begin = 0; begin < whole.dims[axis]; begin += rows) {
+    TensorView part = whole;
+    part.dims[axis] = std::min(rows, whole.dims[axis] - begin);
+    part.data = whole.data + begin * row;
+    if (!aligned) {
+      std::memcpy(copy.data(), part.data, static_cast<std::size_t>(part.dims[axis] * row));
+      part.data = copy.data();
+    }
+    packing.pack_part(part, axis, begin, out);
+    c.source->drop(c.offset + static_cast<std::size_t>(begin * row), static_cast<std::size_t>(part.dims[axis] * row));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::int32_t> ConstantPool::packed(ConstantId id, const Packing& packing) {
   if (auto it = done_.find({id, packing.name}); it != done_.end()) return it->second;
   const Constant& c = module_.constants[at(id)];
   MOTE_TRY(charge(static_cast<std::int64_t>(packing.bytes), c));
   MOTE_ASSIGN(Buffer b,
               Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(packing.bytes), 1), c.name, true));
-  {
+  if (std::optional<TensorView> whole = packing.pack_part ? stored_matrix(c) : std::nullopt) {
+    MOTE_TRY(pack_in_parts(c, *whole, packing, b.bytes()));
+  } else {
     ScopedCharge working(budget_);
     MOTE_TRY(working.charge(working_bytes(c), c.name));
     MOTE_ASSIGN(PlainConstant p, materialise(c));

@@ -50,6 +50,13 @@ Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
       kd::pack(source, k, n, reinterpret_cast<float*>(out.data()) + b * each, k * kd::kPanel);
     }
   };
+  if (rank != 2 || w.type.dtype != DType::f32) return p;
+  p.pack_part = [=](const TensorView& part, int axis, std::int64_t begin, std::span<std::byte> out) {
+    const int k_axis = trans ? 1 : 0, n_axis = 1 - k_axis;
+    kd::PackSource source{part.data, part.dtype, part.strides[k_axis], part.strides[n_axis]};
+    float* to = reinterpret_cast<float*>(out.data()) + (axis == k_axis ? begin * kd::kPanel : begin * k);
+    kd::pack(source, part.dims[k_axis], part.dims[n_axis], to, k * kd::kPanel);
+  };
   return p;
 }
 
