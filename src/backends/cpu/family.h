@@ -26,6 +26,7 @@ extern const Family elementwise_family;
 extern const Family gather_family;
 extern const Family index_family;
 extern const Family made_family;
+extern const Family move_family;
 extern const Family norm_family;
 extern const Family pad_family;
 extern const Family pool_family;
