@@ -67,6 +67,7 @@ double peak_rss_mb();
 struct ModelOptions {
   std::string path;
   int threads = 0;
+  std::int64_t state_capacity = 0;
   std::vector<std::string> shapes, dims, states, plugins;
   std::string signature, precision = "f32", target, max_ram, deadline;
   bool reproducible = false;

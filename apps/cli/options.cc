@@ -16,6 +16,8 @@ void ModelOptions::add(CLI::App& app, bool positional) {
   app.add_option("--shape", shapes, "NAME=1,3,224,224: the shape of an input")->take_all();
   app.add_option("--dim", dims, "SYMBOL=N: the extent of a named dimension")->take_all();
   app.add_option("--state", states, "INPUT=OUTPUT: an output of one run is an input of the next")->take_all();
+  app.add_option("--state-capacity", state_capacity, "positions that growing states have room for from the start")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--signature", signature, "entry point, where the model has several");
   app.add_option("--precision", precision, "f32, or bf16 or f16: what weights are rounded to; arithmetic is in f32")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
@@ -103,6 +105,7 @@ Result<SessionOptions> ModelOptions::session(const Model& model) const {
     o.max_bytes = bytes - weights;
   }
   o.seed = seed;
+  o.state_capacity = state_capacity;
   return o;
 }
 

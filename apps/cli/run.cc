@@ -20,7 +20,7 @@ struct Options {
   ArrayOptions arrays;
   std::string outputs, labels, until;
   std::vector<std::string> dump;
-  int top = 5;
+  int top = 5, steps = 1;
 };
 
 Result<std::vector<std::string>> find_labels(const Options& o, const Model& model) {
@@ -170,7 +170,7 @@ Status run_batches(const Options& o, const Model& model, Session& session, Answe
     if (!batches.empty()) arrays.back() = std::move(batches[b]);
     MOTE_TRY(bind_inputs(session, arrays));
     double start = now_ms();
-    MOTE_TRY(session.run(run));
+    for (int step = 0; step < o.steps; ++step) MOTE_TRY(session.run(run));
     a.run_ms += now_ms() - start;
     MOTE_ASSIGN(auto outputs, output_arrays(session));
     results.push_back(std::move(outputs));
@@ -226,6 +226,8 @@ void register_run(CLI::App& app, int& exit_code) {
   verb->add_option("--labels", o->labels,
                    "a file with one name per line, or imagenet, or digits; default: what the model says");
   verb->add_option("--top", o->top, "how many classes to print")->check(CLI::Range(1, 1000000));
+  verb->add_option("--steps", o->steps, "run this often with the same inputs, carrying states; gives the last results")
+      ->check(CLI::PositiveNumber);
   verb->add_option("--until", o->until, "run no further than this node, and give its results");
   verb->add_option("--dump", o->dump, "give these nodes' results as well")->take_all();
   set_action(*verb, exit_code, [o] { return run(*o); });

@@ -16,6 +16,7 @@ Result<FileFormat> file_format(const std::string& path);
 struct ConvertOptions {
   LoadOptions load;                  // what a prepared plan is made for
   std::vector<std::string> targets;  // .mote: "host", an instruction set, "aarch64", "all"; empty: host
+  bool keep_module = true;           // .mote: the module beside the plans, so that it can be prepared for other targets
 };
 
 // Reads `from`, whatever its format, and writes `to`. Nothing is left half-written: `to` appears whole or not at all.

@@ -105,6 +105,9 @@ struct SessionOptions {
   std::int64_t max_bytes = 0;  // arena, states, outputs; 0: no limit
   std::uint64_t seed = 0;
   std::string signature;  // "": the model's first, which LoadOptions::signature chooses
+  // Positions that growing states have room for from the start, so that runs up to there take no memory. 0: room
+  // doubles when it is needed, unless the model states how far its symbol may go.
+  std::int64_t state_capacity = 0;
 };
 
 // The time one step took in the last profiled run.
@@ -146,7 +149,8 @@ class Session {
 
   Status run(const RunOptions& options = {});
 
-  // Valid until the next run.
+  // Valid until the next run; dense and row-major. Asking for the output of a growing state copies it. Empty data where
+  // the memory limit leaves no room for that copy.
   const TensorView& output(int i) const;
   template <class T>
   std::span<const T> output(int i) const {

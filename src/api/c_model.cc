@@ -207,6 +207,13 @@ mote_code mote_options_set_seed(mote_options* options, uint64_t seed) {
   return MOTE_OK;
 }
 
+mote_code mote_options_set_state_capacity(mote_options* options, int64_t positions) {
+  MOTE_NEED(options);
+  if (positions < 0) return report(mote::invalid("a capacity cannot be negative"));
+  options->session.state_capacity = positions;
+  return MOTE_OK;
+}
+
 mote_code mote_options_set_signature(mote_options* options, const char* signature) {
   MOTE_NEED(options);
   options->load.signature = options->session.signature = signature ? signature : "";

@@ -70,7 +70,7 @@ Result<std::vector<std::string>> isas_of(const std::vector<std::string>& targets
   return out;
 }
 
-Status write_mote(const Module& module, const std::string& path, const ConvertOptions& options) {
+Status write_mote(Module module, const std::string& path, const ConvertOptions& options) {
   MOTE_ASSIGN(std::vector<std::string> isas, isas_of(options.targets));
   Budget budget(options.load.max_bytes > 0 ? options.load.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
   std::vector<Plan> plans;
@@ -84,7 +84,24 @@ Status write_mote(const Module& module, const std::string& path, const ConvertOp
   }
   std::vector<const Plan*> list;
   for (const Plan& p : plans) list.push_back(&p);
-  return api::save_plans(list, path);
+  if (!options.keep_module) return api::save_plans(list, path);
+  MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options.load));
+  MOTE_TRY(fix(module, with));
+  return api::save_plans(list, path, &module);
+}
+
+Result<Module> read_source(std::shared_ptr<const Source> source, const std::string& path, const LoadOptions& options) {
+  if (api::recognise(source->bytes()) != api::Format::kMote)
+    return api::read_module(std::move(source), api::folder_of(path), options);
+  Result<PlanFile> file = PlanFile::open(std::move(source));
+  if (!file.ok()) return api::in_file(std::move(file).status(), path, api::Format::kMote);
+  if (!file->has_module()) {
+    return unsupported("the file holds no module, only plans").at(path).hint("convert the model it was made from");
+  }
+  Result<Module> module = api::module_of(*file, options.ops.get());
+  if (!module.ok()) return api::in_file(std::move(module).status(), path, api::Format::kMote);
+  if (Status s = api::prefer_signature(module->signatures, options.signature); !s.ok()) return std::move(s).at(path);
+  return module;
 }
 
 }  // namespace
@@ -98,15 +115,10 @@ Result<FileFormat> file_format(const std::string& path) {
 
 Status convert(const std::string& from, const std::string& to, FileFormat format, const ConvertOptions& options) {
   MOTE_ASSIGN(auto source, api::map_file(from));
-  if (api::recognise(source->bytes()) == api::Format::kMote) {
-    return unsupported("a prepared file holds no module to convert")
-        .at(from)
-        .hint("convert the model it was made from");
-  }
-  MOTE_ASSIGN(Module module, api::read_module(source, api::folder_of(from), options.load));
+  MOTE_ASSIGN(Module module, read_source(std::move(source), from, options.load));
   if (format == FileFormat::kMote) {
     api::note_quantization(module);
-    Status s = write_mote(module, to, options);
+    Status s = write_mote(std::move(module), to, options);
     return s.ok() ? Status() : std::move(s).at(from);
   }
   MOTE_ASSIGN(PrepareOptions with, api::prepare_options(options.load));
@@ -142,13 +154,19 @@ Result<std::string> verify_plans(std::shared_ptr<const Source> source, const Loa
   MOTE_TRY(api::check_fixed(options, source->name));
   MOTE_TRY(verify_data(source->bytes()));
   std::size_t bytes = source->bytes().size();
-  MOTE_ASSIGN(PlanFile file, read_plans(std::move(source)));
-  std::vector<std::string> targets;
-  for (Plan& p : file.plans) {
-    MOTE_TRY(api::prefer_signature(p.signatures, options.signature));
-    targets.push_back(p.target);
+  MOTE_ASSIGN(PlanFile file, PlanFile::open(std::move(source)));
+  for (std::size_t i = 0; i < file.targets().size(); ++i) {
+    MOTE_ASSIGN(Plan plan, file.plan(i));
+    MOTE_TRY(api::prefer_signature(plan.signatures, options.signature));
   }
-  return concat(".mote: ", bytes, " bytes, all hashes agree; plans for ", join(targets));
+  std::string module = ", no module";
+  if (file.has_module()) {
+    MOTE_ASSIGN(Module m, api::module_of(file, options.ops.get()));
+    std::size_t nodes = 0;
+    for (const Function& f : m.functions) nodes += f.nodes.size();
+    module = concat(" and a module of ", nodes, " nodes");
+  }
+  return concat(".mote: ", bytes, " bytes, all hashes agree; plans for ", join(file.targets()), module);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "backends/cpu/cpu.h"
 #include "backends/reference/reference.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -223,36 +224,59 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   return link_plan(std::move(plan), options.ops);
 }
 
+Result<Module> module_of(const PlanFile& file, const OpRegistry* ops) {
+  MOTE_ASSIGN(Module module, file.module(CombinedOps(ops)));
+  MOTE_TRY(verify(module));
+  return module;
+}
+
+namespace {
+
+Result<std::shared_ptr<const LinkedPlan>> saved_plan(const PlanFile& file, std::size_t index,
+                                                     const LoadOptions& options) {
+  MOTE_ASSIGN(Plan plan, file.plan(index));
+  if (options.reproducible && !plan.reproducible) {
+    return invalid("the plan was not prepared to give the same bits on every CPU")
+        .hint("mote convert MODEL -o MODEL.mote --reproducible");
+  }
+  MOTE_TRY(prefer_signature(plan.signatures, options.signature));
+  Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
+  MOTE_TRY(budget.charge(static_cast<std::int64_t>(plan.weight_bytes()), "weights"));
+  return link_plan(std::move(plan), options.ops);
+}
+
+Result<std::shared_ptr<const LinkedPlan>> prepared_again(const PlanFile& file, const std::string& name,
+                                                         const LoadOptions& options) {
+  log(LogLevel::kWarning, concat(name, ": prepared again, since its plans are for ", join(file.targets())));
+  MOTE_ASSIGN(Module module, module_of(file, options.ops.get()));
+  MOTE_TRY(prefer_signature(module.signatures, options.signature));
+  return build(std::move(module), options);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source,
                                                     const LoadOptions& options) {
   std::string name = source->name;
-  Result<PlanFile> file = read_plans(source);
+  Result<PlanFile> file = PlanFile::open(source);
   if (!file.ok()) return in_file(std::move(file).status(), name, Format::kMote);
-  Plan* best = nullptr;
-  std::string targets;
   bool any = options.target.empty() || options.target == "host";
-  for (Plan& plan : file->plans) {
-    targets += (targets.empty() ? "" : ", ") + plan.target;
-    std::optional<Isa> isa = isa_of(plan.target);
-    if (!isa || !active_cpu().has(*isa) || (!any && plan.target != options.target)) continue;
-    if (!best || *isa_of(best->target) < *isa) best = &plan;
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < file->targets().size(); ++i) {
+    const std::string& target = file->targets()[i];
+    std::optional<Isa> isa = isa_of(target);
+    if (!isa || !active_cpu().has(*isa) || (!any && target != options.target)) continue;
+    if (!best || *isa_of(file->targets()[*best]) < *isa) best = i;
   }
-  if (!best) {
+  std::optional<Isa> asked = isa_of(options.target);
+  bool known = any || options.target == "reference" || (asked && active_cpu().has(*asked));
+  if (!best && (!file->has_module() || !known)) {
     std::string wanted = any ? concat("this CPU is ", name_of(active_cpu().best())) : "not for " + options.target;
-    return unsupported(concat("the file holds plans for ", targets, ", ", wanted))
+    return unsupported(concat("the file holds plans for ", join(file->targets()), ", ", wanted))
         .at(name)
         .hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
   }
-  if (options.reproducible && !best->reproducible) {
-    return invalid("the plan was not prepared to give the same bits on every CPU")
-        .at(name)
-        .hint("mote convert MODEL -o MODEL.mote --reproducible");
-  }
-  if (Status s = prefer_signature(best->signatures, options.signature); !s.ok()) return std::move(s).at(name);
-  Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
-  if (Status s = budget.charge(static_cast<std::int64_t>(best->weight_bytes()), "weights"); !s.ok())
-    return std::move(s).at(name);
-  Result<std::shared_ptr<const LinkedPlan>> linked = link_plan(std::move(*best), options.ops);
+  auto linked = best ? saved_plan(*file, *best, options) : prepared_again(*file, name, options);
   if (!linked.ok()) return in_file(std::move(linked).status(), name, Format::kMote);
   return linked;
 }
@@ -266,9 +290,10 @@ Status check_fixed(const LoadOptions& o, const std::string& name) {
       .hint("give these options to mote convert, with the model it was made from");
 }
 
-Status save_plans(std::span<const Plan* const> plans, const std::string& path) {
+Status save_plans(std::span<const Plan* const> plans, const std::string& path, const Module* module) {
   MOTE_ASSIGN(FileWriter out, FileWriter::create(path));
-  MOTE_TRY(write_plans(plans, [&](std::span<const std::byte> bytes) { return out.write(bytes); }));
+  MOTE_TRY(write_plans(
+      plans, [&](std::span<const std::byte> bytes) { return out.write(bytes); }, module));
   return out.commit();
 }
 

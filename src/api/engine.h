@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "mote/model.h"
+#include "plan/file.h"
 #include "prepare/prepare.h"
 #include "runtime/context.h"
 
@@ -54,12 +55,15 @@ Result<PrepareOptions> prepare_options(const LoadOptions& options);
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
 Result<std::shared_ptr<const LinkedPlan>> link_plan(Plan plan, std::shared_ptr<const OpRegistry> ops);
 
-// The plan of a `.mote` file that suits this CPU best. Of the options, ops, max_bytes and signature count.
+// The verified module that the plans of a `.mote` file were made from.
+Result<Module> module_of(const PlanFile& file, const OpRegistry* ops);
+// The plan of a `.mote` file that suits this CPU best; where none does, its module is prepared again, and the log says
+// so. Of the options, ops, target, reproducible, max_bytes and signature count.
 Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source,
                                                     const LoadOptions& options = {});
 // A prepared file's shapes, states and outputs are fixed: refuses options that would change them.
 Status check_fixed(const LoadOptions& options, const std::string& name);
-Status save_plans(std::span<const Plan* const> plans, const std::string& path);
+Status save_plans(std::span<const Plan* const> plans, const std::string& path, const Module* module = nullptr);
 Status save_plan(const LinkedPlan& linked, const std::string& path);
 
 PlanInfo describe(const LinkedPlan& linked);

@@ -108,11 +108,10 @@ std::vector<ModelInfo::Node> graph_of(const Function& f) {
 Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, const LoadOptions& options, ModelInfo info) {
   std::string name = source->name;
   MOTE_TRY(api::check_fixed(options, name));
-  Result<PlanFile> file = read_plans(std::move(source));
-  if (!file.ok()) return api::in_file(std::move(file).status(), name, api::Format::kMote);
-  if (file->plans.empty()) return invalid("the file holds no plan").at(name);
-  for (const Plan& p : file->plans) info.targets.push_back(p.target);
-  Plan& plan = file->plans.front();
+  Result<std::vector<Plan>> plans = read_plans(std::move(source));
+  if (!plans.ok()) return api::in_file(std::move(plans).status(), name, api::Format::kMote);
+  for (const Plan& p : *plans) info.targets.push_back(p.target);
+  Plan& plan = plans->front();
   if (Status s = api::prefer_signature(plan.signatures, options.signature); !s.ok()) return std::move(s).at(name);
   for (const PlanSignature& s : plan.signatures) {
     ModelInfo::Signature out{s.name, api::ports(plan, s, true), api::ports(plan, s, false), {}};

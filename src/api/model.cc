@@ -31,6 +31,7 @@ struct Session::Impl {
   std::unique_ptr<Context> context;
   std::vector<Port> inputs, outputs;
   std::vector<StepTime> times;
+  std::vector<TensorView> dense;  // of outputs that are strided
   bool profile = false;
 };
 
@@ -102,6 +103,7 @@ Result<Session> Model::session(const SessionOptions& options) const {
   o.threads = options.threads;
   if (options.max_bytes > 0) o.max_bytes = options.max_bytes;
   o.seed = options.seed;
+  o.state_capacity = options.state_capacity;
   const Plan& plan = impl_->linked->plan;
   if (!options.signature.empty()) {
     auto it = std::find_if(plan.signatures.begin(), plan.signatures.end(),
@@ -166,7 +168,15 @@ Status Session::run(const RunOptions& options) {
   return impl_->context->run(run);
 }
 
-const TensorView& Session::output(int i) const { return impl_->context->output(i); }
+const TensorView& Session::output(int i) const {
+  const TensorView& view = impl_->context->output(i);
+  if (view.dense()) return view;
+  impl_->dense.resize(impl_->outputs.size());
+  TensorView& copy = impl_->dense[static_cast<std::size_t>(i)];
+  Result<TensorView> dense = impl_->context->dense_output(i);
+  copy = dense.ok() ? *dense : TensorView();
+  return copy;
+}
 bool Session::output_present(int i) const { return impl_->context->output_present(i); }
 
 std::vector<TensorView> Session::output_list(int i) const {

@@ -8,14 +8,50 @@
 
 #include "base/text.h"
 
+#if MOTE_FILES
+#include <sys/mman.h>
+#endif
+
+// Whether AddressSanitizer watches the heap.
+#if defined(__SANITIZE_ADDRESS__)
+#define MOTE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MOTE_ASAN 1
+#endif
+#endif
+
 namespace mote {
 namespace {
 
+// Large buffers are pages of their own, given back to the system at once: from the heap, what weights leave behind
+// while they are packed would stay with the process. Under AddressSanitizer all come from the heap, which it watches.
+#if MOTE_FILES && !defined(MOTE_ASAN)
+constexpr std::size_t kOwnPages = 128 << 10;
+#else
+constexpr std::size_t kOwnPages = SIZE_MAX;
+#endif
+
 void* default_allocate(void*, std::size_t bytes, std::size_t alignment) {
+#if MOTE_FILES
+  if (bytes >= kOwnPages) {
+    void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? nullptr : pages;
+  }
+#endif
   void* p = nullptr;
   return posix_memalign(&p, alignment, bytes) == 0 ? p : nullptr;
 }
-void default_release(void*, void* memory, std::size_t) { std::free(memory); }
+
+void default_release(void*, void* memory, [[maybe_unused]] std::size_t bytes) {
+#if MOTE_FILES
+  if (bytes >= kOwnPages) {
+    munmap(memory, bytes);
+    return;
+  }
+#endif
+  std::free(memory);
+}
 
 constexpr AllocatorHook kDefault = {default_allocate, default_release, nullptr};
 constinit AllocatorHook allocator = kDefault;

@@ -86,14 +86,18 @@ struct alignas(64) Slot {
   }
 };
 
+// Tiles between two looks at `stop`: one where there is a deadline to keep.
+std::int64_t max_chunk(const Stop* stop) { return stop && stop->deadline_ns != 0 ? 1 : ThreadPool::kMaxChunk; }
+
 bool run_alone(std::int64_t tiles, TaskFn fn, void* arg, const Stop* stop) {
   if (!stop) {
     fn(arg, 0, tiles, 0);
     return true;
   }
-  for (std::int64_t begin = 0; begin < tiles; begin += ThreadPool::kMaxChunk) {
+  std::int64_t chunk = max_chunk(stop);
+  for (std::int64_t begin = 0; begin < tiles; begin += chunk) {
     if (stop->requested()) return false;
-    fn(arg, begin, std::min(begin + ThreadPool::kMaxChunk, tiles), 0);
+    fn(arg, begin, std::min(begin + chunk, tiles), 0);
   }
   return true;
 }
@@ -254,7 +258,7 @@ bool ThreadPool::parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg,
   slot->arg = arg;
   slot->stop = stop;
   slot->tiles = tiles;
-  slot->chunk = std::clamp<std::int64_t>(tiles / (threads * 4), 1, kMaxChunk);
+  slot->chunk = std::clamp<std::int64_t>(tiles / (threads * 4), 1, max_chunk(stop));
   slot->threads = threads;
   slot->float_mode = float_mode();
   slot->next.store(0, std::memory_order_relaxed);

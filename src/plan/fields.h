@@ -90,7 +90,8 @@ void each(A& a, PlanState& s) {
   a.text(s.name);
   a.number(s.input);
   a.number(s.output);
-  a.flag(s.in_place);
+  a.number(s.axis);
+  a.number(s.capacity);
 }
 
 template <class A>

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <unordered_map>
 
+#include "ir/elements.h"
+#include "ir/text.h"
 #include "plan/fields.h"
 #include "plan/hash.h"
 #include "plan/verify.h"
@@ -16,10 +19,12 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr char kMagic[8] = {'M', 'O', 'T', 'E', 'P', 'L', 'A', 'N'};
 constexpr std::uint64_t kSectionAlign = 64 << 10, kDataAlign = 64;
+constexpr std::uint64_t kLarge = 64 << 10, kPage = 4096;  // constants that get pages of their own
+constexpr std::string_view kDataName = "data";            // what the module's text calls the data section
 constexpr std::size_t kHeaderBytes = 32, kEntryBytes = 32;
 constexpr std::uint32_t kMaxSections = 64;
 
-enum SectionKind : std::uint32_t { kPlan = 1, kData = 2 };
+enum SectionKind : std::uint32_t { kPlan = 1, kData = 2, kModule = 3 };
 
 struct Section {
   std::uint32_t kind = 0, reserved = 0;
@@ -179,44 +184,108 @@ Status zeros(const WriteBytes& write, std::uint64_t n) {
   return {};
 }
 
-// The plan with its constants' offsets as they will be in its data section.
-struct Laid {
-  std::vector<std::byte> plan;
-  std::uint64_t data_size = 0;
+// The hash of a data section, piece by piece: of the hashes of its chunks.
+class DataHash {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      std::size_t n = std::min(bytes.size(), kChunk - held_.size());
+      if (held_.empty() && n == kChunk) {
+        take(bytes.first(n));
+      } else {
+        held_.insert(held_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
+        if (held_.size() == kChunk) flush();
+      }
+      bytes = bytes.subspan(n);
+    }
+  }
+  std::uint64_t get() {
+    if (!held_.empty()) flush();
+    return hash_;
+  }
+
+ private:
+  static constexpr std::size_t kChunk = 64 << 10;
+  void take(std::span<const std::byte> chunk) { hash_ = hash_ * 0x9e3779b97f4a7c15u + hash64(chunk); }
+  void flush() {
+    take(held_);
+    held_.clear();
+  }
+  std::vector<std::byte> held_;
+  std::uint64_t hash_ = 0;
 };
 
-Laid lay_out(const Plan& plan) {
-  Plan copy = plan;
-  Laid laid;
-  for (PlanConstant& c : copy.constants) {
-    laid.data_size = up(laid.data_size, kDataAlign);
-    c.offset = laid.data_size;
-    laid.data_size += c.size;
+// The data section while it is put together: every different piece once.
+class DataPool {
+ public:
+  std::uint64_t add(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return 0;
+    std::uint64_t hash = hash64(bytes);
+    for (auto [it, end] = known_.equal_range(hash); it != end; ++it) {
+      const Piece& p = pieces_[it->second];
+      if (p.bytes.size() == bytes.size() && std::memcmp(p.bytes.data(), bytes.data(), bytes.size()) == 0)
+        return p.offset;
+    }
+    size_ = up(size_, bytes.size() >= kLarge ? kPage : kDataAlign);
+    known_.emplace(hash, pieces_.size());
+    pieces_.push_back({bytes, size_});
+    size_ += bytes.size();
+    return pieces_.back().offset;
   }
+  std::uint64_t size() const { return size_; }
+  Status write(const WriteBytes& to) const {
+    std::uint64_t at = 0;
+    for (const Piece& p : pieces_) {
+      MOTE_TRY(zeros(to, p.offset - at));
+      MOTE_TRY(to(p.bytes));
+      at = p.offset + p.bytes.size();
+    }
+    return {};
+  }
+  std::uint64_t hash() const {
+    DataHash hash;
+    // Never fails: hashing does not.
+    static_cast<void>(write([&](std::span<const std::byte> bytes) {
+                        hash.add(bytes);
+                        return Status();
+                      }).ok());
+    return hash.get();
+  }
+
+ private:
+  struct Piece {
+    std::span<const std::byte> bytes;
+    std::uint64_t offset;
+  };
+  std::vector<Piece> pieces_;
+  std::unordered_multimap<std::uint64_t, std::size_t> known_;
+  std::uint64_t size_ = 0;
+};
+
+// What stands for a plan or module in the file, its constants as ranges of `pool`.
+std::vector<std::byte> plan_bytes(const Plan& plan, DataPool& pool) {
+  Plan copy = plan;
+  for (PlanConstant& c : copy.constants) c.offset = pool.add(plan.bytes(c));
   Writer w;
   plan_fields::each(w, copy);
-  laid.plan = std::move(w.out);
-  return laid;
+  return std::move(w.out);
 }
 
-// The hash of a data section, which is as if the constants stood in one piece.
-std::uint64_t write_data(const Plan& plan, const WriteBytes& write, Status& status) {
-  std::uint64_t at = 0, hash = 0;
-  for (const PlanConstant& c : plan.constants) {
-    std::uint64_t from = up(at, kDataAlign);
-    if (write) {
-      if (status.ok()) status = zeros(write, from - at);
-      if (status.ok()) status = write(plan.bytes(c));
-    }
-    hash = hash * 0x9e3779b97f4a7c15u + hash64(plan.bytes(c));
-    at = from + c.size;
+std::vector<std::byte> module_bytes(const Module& module, DataPool& pool) {
+  PrintOptions options;
+  options.hex_bytes = 0;
+  Module copy = module;
+  auto data = std::make_shared<BufferSource>(std::vector<std::byte>());
+  data->name = kDataName;
+  for (Constant& c : copy.constants) {
+    if (!c.source || elements_text(c, options.inline_elements)) continue;
+    c.offset = static_cast<std::size_t>(pool.add(c.stored()));
+    c.source = data;
   }
-  return hash;
+  std::string text = print(copy, options);
+  auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
 }
-
-struct Parsed {
-  std::vector<Section> sections;
-};
 
 Result<std::vector<Section>> read_table(std::span<const std::byte> file) {
   if (file.size() < kHeaderBytes || std::memcmp(file.data(), kMagic, 8) != 0) return invalid("not a .mote file");
@@ -256,24 +325,43 @@ Result<Plan> read_plan(std::span<const std::byte> bytes) {
   return plan;
 }
 
+Result<std::span<const std::byte>> section_bytes(const Source& source, const PlanFile::Range& r, const char* what) {
+  std::span<const std::byte> bytes = source.bytes().subspan(r.offset, r.size);
+  if (hash64(bytes) != r.hash) return invalid(std::string(what) + " is damaged").at("byte " + std::to_string(r.offset));
+  return bytes;
+}
+
+// A part of a source.
+class Slice final : public Source {
+ public:
+  Slice(std::shared_ptr<const Source> whole, std::size_t offset, std::size_t size)
+      : whole_(std::move(whole)), offset_(offset), size_(size) {}
+  std::span<const std::byte> bytes() const override { return whole_->bytes().subspan(offset_, size_); }
+  void drop(std::size_t offset, std::size_t size) const override { whole_->drop(offset_ + offset, size); }
+
+ private:
+  std::shared_ptr<const Source> whole_;
+  std::size_t offset_, size_;
+};
+
 }  // namespace
 
-Status write_plans(std::span<const Plan* const> plans, const WriteBytes& write) {
-  std::vector<Laid> laid;
+Status write_plans(std::span<const Plan* const> plans, const WriteBytes& write, const Module* module) {
+  DataPool pool;
+  std::vector<std::vector<std::byte>> parts;
   std::vector<Section> sections;
-  std::uint64_t at = up(kHeaderBytes + 2 * plans.size() * kEntryBytes, kSectionAlign), end = at;
-  Status ignored;
-  for (const Plan* p : plans) {
-    laid.push_back(lay_out(*p));
-    sections.push_back({kPlan, 0, at, laid.back().plan.size(), hash64(laid.back().plan)});
-    end = at + laid.back().plan.size();
-    at = up(end, kSectionAlign);
-    sections.push_back({kData, 0, at, laid.back().data_size, write_data(*p, nullptr, ignored)});
-    if (laid.back().data_size > 0) end = at + laid.back().data_size;
-    at = up(at + laid.back().data_size, kSectionAlign);
+  auto add = [&](SectionKind kind, std::vector<std::byte> bytes) {
+    sections.push_back({kind, 0, 0, bytes.size(), hash64(bytes)});
+    parts.push_back(std::move(bytes));
+  };
+  if (module) add(kModule, module_bytes(*module, pool));
+  for (const Plan* p : plans) add(kPlan, plan_bytes(*p, pool));
+  sections.push_back({kData, 0, 0, pool.size(), pool.hash()});
+  std::uint64_t end = kHeaderBytes + sections.size() * kEntryBytes;
+  for (Section& s : sections) {
+    s.offset = up(end, kSectionAlign);
+    end = s.offset + s.size;
   }
-  // An empty last section still starts inside of the file.
-  end = std::max(end, sections.back().offset);
   std::byte header[kHeaderBytes];
   std::uint32_t version = kPlanFormat, count = static_cast<std::uint32_t>(sections.size());
   std::span<const std::byte> table = std::as_bytes(std::span(sections));
@@ -286,57 +374,98 @@ Status write_plans(std::span<const Plan* const> plans, const WriteBytes& write) 
   MOTE_TRY(write(header));
   MOTE_TRY(write(table));
   std::uint64_t position = kHeaderBytes + table.size();
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    MOTE_TRY(zeros(write, sections[2 * i].offset - position));
-    MOTE_TRY(write(laid[i].plan));
-    MOTE_TRY(zeros(write, sections[2 * i + 1].offset - sections[2 * i].offset - laid[i].plan.size()));
-    Status status;
-    write_data(*plans[i], write, status);
-    MOTE_TRY(std::move(status));
-    position = sections[2 * i + 1].offset + laid[i].data_size;
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    MOTE_TRY(zeros(write, sections[i].offset - position));
+    MOTE_TRY(i < parts.size() ? write(parts[i]) : pool.write(write));
+    position = sections[i].offset + sections[i].size;
   }
   return {};
 }
 
-Result<PlanFile> read_plans(const std::shared_ptr<const Source>& source) {
+Result<PlanFile> PlanFile::open(std::shared_ptr<const Source> source) {
   std::span<const std::byte> file = source->bytes();
   MOTE_ASSIGN(std::vector<Section> sections, read_table(file));
   PlanFile out;
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    if (sections[i].kind != kPlan) continue;
-    std::span<const std::byte> bytes = file.subspan(sections[i].offset, sections[i].size);
-    if (hash64(bytes) != sections[i].hash)
-      return invalid("the plan is damaged").at("byte " + std::to_string(sections[i].offset));
-    MOTE_ASSIGN(Plan plan, read_plan(bytes));
-    if (i + 1 >= sections.size() || sections[i + 1].kind != kData) return invalid("a plan without data");
-    const Section& data = sections[i + 1];
-    plan.sources = {source};
-    plan.foreign = true;
-    for (PlanConstant& c : plan.constants) {
-      if (c.offset > data.size || c.size > data.size - c.offset || c.offset % kDataAlign != 0)
-        return invalid("constant '" + c.name + "' lies outside of the data");
-      c.source = 0;
-      c.offset += data.offset;
+  bool data = false;
+  for (const Section& s : sections) {
+    Range range{s.offset, s.size, s.hash};
+    if (s.kind == kPlan) {
+      // The target's name stands first.
+      std::string target;
+      Reader r(file.subspan(s.offset, s.size));
+      r.text(target);
+      if (!r.status.ok()) return std::move(r.status);
+      out.targets_.push_back(std::move(target));
+      out.plans_.push_back(range);
+    } else if (s.kind == kData && !data) {
+      out.data_ = range;
+      data = true;
+    } else if (s.kind == kModule && out.module_.size == 0) {
+      out.module_ = range;
+    } else {
+      return invalid("the section table is malformed").at("byte " + std::to_string(kHeaderBytes));
     }
-    MOTE_TRY(verify(plan));
-    out.plans.push_back(std::move(plan));
   }
-  if (out.plans.empty()) return invalid("the file holds no plan");
+  if (out.plans_.empty()) return invalid("the file holds no plan");
+  if (!data) return invalid("the file holds no data");
+  out.source_ = std::move(source);
   return out;
+}
+
+Result<Plan> PlanFile::plan(std::size_t i) const {
+  MOTE_ASSIGN(std::span<const std::byte> bytes, section_bytes(*source_, plans_[i], "the plan"));
+  MOTE_ASSIGN(Plan plan, read_plan(bytes));
+  plan.sources = {source_};
+  plan.foreign = true;
+  for (PlanConstant& c : plan.constants) {
+    if (c.offset > data_.size || c.size > data_.size - c.offset || c.offset % kDataAlign != 0)
+      return invalid("constant '" + c.name + "' lies outside of the data");
+    c.source = 0;
+    c.offset += data_.offset;
+  }
+  MOTE_TRY(verify(plan));
+  return plan;
+}
+
+Result<Module> PlanFile::module(const OpLookup& ops) const {
+  if (!has_module()) return invalid("the file holds no module, only plans");
+  MOTE_ASSIGN(std::span<const std::byte> bytes, section_bytes(*source_, module_, "the module"));
+  std::shared_ptr<const Source> data =
+      std::make_shared<Slice>(source_, static_cast<std::size_t>(data_.offset), static_cast<std::size_t>(data_.size));
+  TextOptions options;
+  options.source = [&](std::string_view name) -> Result<std::shared_ptr<const Source>> {
+    if (name != kDataName) return invalid("a constant lies outside of the file");
+    return data;
+  };
+  return parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, ops, options);
+}
+
+Result<std::vector<Plan>> read_plans(const std::shared_ptr<const Source>& source) {
+  MOTE_ASSIGN(PlanFile file, PlanFile::open(source));
+  std::vector<Plan> plans;
+  for (std::size_t i = 0; i < file.targets().size(); ++i) {
+    MOTE_ASSIGN(Plan plan, file.plan(i));
+    plans.push_back(std::move(plan));
+  }
+  return plans;
 }
 
 Status verify_data(std::span<const std::byte> file) {
   MOTE_ASSIGN(std::vector<Section> sections, read_table(file));
-  for (std::size_t i = 0; i + 1 < sections.size(); i += 2) {
-    MOTE_ASSIGN(Plan plan, read_plan(file.subspan(sections[i].offset, sections[i].size)));
-    const Section& data = sections[i + 1];
+  for (const Section& s : sections) {
+    std::span<const std::byte> bytes = file.subspan(s.offset, s.size);
     std::uint64_t hash = 0;
-    for (const PlanConstant& c : plan.constants) {
-      if (c.offset > data.size || c.size > data.size - c.offset)
-        return invalid("constant '" + c.name + "' lies outside of the data");
-      hash = hash * 0x9e3779b97f4a7c15u + hash64(file.subspan(data.offset + c.offset, c.size));
+    if (s.kind == kData) {
+      DataHash chunks;
+      chunks.add(bytes);
+      hash = chunks.get();
+    } else {
+      hash = hash64(bytes);
     }
-    if (hash != data.hash) return invalid("the weights are damaged").at("byte " + std::to_string(data.offset));
+    if (hash != s.hash) {
+      return invalid(s.kind == kData ? "the weights are damaged" : "a section is damaged")
+          .at("byte " + std::to_string(s.offset));
+    }
   }
   return {};
 }

@@ -110,7 +110,10 @@ struct PlanConstant {
 struct PlanState {
   std::string name;
   std::int32_t input = kNone, output = kNone;  // positions in the function's inputs and outputs
-  bool in_place = false;  // the output value lies in the state's own memory: nothing to copy when the run ends
+  // A state that grows in place: its memory holds `capacity` positions of `axis`, with strides as if all were used; the
+  // output lies in it, behind what was there before. kNone: the output is copied when the run ends.
+  std::int32_t axis = kNone;
+  std::int32_t capacity = kNone;  // the function's symbol that stands for it; kNone where no stride depends on it
 };
 
 struct PlanSignature {

@@ -223,6 +223,10 @@ Status verify(const Plan& plan) {
           in.rank != out.rank || in.rank < 0) {
         return invalid("state '" + st.name + "' goes out as another type than it comes in");
       }
+      if (st.axis == kNone) continue;
+      if (st.axis < 0 || st.axis >= in.rank || in.late || out.late || bits_of(in.dtype) < 8 ||
+          (st.capacity != kNone && !inside(st.capacity, f.symbols)))
+        return invalid("state '" + st.name + "' cannot grow in place");
     }
   }
   std::vector<std::uint8_t> state(plan.functions.size(), 0);

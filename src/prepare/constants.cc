@@ -219,6 +219,7 @@ Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::u
       MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(b), ""));
     }
   }
+  if (!in_place) c.source->drop(c.offset, c.size);
   if (in_place) {
     plan_.constants.push_back(PlanConstant{c.name, c.type.dtype, dims, source(c.source), c.offset, c.size, ""});
     index = static_cast<std::int32_t>(plan_.constants.size()) - 1;

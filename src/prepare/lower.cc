@@ -29,14 +29,24 @@ std::int32_t Lowering::op_index(const Op& op) {
   return static_cast<std::int32_t>(it - plan_.ops.begin());
 }
 
-Result<std::int32_t> Lowering::function(FunctionId id, bool is_entry) {
+Result<std::int32_t> Lowering::function(FunctionId id, const Signature* entry, std::vector<PlanState>* states) {
   // The place is taken first: bodies come behind their callers.
   std::size_t index = plan_.functions.size();
-  plan_.functions.emplace_back();
-  FunctionLowering lowering(*this, id, is_entry);
-  MOTE_ASSIGN(PlanFunction f, lowering.run());
-  plan_.functions[index] = std::move(f);
-  return static_cast<std::int32_t>(index);
+  std::uint64_t macs = plan_.macs;
+  std::set<std::size_t> copied;
+  while (true) {
+    plan_.functions.resize(index + 1);
+    plan_.macs = macs;
+    FunctionLowering lowering(*this, id, entry, copied);
+    MOTE_ASSIGN(PlanFunction f, lowering.run());
+    if (!lowering.failed_states().empty()) {
+      copied.insert(lowering.failed_states().begin(), lowering.failed_states().end());
+      continue;
+    }
+    if (states) *states = lowering.plan_states(f);
+    plan_.functions[index] = std::move(f);
+    return static_cast<std::int32_t>(index);
+  }
 }
 
 bool FunctionLowering::is_late(const Type& t) const {
@@ -317,7 +327,7 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
   bool is_inferred =
       std::any_of(step.outputs.begin(), step.outputs.end(), [&](std::int32_t v) { return v != kNone && val(v).late; });
   if (!is_inferred) step.packed.clear();
-  if (is_entry_) shared_.plan_.macs += static_cast<std::uint64_t>(claim.macs);
+  if (entry_) shared_.plan_.macs += static_cast<std::uint64_t>(claim.macs);
   add_step(std::move(step), claim.in_place);
   return {};
 }
@@ -330,7 +340,7 @@ Status FunctionLowering::control_node(const Node& n) {
   step.name = n.name;
   step.why = "runs its body";
   for (FunctionId b : n.bodies) {
-    MOTE_ASSIGN(std::int32_t index, shared_.function(b, false));
+    MOTE_ASSIGN(std::int32_t index, shared_.function(b, nullptr));
     step.bodies.push_back(index);
   }
   for (ValueId v : n.inputs) {
@@ -373,8 +383,16 @@ Status FunctionLowering::node(const Node& n) {
 Status FunctionLowering::place_outputs() {
   for (std::size_t i = 0; i < f_.outputs.size(); ++i) {
     MOTE_ASSIGN(std::int32_t v, value(f_.outputs[i]));
-    MOTE_ASSIGN(v, convert(v, OperandWant()));
-    if (is_entry_ && val(v).kind == Type::Kind::kTensor && !val(v).late) {
+    bool grown = false;
+    for (const GrowingState& g : growing_) {
+      if (entry_->states[g.state].output != static_cast<std::int32_t>(i)) continue;
+      grown = is_grown(g, val(v));
+      if (!grown) failed_.insert(g.state);
+    }
+    if (!grown) {
+      MOTE_ASSIGN(v, convert(v, OperandWant()));
+    }
+    if (entry_ && !grown && val(v).kind == Type::Kind::kTensor && !val(v).late) {
       draft::Buf& b = d_.bufs[at(val(v).buf)];
       bool whole = val(v).offset.is(0) && b.bytes == volume(*val(v).dims) * Dim(bits_of(val(v).dtype) / 8);
       if (b.place != Place::kArena || !whole) {
@@ -421,6 +439,7 @@ Result<PlanFunction> FunctionLowering::run() {
     home_[f_.inputs[i]] = id;
     d_.inputs.push_back(id);
   }
+  find_growing_states();
   for (const Node& n : f_.nodes) MOTE_TRY(node(n));
   MOTE_TRY(place_outputs());
   draft::plan_memory(d_);

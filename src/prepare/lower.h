@@ -21,8 +21,9 @@ class Lowering {
         plan_(plan),
         constants_(module, plan, options.budget) {}
 
-  // Lowers `id` and the bodies it reaches. Index into Plan::functions.
-  Result<std::int32_t> function(FunctionId id, bool is_entry);
+  // Lowers `id` and the bodies it reaches. Index into Plan::functions. `entry`: whose entry point it is, if it is one;
+  // `states` then gets one item for each of its states.
+  Result<std::int32_t> function(FunctionId id, const Signature* entry, std::vector<PlanState>* states = nullptr);
 
  private:
   friend class FunctionLowering;
@@ -39,10 +40,19 @@ class Lowering {
 
 class FunctionLowering {
  public:
-  FunctionLowering(Lowering& shared, FunctionId id, bool is_entry)
-      : shared_(shared), f_(shared.module_.functions[static_cast<std::size_t>(id)]), id_(id), is_entry_(is_entry) {}
+  // States at positions in `copied` do not grow in place.
+  FunctionLowering(Lowering& shared, FunctionId id, const Signature* entry, std::set<std::size_t> copied)
+      : shared_(shared),
+        f_(shared.module_.functions[static_cast<std::size_t>(id)]),
+        id_(id),
+        entry_(entry),
+        copied_(std::move(copied)) {}
 
   Result<PlanFunction> run();
+  // After run(): states that were to grow in place, but whose outputs turned out to be something else. When there are
+  // any, the function must be lowered again without them.
+  const std::set<std::size_t>& failed_states() const { return failed_; }
+  std::vector<PlanState> plan_states(const PlanFunction& f) const;
 
  private:
   using Perm = draft::Perm;
@@ -78,19 +88,38 @@ class FunctionLowering {
   Result<bool> split_view(const Node& n);
   Result<bool> expand_view(const Node& n);
   Result<bool> concat_view(const Node& n);
+  Result<bool> gather_view(const Node& n);
   bool retarget(std::int32_t v, std::int32_t part);
+  // Brings the operands of a concatenation from `first` on to their places in `whole`.
+  Status fill_parts(std::int32_t whole, const std::vector<std::int32_t>& parts, std::size_t first, std::size_t axis);
   const KnownValue* known(ValueId v) const;
   void add_step(Step step, std::int32_t in_place);
 
+  // States that grow in place (states.cc).
+  struct GrowingState {
+    std::size_t state;          // position in the signature
+    std::size_t axis;           // that grows
+    Dim past, capacity;         // its extent before the run, and in memory
+    std::vector<Dim> strides;   // of the memory
+    std::int32_t before, tail;  // buffers: the input, and where the output grows
+    std::set<NodeId> appends;   // concatenations that the output is made of
+  };
+  void find_growing_states();
+  // A concatenation behind a state, or of parts of a grown state.
+  Result<bool> append_view(const Node& n, const std::vector<std::int32_t>& parts, std::size_t axis);
+  std::optional<std::int32_t> stacked_view(const Node& n, const std::vector<std::int32_t>& parts, std::size_t axis);
+  bool is_grown(const GrowingState& g, const Val& v) const;
+
   // The end.
   Status place_outputs();
-  Status place_states();
   PlanFunction finish();
 
   Lowering& shared_;
   const Function& f_;
   FunctionId id_;
-  bool is_entry_;
+  const Signature* entry_;
+  std::set<std::size_t> copied_, failed_;
+  std::vector<GrowingState> growing_;
   draft::DraftFunction d_;
   std::map<ValueId, std::int32_t> home_;
   std::map<std::pair<std::int32_t, std::string>, std::int32_t> converted_;

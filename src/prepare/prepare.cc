@@ -225,11 +225,15 @@ Status choose_outputs(Module& m, const PrepareOptions& options) {
 
 }  // namespace
 
-Status bind(Module& module, const PrepareOptions& options) {
+Status fix(Module& module, const PrepareOptions& options) {
   if (module.functions.empty()) return invalid("the module has no function");
   if (module.signatures.empty()) module.signatures.push_back({"main", 0, {}});
   MOTE_TRY(choose_outputs(module, options));
-  MOTE_TRY(bind_inputs(module, options));
+  return bind_inputs(module, options);
+}
+
+Status bind(Module& module, const PrepareOptions& options) {
+  MOTE_TRY(fix(module, options));
   return Inference(module).run();
 }
 
@@ -270,9 +274,8 @@ Result<Plan> prepare(Module module, const PrepareOptions& options) {
   plan.metadata = module.metadata;
   Lowering lowering(module, inference, options, plan);
   for (const Signature& s : module.signatures) {
-    MOTE_ASSIGN(std::int32_t index, lowering.function(s.function, true));
-    PlanSignature signature{s.name, index, {}};
-    for (const State& st : s.states) signature.states.push_back({st.name, st.input, st.output, false});
+    PlanSignature signature{s.name, 0, {}};
+    MOTE_ASSIGN(signature.function, lowering.function(s.function, &s, &signature.states));
     plan.signatures.push_back(std::move(signature));
   }
   MOTE_TRY(verify(plan));

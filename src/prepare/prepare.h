@@ -27,7 +27,9 @@ struct PrepareOptions {
   Budget* budget = nullptr;                   // charged for folded and packed constants; null: unlimited
 };
 
-// What prepare does first: shapes, dimensions, states and outputs as the options say; types inferred.
+// Shapes, dimensions, states and outputs as the options say.
+Status fix(Module& module, const PrepareOptions& options);
+// What prepare does first: that, and types inferred.
 Status bind(Module& module, const PrepareOptions& options);
 
 // Which nodes of a bound module no target runs, and which only a fallback does, slowly: "op (node 'name')".

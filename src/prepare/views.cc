@@ -11,6 +11,15 @@ using draft::Perm;
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
+// Sums of products of symbols, none of them subtracted.
+bool never_negative(const Dim& d) {
+  if (d.constant_term() < 0) return false;
+  return std::all_of(d.terms().begin(), d.terms().end(), [](const Dim::Term& t) {
+    return t.coef >= 0 && std::all_of(t.factors.begin(), t.factors.end(),
+                                      [](const auto& atom) { return atom->fn == Dim::Fn::kSymbol; });
+  });
+}
+
 }  // namespace
 
 bool FunctionLowering::is_result(ValueId v) const { return std::ranges::find(f_.outputs, v) != f_.outputs.end(); }
@@ -24,7 +33,7 @@ Result<bool> FunctionLowering::view_node(const Node& n) {
     MOTE_ASSIGN(std::int32_t v, value(n.inputs[0]));
     // What the heap holds has one name only: a result that an input or another result names too is copied.
     bool unplanned = val(v).late || val(v).kind != Type::Kind::kTensor;
-    if (is_entry_ && unplanned && is_result(n.outputs[0]) && (is_result(n.inputs[0]) || is_parameter(n.inputs[0])))
+    if (entry_ && unplanned && is_result(n.outputs[0]) && (is_result(n.inputs[0]) || is_parameter(n.inputs[0])))
       return false;
     home_[n.outputs[0]] = v;
     return true;
@@ -42,6 +51,7 @@ Result<bool> FunctionLowering::view_node(const Node& n) {
   if (n.op->name == "split") return split_view(n);
   if (n.op->name == "expand") return expand_view(n);
   if (n.op->name == "concat") return concat_view(n);
+  if (n.op->name == "gather") return gather_view(n);
   return false;
 }
 
@@ -116,12 +126,13 @@ Result<bool> FunctionLowering::transpose_view(const Node& n) {
 }
 
 Result<bool> FunctionLowering::slice_view(const Node& n) {
+  const KnownValue* starts = n.inputs.size() > 1 && n.inputs[1] != kNone ? known(n.inputs[1]) : nullptr;
   auto ints = [&](std::size_t i) -> std::optional<std::vector<std::int64_t>> {
     const KnownValue* k = i < n.inputs.size() && n.inputs[i] != kNone ? known(n.inputs[i]) : nullptr;
     return k ? constant_extents(*k) : std::nullopt;
   };
   auto has = [&](std::size_t i) { return i < n.inputs.size() && n.inputs[i] != kNone; };
-  std::optional<std::vector<std::int64_t>> starts = ints(1), axes = ints(3), steps = ints(4);
+  std::optional<std::vector<std::int64_t>> axes = ints(3), steps = ints(4);
   if (!starts || (has(3) && !axes) || (has(4) && !steps)) return false;
   MOTE_ASSIGN(std::int32_t v, value(n.inputs[0]));
   int rank = val(v).rank();
@@ -131,10 +142,18 @@ Result<bool> FunctionLowering::slice_view(const Node& n) {
   for (std::size_t i = 0; i < starts->size(); ++i) {
     std::int64_t axis = axes ? (*axes)[i] : static_cast<std::int64_t>(i);
     if (axis < 0) axis += rank;
-    std::int64_t step = steps ? (*steps)[i] : 1, start = (*starts)[i];
+    std::int64_t step = steps ? (*steps)[i] : 1;
     if (step < 1 || axis < 0 || axis >= rank) return false;
     const Dim& extent = (*val(v).dims)[static_cast<std::size_t>(axis)];
-    Dim from(start);
+    Dim from = (*starts)[i];
+    if (!from.is_const()) {
+      if (!never_negative(from)) return false;
+      if (!never_negative(extent - from)) from = min(extent, from);
+      offset = offset + from * strides[static_cast<std::size_t>(axis)];
+      strides[static_cast<std::size_t>(axis)] = strides[static_cast<std::size_t>(axis)] * Dim(step);
+      continue;
+    }
+    std::int64_t start = from.value();
     if (extent.is_const()) {
       from = std::clamp<std::int64_t>(start < 0 ? start + extent.value() : start, 0, extent.value());
     } else if (start < 0) {
@@ -232,20 +251,52 @@ Result<bool> FunctionLowering::concat_view(const Node& n) {
   }
   std::int64_t axis = attr_int(*n.op, n.attrs, "axis");
   std::size_t k = static_cast<std::size_t>(axis < 0 ? axis + out.type.rank() : axis);
+  MOTE_ASSIGN(bool appended, append_view(n, parts, k));
+  if (appended) return true;
   std::int32_t whole = fresh_val(out.name, out.type, perm);
-  std::vector<Dim> strides = draft::dense_strides(*out.type.shape, perm);
+  MOTE_TRY(fill_parts(whole, parts, 0, k));
+  home_[n.outputs[0]] = whole;
+  return true;
+}
+
+Status FunctionLowering::fill_parts(std::int32_t whole, const std::vector<std::int32_t>& parts, std::size_t first,
+                                    std::size_t axis) {
+  std::vector<Dim> strides = draft::strides_of(val(whole));
+  std::string name = val(whole).name;
   Dim from(0);
   for (std::size_t p = 0; p < parts.size(); ++p) {
     Shape dims = *val(parts[p]).dims;
-    if (!volume(dims).is(0)) {
-      std::int32_t part = view_val(whole, out.name, dims, strides, from * strides[k]);
+    if (p >= first && !volume(dims).is(0)) {
+      std::int32_t part = view_val(whole, name, dims, strides, from * strides[axis]);
       bool again = std::find(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(p), parts[p]) !=
                    parts.begin() + static_cast<std::ptrdiff_t>(p);
-      if (again || !retarget(parts[p], part)) MOTE_TRY(copy_to(parts[p], part, "into " + out.name).status());
+      if (again || !retarget(parts[p], part)) MOTE_TRY(copy_to(parts[p], part, "into " + name).status());
     }
-    from = from + dims[k];
+    from = from + dims[axis];
   }
-  home_[n.outputs[0]] = whole;
+  return {};
+}
+
+// One position of an axis, known now.
+Result<bool> FunctionLowering::gather_view(const Node& n) {
+  const KnownValue* index = n.inputs.size() == 2 && n.inputs[1] != kNone ? known(n.inputs[1]) : nullptr;
+  if (!index || index->size() != 1 || !index->front().is_const() || f_.values[at(n.inputs[0])].constant != kNone)
+    return false;
+  const Type &in = f_.values[at(n.inputs[0])].type, &which = f_.values[at(n.inputs[1])].type;
+  if (!which.has_rank() || which.rank() != 0) return false;
+  std::int64_t axis = attr_int(*n.op, n.attrs, "axis"), position = index->front().value();
+  std::size_t k = static_cast<std::size_t>(axis < 0 ? axis + in.rank() : axis);
+  const Dim& extent = (*in.shape)[k];
+  if (!extent.is_const()) return false;
+  if (position < 0) position += extent.value();
+  if (position < 0 || position >= extent.value()) return false;  // the kernel says what is wrong
+  MOTE_ASSIGN(std::int32_t v, value(n.inputs[0]));
+  std::vector<Dim> strides = draft::strides_of(val(v));
+  Shape dims = *val(v).dims;
+  Dim offset = Dim(position) * strides[k];
+  strides.erase(strides.begin() + static_cast<std::ptrdiff_t>(k));
+  dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(k));
+  home_[n.outputs[0]] = view_val(v, f_.values[at(n.outputs[0])].name, std::move(dims), std::move(strides), offset);
   return true;
 }
 

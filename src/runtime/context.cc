@@ -49,9 +49,11 @@ Context::Context(std::shared_ptr<const LinkedPlan> plan, ContextOptions options)
   core_.linked = std::move(plan);
   core_.options = options;
   core_.threads = options.threads > 0 ? options.threads : allowed_threads();
-  main_ = std::make_unique<Frame>(core_, function());
+  main_ = std::make_unique<Frame>(core_, function(), &signature());
   inputs_.resize(function().inputs.size());
   outputs_.resize(function().outputs.size());
+  dense_.resize(function().outputs.size());
+  for (Cell& input : inputs_) args_.push_back(&input);
 }
 
 Result<std::unique_ptr<Context>> Context::create(std::shared_ptr<const LinkedPlan> plan, ContextOptions options) {
@@ -108,22 +110,23 @@ bool Context::is_state_output(int i) const {
 
 Status Context::check_input(int i, const TensorView& view) const {
   const PlanValue& pv = input_info(i);
-  std::string place = "input '" + pv.name + "'";
-  if (pv.kind != Type::Kind::kTensor) return invalid("expects a list, got a tensor").at(place);
+  auto place = [&] { return "input '" + pv.name + "'"; };
+  if (pv.kind != Type::Kind::kTensor) return invalid("expects a list, got a tensor").at(place());
   if (pv.dtype != DType::none && view.dtype != pv.dtype) {
-    return invalid("expects " + std::string(name_of(pv.dtype)) + ", got " + std::string(name_of(view.dtype))).at(place);
+    return invalid("expects " + std::string(name_of(pv.dtype)) + ", got " + std::string(name_of(view.dtype)))
+        .at(place());
   }
   if (pv.rank >= 0 && view.rank != pv.rank) {
     return invalid("expects rank " + std::to_string(pv.rank) + ", got " +
                    to_string(Shape(view.dims, view.dims + view.rank)))
-        .at(place);
+        .at(place());
   }
-  if (!view.dense()) return invalid("must be dense and row-major").at(place);
+  if (!view.dense()) return invalid("must be dense and row-major").at(place());
   for (std::size_t d = 0; d < pv.dims.size(); ++d) {
     if (pv.dims[d] >= 0 && pv.dims[d] != view.dims[d]) {
       return invalid("expects extent " + std::to_string(pv.dims[d]) + " on axis " + std::to_string(d) + ", got " +
                      to_string(Shape(view.dims, view.dims + view.rank)))
-          .at(place);
+          .at(place());
     }
   }
   return {};
@@ -199,14 +202,12 @@ Status Context::run(const ContextRun& options) {
     inputs_[at(st.input)].view = core_.states[index].view;
     inputs_[at(st.input)].present = true;
   }
-  std::vector<Cell*> args;
   for (int i = 0; i < input_count(); ++i) {
     if (!inputs_[at(i)].present) {
       return invalid("input '" + input_info(i).name + "' was not given").hint("set every input before running");
     }
-    args.push_back(&inputs_[at(i)]);
   }
-  MOTE_TRY(main_->enter(args, outputs_));
+  MOTE_TRY(main_->enter(args_, outputs_));
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     if (!outputs_[i].data || function().values[at(function().outputs[i])].late) continue;
     const TensorView& v = main_->output(i).view;
@@ -220,17 +221,44 @@ Status Context::run(const ContextRun& options) {
   MOTE_TRY(main_->run());
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const Cell& s = main_->output(i);
-    if (s.present && !s.list && !s.view.dense())
+    if (s.present && !s.list && !s.view.dense() && !grows(i))
       return internal_error("the result is not dense").at("output '" + output_info(static_cast<int>(i)).name + "'");
-    if (!outputs_[i].data || s.view.data == outputs_[i].data) continue;
-    if (!s.present || s.view.dtype != outputs_[i].dtype || s.view.rank != outputs_[i].rank ||
-        !std::equal(s.view.dims, s.view.dims + s.view.rank, outputs_[i].dims)) {
-      return invalid("the result is " + to_string(Shape(s.view.dims, s.view.dims + s.view.rank)))
-          .at("output '" + output_info(static_cast<int>(i)).name + "'");
-    }
-    if (s.view.bytes() > 0) std::memcpy(outputs_[i].data, s.view.data, static_cast<std::size_t>(s.view.bytes()));
+    if (outputs_[i].data && s.view.data != outputs_[i].data) MOTE_TRY(give_output(i));
   }
   return store_states();
+}
+
+// Whether output i is a view of a state that grows in place.
+bool Context::grows(std::size_t i) const {
+  return std::ranges::any_of(signature().states, [&](const PlanState& s) {
+    return s.axis != kNone && s.output == static_cast<std::int32_t>(i);
+  });
+}
+
+// Output i to the caller's memory, where it was not made there.
+Status Context::give_output(std::size_t i) const {
+  const TensorView& v = main_->output(i).view;
+  if (!main_->output(i).present || v.dtype != outputs_[i].dtype || v.rank != outputs_[i].rank ||
+      !std::equal(v.dims, v.dims + v.rank, outputs_[i].dims)) {
+    return invalid("the result is " + to_string(Shape(v.dims, v.dims + v.rank)))
+        .at("output '" + output_info(static_cast<int>(i)).name + "'");
+  }
+  if (!v.dense()) {
+    copy_view(v, outputs_[i]);
+  } else if (v.bytes() > 0) {
+    std::memcpy(outputs_[i].data, v.data, static_cast<std::size_t>(v.bytes()));
+  }
+  return {};
+}
+
+Result<TensorView> Context::dense_output(int i) {
+  const TensorView& v = output(i);
+  if (v.dense()) return v;
+  HeapBlock& block = dense_[at(i)];
+  MOTE_TRY(block.reserve(core_.budget, v.bytes(), "output '" + output_info(i).name + "'"));
+  TensorView dense = TensorView::of(block.data(), v.dtype, v.shape());
+  copy_view(v, dense);
+  return dense;
 }
 
 Status Context::store_states() {
@@ -241,11 +269,13 @@ Status Context::store_states() {
     const TensorView& out = result.view;
     if (!result.present || out.dtype != m.view.dtype)
       return invalid("state '" + states[i].name + "' has another type than it began with");
-    if (!states[i].in_place || out.data != m.memory.data()) {
-      if (!out.dense()) return internal_error("state '" + states[i].name + "' is not dense");
-      MOTE_TRY(m.memory.reserve(core_.budget, std::max<std::int64_t>(out.bytes(), 1), states[i].name));
-      if (out.bytes() > 0) std::memcpy(m.memory.data(), out.data, static_cast<std::size_t>(out.bytes()));
+    if (states[i].axis != kNone) {
+      MOTE_TRY(core_.commit_state(i, states[i], out));
+      continue;
     }
+    if (!out.dense()) return internal_error("state '" + states[i].name + "' is not dense");
+    MOTE_TRY(m.memory.reserve(core_.budget, std::max<std::int64_t>(out.bytes(), 1), states[i].name));
+    if (out.bytes() > 0) std::memcpy(m.memory.data(), out.data, static_cast<std::size_t>(out.bytes()));
     m.view = out;
     m.view.data = m.memory.data();
   }
@@ -259,19 +289,32 @@ Status Context::reset_states() {
     const PlanValue& pv = input_info(states[i].input);
     StateMemory& m = core_.states[i];
     std::vector<std::int64_t> dims;
+    std::int64_t most = core_.options.state_capacity;
     for (Extent e : pv.dims) {
       // A growing axis starts empty, or at the least its symbol allows.
       std::int64_t d = e;
       if (e < 0) {
         d = 0;
         for (const Symbol& s : core_.plan().symbols) {
-          if (s.name == to_text(function(), e)) d = s.min;
+          if (s.name != to_text(function(), e)) continue;
+          d = s.min;
+          if (most == 0 && static_cast<std::int32_t>(dims.size()) == states[i].axis && s.max < Symbol().max)
+            most = s.max;
         }
       }
       dims.push_back(d);
     }
     std::optional<std::int64_t> count = element_count(dims);
     if (!count || dims.size() > kMaxRank) return invalid("state '" + states[i].name + "' has no usable shape");
+    if (states[i].axis != kNone) {
+      if (m.capacity == 0) m.view = TensorView::of(nullptr, pv.dtype, dims);
+      std::int64_t start = dims[at(states[i].axis)];
+      m.view.dims[states[i].axis] = 0;
+      MOTE_TRY(core_.reserve_state(i, states[i], std::max({start, most, std::int64_t{1}})));
+      m.view.dims[states[i].axis] = start;
+      if (start > 0) std::memset(m.memory.data(), 0, static_cast<std::size_t>(m.memory.capacity()));
+      continue;
+    }
     std::int64_t bytes = bytes_of(pv.dtype, *count);
     MOTE_TRY(m.memory.reserve(core_.budget, std::max<std::int64_t>(bytes, 1), states[i].name));
     std::memset(m.memory.data(), 0, static_cast<std::size_t>(bytes));

@@ -17,6 +17,9 @@ struct ContextOptions {
   std::int64_t max_bytes = Budget::kUnlimited;  // arena, heap, states and outputs together
   std::uint64_t seed = 0;                       // of random ops
   std::int32_t signature = 0;
+  // Positions that growing states have room for from the start. 0: as many as the range of the symbol allows, where the
+  // model states one; else room grows by doubling.
+  std::int64_t state_capacity = 0;
 };
 
 struct ContextRun {
@@ -34,6 +37,7 @@ struct StepTime {
 struct StateMemory {
   HeapBlock memory;
   TensorView view;
+  std::int64_t capacity = 0;  // growing in place: extents of its axis that fit
 };
 
 // What all frames of a context share.
@@ -58,7 +62,14 @@ struct ContextCore {
   explicit ContextCore(std::int64_t max_bytes) : budget(max_bytes, Budget::kUnlimited) {}
   const Plan& plan() const { return linked->plan; }
   Status reserve_scratch(std::size_t shared, std::size_t per_thread);
+  // Room for `capacity` positions of growing state i; what it holds moves along.
+  Status reserve_state(std::size_t i, const PlanState& state, std::int64_t capacity);
+  // Growing state i has become `out`, which lies in its memory.
+  Status commit_state(std::size_t i, const PlanState& state, const TensorView& out);
 };
+
+// Elements of one view to another of the same shape and dtype (of whole bytes).
+void copy_view(const TensorView& from, const TensorView& to);
 
 class Context {
  public:
@@ -88,8 +99,10 @@ class Context {
   // value of the model is illegal. Outputs are then undefined; states are unchanged.
   Status run(const ContextRun& options = {});
 
-  // Valid until the next run.
+  // Valid until the next run. The output of a state that grows in place is a strided view of the state.
   const TensorView& output(int i) const;
+  // The same, dense and row-major: a copy where it is not.
+  Result<TensorView> dense_output(int i);
   bool output_present(int i) const;
   // Items of a list or optional output; null for tensors.
   const OwnedList* output_list(int i) const;
@@ -101,6 +114,9 @@ class Context {
 
   const LinkedPlan& linked() const { return *core_.linked; }
   std::int64_t arena_bytes() const { return main_->total_arena_bytes(); }
+  // Of step `i` of the entry point: how finely a deadline can cut it. Between two looks at the clock a thread computes
+  // at most ThreadPool::kMaxChunk of them.
+  std::int64_t tiles(std::size_t i) const { return main_->tiles(i); }
   std::int64_t used_bytes() const { return core_.budget.used(); }
   void set_profile(std::vector<StepTime>* times) { core_.profile = times; }
   void set_after_step(std::function<Status(const Step&, std::span<Cell* const>)> hook) {
@@ -113,11 +129,15 @@ class Context {
   const PlanFunction& function() const;
   Status check_input(int i, const TensorView& view) const;
   Status store_states();
+  Status give_output(std::size_t i) const;
+  bool grows(std::size_t i) const;
 
   ContextCore core_;
   std::unique_ptr<Frame> main_;
   std::vector<Cell> inputs_;
   std::vector<TensorView> outputs_;
+  std::vector<Cell*> args_;
+  std::vector<HeapBlock> dense_;  // copies of strided outputs
 };
 
 }  // namespace mote

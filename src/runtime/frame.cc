@@ -13,7 +13,8 @@ std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-Frame::Frame(ContextCore& core, const PlanFunction& function) : core_(core), f_(function) {
+Frame::Frame(ContextCore& core, const PlanFunction& function, const PlanSignature* entry)
+    : core_(core), f_(function), entry_(entry) {
   symbols_.assign(f_.symbols.size(), 0);
   slots_.resize(f_.values.size());
   states_.resize(f_.steps.size());
@@ -43,6 +44,13 @@ std::int64_t Frame::total_arena_bytes() const {
   for (const auto& per_step : children_) {
     for (const auto& c : per_step) total += c ? c->total_arena_bytes() : 0;
   }
+  return total;
+}
+
+std::int64_t Frame::tiles(std::size_t step) const {
+  const KernelWork& work = states_[step].work;
+  std::int64_t total = 0;
+  for (int p = 0; p < work.phase_count; ++p) total += work.phases[p].tiles;
   return total;
 }
 
@@ -85,8 +93,6 @@ Status Frame::bind(std::span<Cell* const> inputs) {
   }
   if (same) return {};
   bound_ = false;
-  std::int64_t arena = std::max<std::int64_t>(eval(f_.arena_bytes), 0);
-  MOTE_TRY(arena_.reserve(core_.budget, arena, "arena of '" + f_.name + "'"));
   for (StepState& s : states_) s.stale = true;
   return {};
 }
@@ -174,20 +180,55 @@ Status Frame::check_extent(const PlanValue& pv, const TensorView& view, std::int
 }
 
 Status Frame::place_values() {
+  std::int64_t arena = std::max<std::int64_t>(eval(f_.arena_bytes), 0);
+  if (arena > arena_.capacity()) MOTE_TRY(arena_.reserve(core_.budget, arena, "arena of '" + f_.name + "'"));
+  for (std::size_t v = 0; v < f_.values.size(); ++v) MOTE_TRY(place_value(v));
+  return {};
+}
+
+void Frame::moved(std::int32_t value) {
+  for (std::int32_t r = readers_begin_[at(value)]; r < readers_begin_[at(value) + 1]; ++r)
+    states_[at(readers_[at(r)])].stale = true;
+}
+
+Status Frame::place_shared(std::span<const TensorView> outputs, bool check) {
   for (std::size_t v = 0; v < f_.values.size(); ++v) {
-    // A state grows in place: its memory must hold the output before anything points there.
     const PlanValue& pv = f_.values[v];
-    if (pv.place == Place::kState && !pv.late) {
-      std::vector<std::int64_t> dims;
-      for (Extent e : pv.dims) dims.push_back(eval(e));
-      std::optional<std::int64_t> count = element_count(dims);
-      if (!count || *count > (std::int64_t{1} << 46)) return invalid("state '" + pv.name + "' is too large");
-      StateMemory& state = core_.states[at(pv.index)];
-      MOTE_TRY(state.memory.reserve(core_.budget, bytes_of(pv.dtype, *count), pv.name, state.view.bytes()));
-      state.view.data = state.memory.data();
+    if (pv.late || pv.kind != Type::Kind::kTensor) continue;
+    std::byte* base = nullptr;
+    std::int64_t capacity = 0;
+    if (pv.place == Place::kOutput) {
+      std::size_t o = at(pv.index);
+      std::int64_t bytes = slots_[at(f_.outputs[o])].view.bytes();
+      base = o < outputs.size() ? outputs[o].data : nullptr;
+      if (base && outputs[o].bytes() < bytes) {
+        return invalid("the caller's memory of " + std::to_string(outputs[o].bytes()) + " bytes is too small for " +
+                       std::to_string(bytes))
+            .at("output '" + pv.name + "'");
+      }
+      capacity = bytes;
+      if (!base) {
+        if (bytes > outputs_[o].capacity())
+          MOTE_TRY(outputs_[o].reserve(core_.budget, bytes, "output '" + pv.name + "'"));
+        base = outputs_[o].data();
+      }
+    } else if (pv.place == Place::kState) {
+      base = core_.states[at(pv.index)].memory.data();
+      capacity = core_.states[at(pv.index)].memory.capacity();
+    } else if (pv.place == Place::kInput && f_.inputs[at(pv.index)] != static_cast<std::int32_t>(v)) {
+      base = slots_[at(f_.inputs[at(pv.index)])].view.data;
+      capacity = input_bytes(at(pv.index));
+    } else {
+      continue;
+    }
+    std::int64_t offset = eval(pv.offset);
+    if (check) MOTE_TRY(check_extent(pv, slots_[v].view, offset, capacity));
+    std::byte* data = base ? base + offset : nullptr;
+    if (slots_[v].view.data != data) {
+      slots_[v].view.data = data;
+      moved(static_cast<std::int32_t>(v));
     }
   }
-  for (std::size_t v = 0; v < f_.values.size(); ++v) MOTE_TRY(place_value(v));
   return {};
 }
 
@@ -195,11 +236,11 @@ Status Frame::enter(std::span<Cell* const> inputs, std::span<const TensorView> o
   bool was_bound = bound_;
   MOTE_TRY(bind(inputs));
   bool fresh = !bound_;
+  if (fresh && entry_) {
+    MOTE_TRY(make_room(inputs));
+    if (must_rehearse()) MOTE_TRY(rehearse(inputs));
+  }
   if (fresh) MOTE_TRY(place_values());
-  auto moved = [&](std::int32_t value) {
-    for (std::int32_t r = readers_begin_[at(value)]; r < readers_begin_[at(value) + 1]; ++r)
-      states_[at(readers_[at(r)])].stale = true;
-  };
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Cell& slot = slots_[at(f_.inputs[i])];
     if (slot.list) {
@@ -216,43 +257,7 @@ Status Frame::enter(std::span<Cell* const> inputs, std::span<const TensorView> o
     slot.view = inputs[i]->view;
     slot.present = inputs[i]->present;
   }
-  // Values that share the memory of an output or an input are placed with it.
-  for (std::size_t v = 0; v < f_.values.size(); ++v) {
-    const PlanValue& pv = f_.values[v];
-    if (pv.late || pv.kind != Type::Kind::kTensor) continue;
-    std::byte* base = nullptr;
-    std::int64_t capacity = 0;
-    if (pv.place == Place::kOutput) {
-      std::size_t o = at(pv.index);
-      const TensorView& whole = slots_[at(f_.outputs[o])].view;
-      std::int64_t bytes = whole.bytes();
-      base = o < outputs.size() ? outputs[o].data : nullptr;
-      if (base && outputs[o].bytes() < bytes) {
-        return invalid("the caller's memory of " + std::to_string(outputs[o].bytes()) + " bytes is too small for " +
-                       std::to_string(bytes))
-            .at("output '" + pv.name + "'");
-      }
-      capacity = bytes;
-      if (!base) {
-        MOTE_TRY(outputs_[o].reserve(core_.budget, bytes, "output '" + pv.name + "'"));
-        base = outputs_[o].data();
-      }
-    } else if (pv.place == Place::kState) {
-      base = core_.states[at(pv.index)].memory.data();
-      capacity = core_.states[at(pv.index)].memory.capacity();
-    } else if (pv.place == Place::kInput && f_.inputs[at(pv.index)] != static_cast<std::int32_t>(v)) {
-      base = slots_[at(f_.inputs[at(pv.index)])].view.data;
-      capacity = slots_[at(f_.inputs[at(pv.index)])].view.bytes();
-    } else {
-      continue;
-    }
-    if (fresh) MOTE_TRY(check_extent(pv, slots_[v].view, eval(pv.offset), capacity));
-    std::byte* data = base + eval(pv.offset);
-    if (slots_[v].view.data != data) {
-      slots_[v].view.data = data;
-      moved(static_cast<std::int32_t>(v));
-    }
-  }
+  MOTE_TRY(place_shared(outputs, fresh));
   bound_ = true;
   if (!fresh) return {};
   for (std::size_t s = 0; s < f_.steps.size(); ++s) {

@@ -31,7 +31,8 @@ struct StepState {
 
 class Frame {
  public:
-  Frame(ContextCore& core, const PlanFunction& function);
+  // `entry`: the signature whose function this is, null for bodies.
+  Frame(ContextCore& core, const PlanFunction& function, const PlanSignature* entry = nullptr);
 
   // Makes the frame ready for these inputs: binds symbols, sizes the arena, sets kernels up. Cheap when nothing
   // changed. `outputs`: where outputs of Place::kOutput go, null data for those the frame shall keep itself.
@@ -42,6 +43,8 @@ class Frame {
   Cell& slot(std::int32_t value) { return slots_[static_cast<std::size_t>(value)]; }
   Cell& output(std::size_t i) { return slot(f_.outputs[i]); }
   std::int64_t arena_bytes() const { return arena_.capacity(); }
+  // Into how many tiles the step's work is cut, as it was set up last.
+  std::int64_t tiles(std::size_t step) const;
   // Of this frame and the frames of its bodies.
   std::int64_t total_arena_bytes() const;
 
@@ -49,8 +52,18 @@ class Frame {
   friend class StepCall;
 
   Status bind(std::span<Cell* const> inputs);
+  // Room for what states grow to in this run.
+  Status make_room(std::span<Cell* const> inputs);
+  // Takes the memory that the function needs once its states have grown to their capacity.
+  Status rehearse(std::span<Cell* const> inputs);
+  bool must_rehearse() const;
   Status place_values();
   Status place_value(std::size_t v);
+  // Values that share the memory of an output, a state or an input, and where that is.
+  Status place_shared(std::span<const TensorView> outputs, bool check);
+  void moved(std::int32_t value);
+  // What views of input i may reach.
+  std::int64_t input_bytes(std::size_t i) const;
   Status check_extent(const PlanValue& pv, const TensorView& view, std::int64_t offset, std::int64_t capacity) const;
   Status setup(std::size_t step);
   Status run_step(std::size_t step);
@@ -71,7 +84,9 @@ class Frame {
 
   ContextCore& core_;
   const PlanFunction& f_;
+  const PlanSignature* entry_;
   std::vector<std::int64_t> symbols_;
+  std::vector<std::int64_t> rehearsed_, saved_symbols_;
   std::vector<Cell> slots_;
   std::vector<StepState> states_;
   std::vector<std::int32_t> readers_begin_, readers_;  // steps that touch a value, by value

@@ -113,6 +113,8 @@ MOTE_API mote_code mote_options_set_shape(mote_options* options, const char* inp
 MOTE_API mote_code mote_options_set_dim(mote_options* options, const char* symbol, int64_t extent);
 /* `output` of one run is `input` of the next; neither is bound by the caller any more. */
 MOTE_API mote_code mote_options_set_state(mote_options* options, const char* input, const char* output);
+/* How far states that grow with every run may grow before a run takes memory for them. 0: room doubles when needed. */
+MOTE_API mote_code mote_options_set_state_capacity(mote_options* options, int64_t positions);
 MOTE_API mote_code mote_options_set_precision(mote_options* options, mote_dtype precision); /* MOTE_F32, _BF16, _F16 */
 MOTE_API mote_code mote_options_set_reproducible(mote_options* options, int reproducible);
 MOTE_API mote_code mote_options_set_target(mote_options* options, const char* target);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cpu/family.h"
+#include "kernels/sort.h"
 #include "ops/element.h"
 #include "ops/epilogue.h"
 
@@ -288,7 +289,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   // Axes from outermost to innermost in the result's memory.
   int order[kMaxRank];
   for (int i = 0; i < y.rank; ++i) order[i] = i;
-  std::stable_sort(order, order + y.rank, [&](int a, int b) { return y.strides[a] > y.strides[b]; });
+  kernels::sort_few(order, order + y.rank, [&](int a, int b) { return y.strides[a] > y.strides[b]; });
   p.rank = y.rank;
   for (int i = 0; i < y.rank; ++i) {
     p.dim[i] = y.dims[order[i]];

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/sort.h"
+
 namespace mote::kernels {
 namespace {
 
@@ -82,7 +84,7 @@ std::int64_t make_copy(const TensorView& from, const TensorView& to, CopyParams&
   for (int i = 0; i < to.rank; ++i) {
     if (to.dims[i] != 1) axes[rank++] = {to.dims[i], from.strides[i], to.strides[i]};
   }
-  std::stable_sort(axes, axes + rank, [](const Axis& a, const Axis& b) { return a.to > b.to; });
+  sort_few(axes, axes + rank, [](const Axis& a, const Axis& b) { return a.to > b.to; });
   int n = 0;
   for (int i = 0; i < rank; ++i) {
     Axis& before = axes[n > 0 ? n - 1 : 0];

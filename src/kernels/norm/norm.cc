@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "kernels/reduce/chunk.h"
+#include "kernels/sort.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::norm {
@@ -73,8 +74,8 @@ Work setup(const Kernel& kernel, Op op, DType dtype, DType scale_dtype, float ep
     }
   }
   if (p->sequences == 0 || p->length == 0) return {0, 0};
-  std::stable_sort(order, order + kept,  // sequences are independent: walk them in the order of memory
-                   [&](int a, int b) { return std::abs(shape.in_stride[a]) > std::abs(shape.in_stride[b]); });
+  sort_few(order, order + kept,  // sequences are independent: walk them in the order of memory
+           [&](int a, int b) { return std::abs(shape.in_stride[a]) > std::abs(shape.in_stride[b]); });
   for (int i = 0; i < kept; ++i) append(shape, order[i], &p->kept, p->kept_scale, p->kept_stat);
 
   const int last = p->kept.rank - 1;

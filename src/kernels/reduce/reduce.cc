@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "kernels/reduce/chunk.h"
+#include "kernels/sort.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::reduce {
@@ -86,8 +87,8 @@ Work setup(const Kernel& kernel, Op op, DType dtype, const Shape& shape, Params*
       order[kept++] = d;
     }
   }
-  std::stable_sort(order, order + kept,
-                   [&](int a, int b) { return std::abs(shape.in_stride[a]) > std::abs(shape.in_stride[b]); });
+  sort_few(order, order + kept,
+           [&](int a, int b) { return std::abs(shape.in_stride[a]) > std::abs(shape.in_stride[b]); });
   for (int i = 0; i < kept; ++i)
     append(&p->kept, shape.dim[order[i]], shape.in_stride[order[i]], shape.out_stride[order[i]]);
   if (p->outputs == 0) return {0, 0};

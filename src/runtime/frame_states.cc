@@ -1,0 +1,152 @@
+// States that grow in place: their room, and the memory that a frame will need when they are full.
+#include <algorithm>
+
+#include "base/checked.h"
+#include "kernels/copy/copy.h"
+#include "runtime/context.h"
+
+namespace mote {
+namespace {
+
+constexpr std::int64_t kFirstRoom = 32;
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+// The symbol that an extent is, or kNone.
+std::int32_t symbol_of(const PlanFunction& f, Extent e) {
+  if (e >= 0) return kNone;
+  const auto& code = f.exprs[static_cast<std::size_t>(~e)].code;
+  return code.size() == 1 && code[0].code == ExprOp::kSymbol ? static_cast<std::int32_t>(code[0].value) : kNone;
+}
+
+// A view of a state's memory: strides as if the axis had all its room.
+TensorView grown_view(std::byte* data, const TensorView& like, std::int32_t axis, std::int64_t capacity) {
+  TensorView v = like;
+  v.dims[axis] = capacity;
+  v = TensorView::of(data, like.dtype, v.shape());
+  v.dims[axis] = like.dims[axis];
+  return v;
+}
+
+}  // namespace
+
+void copy_view(const TensorView& from, const TensorView& to) {
+  kernels::CopyParams p;
+  if (std::int64_t tiles = kernels::make_copy(from, to, p); tiles > 0)
+    kernels::copy_elements(p, kernels::TileRange{0, tiles, nullptr});
+}
+
+Status ContextCore::reserve_state(std::size_t i, const PlanState& state, std::int64_t capacity) {
+  StateMemory& m = states[i];
+  if (capacity <= m.capacity) return {};
+  std::vector<std::int64_t> dims(m.view.dims, m.view.dims + m.view.rank);
+  dims[at(state.axis)] = capacity;
+  std::optional<std::int64_t> count = element_count(dims);
+  if (!count || *count > (std::int64_t{1} << 46))
+    return Status(Code::kResourceExhausted, "state '" + state.name + "' is too large");
+  HeapBlock room;
+  MOTE_TRY(room.reserve(budget, std::max<std::int64_t>(bytes_of(m.view.dtype, *count), 1), state.name));
+  TensorView view = grown_view(room.data(), m.view, state.axis, capacity);
+  copy_view(m.view, view);
+  m.memory = std::move(room);
+  m.view = view;
+  m.capacity = capacity;
+  return {};
+}
+
+Status ContextCore::commit_state(std::size_t i, const PlanState& state, const TensorView& out) {
+  StateMemory& m = states[i];
+  bool fits = out.rank == m.view.rank && out.dims[state.axis] <= m.capacity;
+  for (int d = 0; d < out.rank && fits; ++d) fits = d == state.axis || out.dims[d] == m.view.dims[d];
+  if (!fits) return internal_error("state '" + state.name + "' has not grown along one axis");
+  m.view.dims[state.axis] = out.dims[state.axis];
+  return {};
+}
+
+std::int64_t Frame::input_bytes(std::size_t i) const {
+  if (entry_) {
+    for (std::size_t s = 0; s < entry_->states.size(); ++s) {
+      if (entry_->states[s].input == static_cast<std::int32_t>(i)) return core_.states[s].memory.capacity();
+    }
+  }
+  return slots_[at(f_.inputs[i])].view.bytes();
+}
+
+Status Frame::make_room(std::span<Cell* const> inputs) {
+  for (std::size_t s = 0; s < entry_->states.size(); ++s) {
+    const PlanState& st = entry_->states[s];
+    if (st.axis == kNone) continue;
+    StateMemory& m = core_.states[s];
+    std::int64_t total = eval(f_.values[at(f_.outputs[at(st.output)])].dims[at(st.axis)]);
+    if (total > m.capacity) {
+      MOTE_TRY(core_.reserve_state(s, st, std::max({total, kFirstRoom, m.capacity * 2})));
+      inputs[at(st.input)]->view = m.view;
+    }
+    if (st.capacity != kNone) symbols_[at(st.capacity)] = m.capacity;
+  }
+  return {};
+}
+
+bool Frame::must_rehearse() const {
+  bool grows = false;
+  for (const PlanState& st : entry_->states) grows = grows || st.axis != kNone;
+  if (!grows) return false;
+  if (rehearsed_.empty()) return true;
+  for (std::size_t i = 0; i < symbols_.size(); ++i) {
+    if (symbols_[i] > rehearsed_[i]) return true;
+  }
+  return false;
+}
+
+// Takes memory only: what does not fit is asked for again, and refused, by the run that really needs it.
+Status Frame::rehearse(std::span<Cell* const> inputs) {
+  saved_symbols_ = symbols_;
+  rehearsed_ = symbols_;
+  // Again only when another extent has doubled, such as that of a longer prompt.
+  for (std::int64_t& extent : rehearsed_) extent = extent > (std::int64_t{1} << 40) ? extent : extent * 2;
+  for (std::size_t s = 0; s < entry_->states.size(); ++s) {
+    const PlanState& st = entry_->states[s];
+    if (st.axis == kNone) continue;
+    const PlanValue &in = f_.values[at(f_.inputs[at(st.input)])], &out = f_.values[at(f_.outputs[at(st.output)])];
+    std::int32_t past = symbol_of(f_, in.dims[at(st.axis)]);
+    if (past == kNone) continue;
+    std::int64_t added = evaluate(f_, out.dims[at(st.axis)], saved_symbols_) - saved_symbols_[at(past)];
+    symbols_[at(past)] = std::max(saved_symbols_[at(past)], core_.states[s].capacity - added);
+    rehearsed_[at(past)] = symbols_[at(past)];
+    if (st.capacity != kNone) rehearsed_[at(st.capacity)] = core_.states[s].capacity;
+  }
+  auto take = [&]() -> Status {
+    for (std::size_t i = 0; i < f_.inputs.size(); ++i) {
+      const PlanValue& pv = f_.values[at(f_.inputs[i])];
+      if (pv.late || pv.kind != Type::Kind::kTensor) continue;
+      // Data only where it is there: setups may read small inputs whose extents stay.
+      TensorView view = inputs[i]->view;
+      bool same = inputs[i]->present;
+      for (int d = 0; d < view.rank; ++d) {
+        std::int64_t extent = eval(pv.dims[static_cast<std::size_t>(d)]);
+        if (extent < 0) return invalid("input '" + pv.name + "' has a negative extent");
+        same = same && extent == view.dims[d];
+        view.dims[d] = extent;
+      }
+      view = TensorView::of(same ? view.data : nullptr, pv.dtype, view.shape());
+      for (std::size_t s = 0; s < entry_->states.size(); ++s) {
+        if (entry_->states[s].input == static_cast<std::int32_t>(i) && entry_->states[s].axis != kNone)
+          view = grown_view(core_.states[s].memory.data(), view, entry_->states[s].axis, core_.states[s].capacity);
+      }
+      slots_[at(f_.inputs[i])].view = view;
+      slots_[at(f_.inputs[i])].present = inputs[i]->present;
+    }
+    MOTE_TRY(place_values());
+    MOTE_TRY(place_shared({}, true));
+    for (std::size_t s = 0; s < f_.steps.size(); ++s) {
+      if (f_.steps[s].kind == Step::Kind::kKernel && !f_.steps[s].late) MOTE_TRY(setup(s));
+    }
+    return {};
+  };
+  Status taken = take();
+  symbols_ = saved_symbols_;
+  for (StepState& s : states_) s.stale = true;
+  return taken.code() == Code::kInternal ? taken : Status();
+}
+
+}  // namespace mote
