@@ -10,6 +10,7 @@
 #include "media/npz.h"
 #include "media/numbers.h"
 #include "media/postprocess.h"
+#include "mote/hooks.h"
 
 namespace mote::cli {
 namespace {
@@ -150,9 +151,10 @@ void print(const Answer& a) {
   }
   say(concat("load ", fixed(a.times.load_ms, 1), " ms, prepare ", fixed(a.times.prepare_ms, 1), " ms, run ",
              fixed(a.run_ms, 2), " ms"));
-  detail(concat("planned: arena ", megabytes(static_cast<double>(a.arena_bytes)), ", weights ",
-                megabytes(static_cast<double>(a.weight_bytes)), "; measured peak of the whole process ",
-                fixed(peak_rss_mb(), 1), " MB"));
+  double arena = static_cast<double>(a.arena_bytes), weights = static_cast<double>(a.weight_bytes);
+  detail(concat("planned memory ", megabytes(arena + weights), ": arena ", megabytes(arena), ", weights ",
+                megabytes(weights), "; measured peak ", megabytes(static_cast<double>(peak_allocated_bytes())),
+                " in buffers, ", fixed(peak_rss_mb(), 1), " MB in the whole process"));
 }
 
 // One run per batch of images, or one run.

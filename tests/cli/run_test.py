@@ -45,6 +45,7 @@ class Images(program.Case):
         self.assertNotIn("\033", r.out + r.err)
         self.assertEqual(len(r.out.splitlines()), 3)
         self.assertEqual(self.ok("-q", "run", DIGITS, "--image", png(7)).err, "")
+        self.assertRegex(self.ok("-v", "run", DIGITS, "--image", png(7)).err, r"planned memory [\d.]+ MB.*measured peak [\d.]+ MB in buffers, [\d.]+ MB")
 
     def test_labels(self):
         names = self.write("names.txt", "".join(f"digit {i}\n" for i in range(10)))
