@@ -54,7 +54,8 @@ class Case:
                    helper.make_tensor_value_info(n, kind(answers[n]), [None] * answers[n].ndim if self.symbols else answers[n].shape) for n in self.outputs]
         constants = [numpy_helper.from_array(x, n) for n, x in self.constants.items()]
         graph = helper.make_graph(self.nodes, self.name, inputs, outputs, constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8, producer_name="mote cases")
+        opsets = [helper.make_opsetid("", self.opset)] + [helper.make_opsetid(d, 1) for d in sorted({n.domain for n in self.nodes} - {""})]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="mote cases")
 
     def answers(self):
         """What ONNX Runtime answers for each input set."""

@@ -383,6 +383,51 @@ def pattern_cases():
     yield Case("pattern_constant_output", [("Identity", "c", "y", {}), ("Add", "xc", "z", {})], {"x": d.grid(3), "c": K(d.grid(3))}, outputs=("y", "z"))
 
 
+def microsoft_cases():
+    """Operators that ONNX Runtime's optimizers and model builders write."""
+    d = Data("microsoft")
+    ms = {"domain": "com.microsoft"}
+    batch, length, past, heads, size = 2, 3, 4, 4, 16
+    width = heads * size
+    q, k, v = d.grid(batch, length, width), d.grid(batch, length, width), d.grid(batch, length, width)
+    past_k, past_v = d.grid(batch, heads, past, size), d.grid(batch, heads, past, size)
+    yield one_op("ms_attention", "Attention", [q, K(d.grid(width, 3 * width)), K(d.grid(3 * width))], num_heads=heads, **ms)
+    yield one_op("ms_attention_causal", "Attention", [q, K(d.grid(width, 3 * width)), K(d.grid(3 * width))], num_heads=heads, unidirectional=1, **ms)
+    yield one_op("ms_attention_past", "Attention", [q, K(d.grid(width, 3 * width)), K(d.grid(3 * width)), None, np.stack([past_k, past_v])], 2, num_heads=heads,
+                 unidirectional=1, **ms)
+    yield one_op("ms_multi_head_attention", "MultiHeadAttention", [q, k, v, K(d.grid(3 * width))], num_heads=heads, **ms)
+    yield one_op("ms_multi_head_attention_mask", "MultiHeadAttention", [q, k, v, None, np.array([[1, 1, 1], [1, 1, 0]], np.int32)], num_heads=heads, **ms)
+    yield one_op("ms_multi_head_attention_past", "MultiHeadAttention", [q, k, v, K(d.grid(3 * width)), None, None, past_k, past_v], 3, num_heads=heads, **ms)
+    kv_heads = 2
+    k, v = d.grid(batch, length, kv_heads * size), d.grid(batch, length, kv_heads * size)
+    past_k, past_v = d.grid(batch, kv_heads, past, size), d.grid(batch, kv_heads, past, size)
+    angles = np.arange(16)[:, None] / 100.0 ** (np.arange(size // 2) / (size // 2))
+    rotary = [K(np.cos(angles).astype(np.float32)), K(np.sin(angles).astype(np.float32))]
+    total = lambda n: [np.full(batch, n - 1, np.int32), K(n, np.int32)]
+    none = np.zeros((batch, kv_heads, 0, size), np.float32)
+    common = dict(num_heads=heads, kv_num_heads=kv_heads, **ms)
+    yield one_op("ms_group_query_attention_prompt", "GroupQueryAttention", [q, k, v, none, none, *total(length)], 3, **common)
+    yield one_op("ms_group_query_attention_past", "GroupQueryAttention", [q[:, :1], k[:, :1], v[:, :1], past_k, past_v, *total(past + 1)], 3, **common)
+    yield one_op("ms_group_query_attention_rotary", "GroupQueryAttention", [q[:, :1], k[:, :1], v[:, :1], past_k, past_v, *total(past + 1), *rotary], 3, do_rotary=1,
+                 **common)
+    yield one_op("ms_group_query_attention_packed", "GroupQueryAttention", [np.concatenate([q, k, v], 2), None, None, none, none, *total(length), *rotary], 3, do_rotary=1,
+                 rotary_interleaved=1, scale=0.25, **common)
+    x, skip, scale, bias = d.grid(batch, length, width), d.grid(batch, length, width), K(d.positive(width)), K(d.grid(width))
+    yield one_op("ms_skip_layer_norm", "SkipLayerNormalization", [x, skip, scale, bias, K(d.grid(width))], epsilon=1e-5, **ms)
+    yield one_op("ms_skip_rms_norm", "SkipSimplifiedLayerNormalization", [x, skip, scale], epsilon=1e-5, **ms)
+    yield one_op("ms_gelu", "Gelu", [x], **ms)
+    yield one_op("ms_bias_gelu", "BiasGelu", [x, bias], **ms)
+    yield one_op("ms_fast_gelu", "FastGelu", [x, bias], **ms)
+    yield one_op("ms_quick_gelu", "QuickGelu", [x], alpha=1.5, **ms)
+    yield one_op("ms_fused_matmul", "FusedMatMul", [d.grid(2, 7, 5), d.grid(2, 9, 7)], transA=1, transB=1, alpha=0.5, **ms)
+    yield one_op("ms_fused_conv", "FusedConv", [d.positive(1, 5, 7, 6), K(d.weights(8, 5, 3, 3)), K(d.grid(8))], activation="Relu", pads=[1, 1, 1, 1], **ms)
+    yield one_op("ms_trilu", "Trilu", [d.grid(3, 5, 6), K(1, np.int64)], upper=0, **ms)
+    yield one_op("ms_expand_dims", "ExpandDims", [d.grid(3, 5), K(-1, np.int32)], **ms)
+    yield one_op("ms_rotary_embedding", "RotaryEmbedding", [x, np.tile(np.arange(length), (batch, 1)), *rotary], num_heads=heads, **ms)
+    packed = K(d.integers(0, 256, 9, 2, 16, dtype=np.uint8))
+    yield one_op("ms_matmul_n_bits", "MatMulNBits", [d.grid(3, 64), packed, K(d.positive(18) / 16)], K=64, N=9, bits=4, block_size=32, **ms)
+
+
 # Cases in which the reference evaluator is wrong: PyTorch, or the same case written another way, confirms ONNX Runtime.
 REFERENCE_WRONG = {
     "conv_valid": "VALID with a stride of 1", "conv_transpose_depthwise": "groups", "conv_same_lower": "wrong padding", "max_pool_same_lower": "wrong padding", "lrn": "odd window",
@@ -390,7 +435,7 @@ REFERENCE_WRONG = {
     "rnn_reverse_9": "ignores the direction"}
 
 FAMILIES = (conv_cases, conv_transpose_cases, matrix_cases, pool_cases, elementwise_cases, reduce_cases, norm_cases, shape_cases, resize_cases, recurrent_cases,
-            quantize_cases, pattern_cases)
+            quantize_cases, pattern_cases, microsoft_cases)
 
 
 def pack(folder, archive):

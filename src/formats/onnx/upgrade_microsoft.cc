@@ -98,6 +98,34 @@ Status fused_conv(NodeImport& n) {
   return {};
 }
 
+// gelu(x w + bias), by tanh.
+Status gemm_fast_gelu(NodeImport& n) {
+  ValueId y = n.emit("matmul", {n.in(0), n.in(1)});
+  if (n.has(2)) y = n.emit("add", {y, n.in(2)});
+  n.output(0, n.emit("gelu", {y}, {{"approximate", std::string("tanh")}}));
+  return {};
+}
+
+// x + bias + skip.
+Status bias_add(NodeImport& n) {
+  n.output(0, n.emit("add", {n.emit("add", {n.in(0), n.in(1)}), n.in(2)}));
+  return {};
+}
+
+Status expand_dims(NodeImport& n) {
+  n.output(0, n.emit("unsqueeze", {n.in(0), n.emit("reshape", {n.in(1), n.ints({1})})}));
+  return {};
+}
+
+Status ms_qlinear_conv(NodeImport& n) {
+  if (n.attr_int("channels_last", 0) != 0) {
+    n.unsupported("QLinearConv with channels_last=1");
+    return {};
+  }
+  n.same("qlinear_conv", n.all_inputs(), n.attributes_for("qlinear_conv", {"channels_last"}));
+  return {};
+}
+
 // LayerNorm(input + skip + bias); output 3 is the sum.
 Status skip_layer_norm(NodeImport& n) {
   bool is_rms = n.proto().op_type == "SkipSimplifiedLayerNormalization";
