@@ -33,7 +33,7 @@ T must(Result<T> r) {
 
 void report(const char* what, std::vector<double> us, const char* limit = "") {
   std::sort(us.begin(), us.end());
-  std::printf("%-44s p50 %9.1f us   p99 %9.1f us   max %9.1f us  %s\n", what, us[us.size() / 2],
+  std::printf("%-44s p50 %10.3f us   p99 %10.3f us   max %10.3f us  %s\n", what, us[us.size() / 2],
               us[us.size() * 99 / 100], us.back(), limit);
 }
 

@@ -195,7 +195,7 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
   } else {
     p.targets.insert(p.targets.end(), {&cpu_target(), &reference_target()});
     if (!o.target.empty() && o.target != "host") {
-      std::optional<Isa> isa = isa_of(o.target);
+      std::optional<Isa> isa = isa_of(o.target == "aarch64" ? "neon" : o.target);
       if (!isa)
         return invalid("there is no target '" + o.target + "'")
             .hint("host, reference, or an instruction set: mote doctor lists them");
@@ -215,9 +215,6 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
 
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options) {
   MOTE_ASSIGN(PrepareOptions prepare_with, prepare_options(options));
-  if (Isa best = prepare_with.target.cpu.best(); !active_cpu().has(best)) {
-    return unsupported("this CPU does not run " + std::string(name_of(best))).hint("mote doctor lists what it has");
-  }
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
   prepare_with.budget = &budget;
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/engine.h"
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -99,6 +100,8 @@ Result<Model> Model::load(std::span<const std::byte> bytes, std::string_view nam
 }
 
 Result<Session> Model::session(const SessionOptions& options) const {
+  if (std::optional<Isa> isa = isa_of(target()); isa && !active_cpu().has(*isa))
+    return unsupported("this CPU does not run " + target()).hint("mote doctor lists what it has");
   ContextOptions o;
   o.threads = options.threads;
   if (options.max_bytes > 0) o.max_bytes = options.max_bytes;

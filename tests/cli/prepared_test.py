@@ -1,5 +1,6 @@
 """Weights are in memory once, and limits hold before memory is taken."""
 import os
+import platform
 import random
 import struct
 import unittest
@@ -97,8 +98,14 @@ class Targets(program.Case):
 
     def test_a_plan_for_another_cpu(self):
         model = self.write("m.onnx", network(3, 64))
-        r = self.ok("plan", model, "--target", "avx2", "--json").json
-        self.assertEqual(r["target"], "avx2")
+        for target, name in (("avx2", "avx2"), ("avx512", "avx512"), ("aarch64", "neon")):
+            r = self.ok("plan", model, "--target", target, "--json").json
+            self.assertEqual(r["target"], name)
+            self.assertIn("dot", [s["kernel"] for s in r["steps"]])
+        # It can be looked at and saved, not run.
+        x = self.write("x.npy", onnx.npy((1, 64), [0.0] * 64))
+        other = "avx2" if platform.machine() == "aarch64" else "aarch64"
+        self.refused("run", model, "--target", other, "--input", f"x={x}", says="does not run")
 
 
 class States(program.Case):
