@@ -1,6 +1,7 @@
 """The other verbs: what they print, and as JSON."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -39,6 +40,14 @@ class Documents(program.Case):
         top = self.ok("run", DIGITS, "--image", png(1), "--json").json["images"][0]
         self.assertEqual((set(top) | set(top["top"][0])) - rows["run"], set())
         self.assertEqual(set(VERBS) - {"ops", "doctor"} - set(rows), set())
+
+
+    def test_name_every_option(self):
+        with open(os.path.join(ROOT, "docs/program.md")) as f:
+            text = f.read()
+        for verb in VERBS:
+            options = re.findall(r"^ +(?:-\w,)?(--[a-z-]+)", self.ok(verb, "--help").out, re.M)
+            self.assertEqual([o for o in options if o not in text and o not in ("--help", "--output")], [], verb)
 
 
 class Terminal(program.Case):
