@@ -34,6 +34,7 @@ extern const Family quantized_family;
 extern const Family reduce_family;
 extern const Family resize_family;
 extern const Family rnn_family;
+extern const Family sample_family;
 
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.
 template <class T>
