@@ -218,6 +218,8 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
   prepare_with.budget = &budget;
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
+  // What was read around the weights while they were packed; what runs need comes back when it is touched.
+  for (const auto& source : plan.sources) source->drop(0, source->bytes().size());
   return link_plan(std::move(plan), options.ops);
 }
 
