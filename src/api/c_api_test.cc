@@ -212,4 +212,40 @@ TEST(CApi, TakesMemoryFromTheHook) {
   mote_allocator_set(nullptr, nullptr, nullptr);
 }
 
+TEST(CApi, CarriesAGrowingState) {
+  const char text[] =
+      "module \"cache\"\n"
+      "signature \"main\" = @main\n"
+      "func @main(%x: f32[1,1,4], %past: f32[1,past,4]) -> (%present) {\n"
+      "  %present: f32[1,past+1,4] = concat(%past, %x) {axis=1}\n"
+      "}\n";
+  mote_options* options = nullptr;
+  mote_model* model = nullptr;
+  mote_session* session = nullptr;
+  ASSERT_EQ(mote_options_create(&options), MOTE_OK);
+  EXPECT_EQ(mote_options_set_state_capacity(options, -1), MOTE_INVALID);
+  ASSERT_EQ(mote_options_set_state_capacity(options, 40), MOTE_OK);
+  ASSERT_EQ(mote_options_set_state(options, "past", "present"), MOTE_OK);
+  ASSERT_EQ(mote_model_load_memory(text, sizeof text - 1, "cache.ir", options, &model), MOTE_OK)
+      << mote_error_message();
+  ASSERT_EQ(mote_session_create(model, options, &session), MOTE_OK) << mote_error_message();
+  float x[4] = {1, 2, 3, 4};
+  mote_tensor in = {x, MOTE_F32, 3, {1, 1, 4}}, out = {};
+  for (int step = 0; step < 50; ++step) {
+    x[0] = static_cast<float>(step);
+    ASSERT_EQ(mote_session_set_input(session, 0, &in), MOTE_OK) << mote_error_message();
+    ASSERT_EQ(mote_session_run(session, 0), MOTE_OK) << mote_error_message();
+  }
+  ASSERT_EQ(mote_session_get_output(session, 0, &out), MOTE_OK);
+  ASSERT_EQ(out.dims[1], 50);
+  for (int step = 0; step < 50; ++step) EXPECT_EQ(static_cast<const float*>(out.data)[4 * step], step);
+  ASSERT_EQ(mote_session_reset_states(session), MOTE_OK);
+  ASSERT_EQ(mote_session_run(session, 0), MOTE_OK);
+  ASSERT_EQ(mote_session_get_output(session, 0, &out), MOTE_OK);
+  EXPECT_EQ(out.dims[1], 1);
+  mote_session_free(session);
+  mote_model_free(model);
+  mote_options_free(options);
+}
+
 }  // namespace
