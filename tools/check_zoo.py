@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the networks of the zoo (tools/export_zoo.py) with `mote run` and compares with PyTorch's answers.
 
-    tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--mote PROGRAM] [-- ARGUMENT...]
+    tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--onnxruntime] [--mote PROGRAM] [-- ARGUMENT...]
 
 A network passes if, for each of its input sets, no output differs by more than 1e-4 of the output's standard deviation (5e-3 for
 networks in f16, 1e-1 in bf16). --via mote converts to .mote first and runs that; --via onnx writes the model out as ONNX first. What follows
@@ -33,6 +33,22 @@ def call(command, seconds):
     return f"{why}: {lines[0] if lines else 'no message'}"
 
 
+def call_onnxruntime(model, inputs, outputs):
+    """Runs a written model where another program reads it. Returns None, or what went wrong."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        with np.load(inputs) as arrays:
+            answers = session.run(names, {i.name: arrays[i.name] for i in session.get_inputs()})
+    except Exception as problem:
+        return "ONNX Runtime: " + str(problem).strip().splitlines()[0]
+    np.savez(outputs, **dict(zip(names, answers)))
+    return None
+
+
 def check(args, name, work):
     """Returns (ok, largest error, seconds, reason)."""
     folder = zoo_files.ZOO / name
@@ -49,7 +65,10 @@ def check(args, name, work):
         outputs = os.path.join(work, "out.npz")
         if os.path.exists(outputs):
             os.remove(outputs)
-        problem = call([args.mote, "run", model, "--inputs", str(inputs), "--outputs", outputs, *args.arguments], args.timeout)
+        if args.onnxruntime:
+            problem = call_onnxruntime(model, inputs, outputs)
+        else:
+            problem = call([args.mote, "run", model, "--inputs", str(inputs), "--outputs", outputs, *args.arguments], args.timeout)
         if not problem and not os.path.exists(outputs):
             problem = "wrote no outputs"
         if problem:
@@ -66,6 +85,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--via", choices=["onnx", "mote"])
+    parser.add_argument("--onnxruntime", action="store_true", help="run with ONNX Runtime, which shows with --via onnx whether others read what is written")
     parser.add_argument("--mote", default=str(zoo_files.ROOT / "build" / "native" / "bin" / "mote"))
     parser.add_argument("--tolerance", type=float, help="in standard deviations, instead of each network's own")
     parser.add_argument("--timeout", type=float, default=300)
@@ -84,6 +104,10 @@ def main():
     for name in wanted:
         if name not in there:
             print(f"{name:30s} skip  not in {zoo_files.ZOO}")
+            skipped += 1
+            continue
+        if args.onnxruntime and "_bf16" in name:
+            print(f"{name:30s} skip  ONNX Runtime does not run bf16")
             skipped += 1
             continue
         with tempfile.TemporaryDirectory() as work:
