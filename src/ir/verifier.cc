@@ -36,6 +36,22 @@ std::string wanted(const Count& c) {
   return c.least == c.most ? concat(c.least) : concat(c.least, " to ", c.most);
 }
 
+// An op that declares no attributes takes any: custom ops may leave theirs open.
+Status verify_attributes(const Op& op, const Attrs& attrs) {
+  for (const auto& [name, value] : attrs.items()) {
+    const AttrSpec* spec = op.attr(name);
+    if (!spec && !op.attrs.empty()) return invalid("has no attribute " + quoted(name));
+    if (spec && spec->kind != kind_of(value)) {
+      return invalid(concat("attribute ", quoted(name), " is of kind ", name_of(kind_of(value)), ", wanted is ",
+                            name_of(spec->kind)));
+    }
+  }
+  for (const AttrSpec& spec : op.attrs) {
+    if (spec.required && !attrs.has(spec.name)) return invalid("lacks attribute " + quoted(spec.name));
+  }
+  return {};
+}
+
 class FunctionVerifier {
  public:
   FunctionVerifier(const Module& m, const Function& f) : m_(m), f_(f), made_(f.values.size(), false) {}
@@ -83,13 +99,11 @@ class FunctionVerifier {
 
   Status node(const Node& n, NodeId id) {
     if (!n.op) return invalid("has no op");
+    std::vector<std::uint8_t> present;
+    for (ValueId v : n.inputs) present.push_back(v != kNone);
+    MOTE_TRY(verify_call(*n.op, present, n.outputs.size(), n.attrs));
     MOTE_TRY(operands(n));
-    MOTE_TRY(attributes(n));
     MOTE_TRY(bodies(n));
-    Count c = count_of(n.op->outputs);
-    if (n.outputs.size() < c.least || n.outputs.size() > c.most) {
-      return invalid(concat("has ", n.outputs.size(), " outputs, and the op ", wanted(c)));
-    }
     for (ValueId v : n.outputs) {
       if (v == kNone) continue;
       if (!in_range(v, f_.values)) return invalid(concat("makes value ", v, ", which is none"));
@@ -104,36 +118,11 @@ class FunctionVerifier {
   }
 
   Status operands(const Node& n) {
-    std::span<const Slot> slots = n.op->inputs;
-    Count c = count_of(slots);
-    if (n.inputs.size() < c.least || n.inputs.size() > c.most) {
-      return invalid(concat("has ", n.inputs.size(), " operands, and the op ", wanted(c)));
-    }
     for (std::size_t i = 0; i < n.inputs.size(); ++i) {
       ValueId v = n.inputs[i];
-      const Slot& slot = slots[std::min(i, slots.size() - 1)];
-      if (v == kNone) {
-        if (slot.arity == Arity::kOne) return invalid("lacks operand " + quoted(slot.name));
-        continue;
-      }
+      if (v == kNone) continue;
       if (!in_range(v, f_.values)) return invalid(concat("operand ", i, " is value ", v, ", which is none"));
       if (!made_[at(v)]) return invalid("reads " + quoted(f_.values[at(v)].name) + ", which nothing before it makes");
-    }
-    return {};
-  }
-
-  // An op that declares no attributes takes any: custom ops may leave theirs open.
-  static Status attributes(const Node& n) {
-    for (const auto& [name, value] : n.attrs.items()) {
-      const AttrSpec* spec = n.op->attr(name);
-      if (!spec && !n.op->attrs.empty()) return invalid("has no attribute " + quoted(name));
-      if (spec && spec->kind != kind_of(value)) {
-        return invalid(concat("attribute ", quoted(name), " is of kind ", name_of(kind_of(value)), ", wanted is ",
-                              name_of(spec->kind)));
-      }
-    }
-    for (const AttrSpec& spec : n.op->attrs) {
-      if (spec.required && !n.attrs.has(spec.name)) return invalid("lacks attribute " + quoted(spec.name));
     }
     return {};
   }
@@ -241,6 +230,23 @@ Status check_signature(const Module& m, const Signature& s) {
 }
 
 }  // namespace
+
+Status verify_call(const Op& op, std::span<const std::uint8_t> present, std::size_t outputs, const Attrs& attrs) {
+  Count c = count_of(op.inputs);
+  if (present.size() < c.least || present.size() > c.most) {
+    return invalid(concat("has ", present.size(), " operands, and the op ", wanted(c)));
+  }
+  for (std::size_t i = 0; i < present.size(); ++i) {
+    const Slot& slot = op.inputs[std::min(i, op.inputs.size() - 1)];
+    if (!present[i] && slot.arity == Arity::kOne) return invalid("lacks operand " + quoted(slot.name));
+  }
+  MOTE_TRY(verify_attributes(op, attrs));
+  c = count_of(op.outputs);
+  if (outputs < c.least || outputs > c.most) {
+    return invalid(concat("has ", outputs, " outputs, and the op ", wanted(c)));
+  }
+  return {};
+}
 
 Status verify(const Module& m) {
   if (m.functions.empty()) return invalid("the module has no function");

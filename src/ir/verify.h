@@ -14,6 +14,10 @@ namespace mote {
 // Names the function and the node.
 Status verify(const Module& module);
 
+// One call of an op, without its bodies: the number of operands, which of them are there, the number of outputs,
+// attributes.
+Status verify_call(const Op& op, std::span<const std::uint8_t> present, std::size_t outputs, const Attrs& attrs);
+
 // One constant by itself.
 Status verify_constant(const Constant& constant);
 

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ir/infer.h"
+#include "ir/verify.h"
 #include "ops/run_util.h"
 #include "runtime/context.h"
 #include "runtime/reference_call.h"
@@ -102,8 +103,16 @@ Status Frame::run_kernel(std::size_t s) {
   return {};
 }
 
+// Whether the step is a call of its op at all; inference may not be asked before.
+Status Frame::check_call(const Step& step, const Op& op) const {
+  std::vector<std::uint8_t> present;
+  for (std::int32_t v : step.inputs) present.push_back(v != kNone && slots_[at(v)].present);
+  return verify_call(op, present, step.outputs.size(), step.attrs);
+}
+
 // Inference holds for every step of a plan that prepare made; a file may say anything, and references rely on it.
 Status Frame::check_types(const ReferenceContext& call, const Step& step) {
+  MOTE_TRY(check_call(step, call.op()));
   MOTE_ASSIGN(std::vector<Type> types, infer_now(call));
   for (std::size_t i = 0; i < step.outputs.size(); ++i) {
     std::int32_t v = step.outputs[i];
@@ -142,6 +151,7 @@ Status Frame::late_outputs(std::size_t s) {
   if (!any) return {};
   const Op* op = step.op == kNone ? nullptr : core_.linked->ops[at(step.op)];
   if (!op) return unsupported("this build cannot infer run-time shapes of this step");
+  if (core_.plan().foreign) MOTE_TRY(check_call(step, *op));
   std::vector<Type> types(step.inputs.size());
   InferContext ctx(*op, step.attrs, step.name);
   ctx.late_ = true;

@@ -127,7 +127,8 @@ Status Frame::place_value(std::size_t v) {
     for (int k = view.rank - 1; k >= 0; --k) {
       int d = pv.perm.empty() ? k : pv.perm[static_cast<std::size_t>(k)];
       view.strides[d] = stride;
-      stride *= view.dims[d];
+      // Only where another extent is 0 can it be too large.
+      if (!checked_mul(stride, view.dims[d], &stride)) stride = 0;
     }
   }
   std::int64_t offset = eval(pv.offset);

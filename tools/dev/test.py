@@ -1,9 +1,8 @@
 """./dev test: builds, runs every test and ends with "N passed, N failed, N skipped".
 
-A step is a function that adds to a Tally. `quick` runs the native unit tests and the cheap checks; `standard`, the default and
-what CI runs, adds the scripts, all checks, the conformance suite, the build without files and the plain C++ path under
-emulation; `full` adds the other builds, the sanitizers and the fuzzers; `exhaustive` adds the tests that visit every float. A NAME selects
-what to run: a step (check, asan, fuzz, ...), a test program (kernels: of the native build; asan:kernels) or a test script.
+A step is a function that adds to a Tally. Without an argument all steps run: what CI does. `quick` runs the native unit tests
+and the cheap checks; `exhaustive` adds the tests that visit every float. A NAME selects what to run: a step (check, asan, fuzz,
+...), a test program (kernels: of the native build; asan:kernels) or a test script.
 """
 import concurrent.futures
 import glob
@@ -112,10 +111,11 @@ SANITIZER_ENV = {
     "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-16",
     "TSAN_OPTIONS": "second_deadlock_stack=1:external_symbolizer_path=/usr/bin/llvm-symbolizer-16",
 }
-# Emulated, and on 32 bits without vectors, the tests that are about size take too long; they run natively.
+# Emulated, under sanitizers and on 32 bits without vectors, the tests that are about size take too long; they run natively.
 SMALL = {"GTEST_FILTER": "-*Large*:*Exhaustive*"}
 QEMU_ARM = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
-TSAN_TESTS = ("base", "kernels", "ops", "runtime", "backends", "prepare", "api")
+# What tsan and aarch64 build: kernels, ops, what runs them, and their tests.
+CORE_TESTS = ("base", "simd", "tensor", "kernels", "ops", "api")
 
 
 def step_native():
@@ -130,21 +130,21 @@ def step_exhaustive():
 
 def step_asan():
     tally = build("asan")
-    tally.add(unit_tests("asan", "asan", env=SANITIZER_ENV, timeout=1200))
+    tally.add(unit_tests("asan", "asan", env={**SANITIZER_ENV, **SMALL}, timeout=1200))
     return tally
 
 
 def step_tsan():
-    tally = build("tsan")
-    tally.add(unit_tests("tsan", "tsan", only=TSAN_TESTS, env=SANITIZER_ENV, timeout=1200))
+    tally = build("tsan", [f"test_{name}" for name in CORE_TESTS])
+    tally.add(unit_tests("tsan", "tsan", only=CORE_TESTS, env={**SANITIZER_ENV, **SMALL}, timeout=1200))
     return tally
 
 
 def step_aarch64():
-    tally = build("aarch64")
+    tally = build("aarch64", [f"test_{name}" for name in CORE_TESTS])
     for cpu in ("cortex-a72", "max"):
         env = {"QEMU_CPU": cpu, **SMALL}
-        tally.add(unit_tests(f"aarch64({cpu})", "aarch64", emulator=QEMU_ARM, env=env, timeout=1800))
+        tally.add(unit_tests(f"aarch64({cpu})", "aarch64", only=CORE_TESTS, emulator=QEMU_ARM, env=env, timeout=1800))
     return tally
 
 
@@ -265,12 +265,10 @@ STEPS = {
 
 def plan(arguments):
     """The steps to run: (name, function)."""
-    mode = arguments[0] if arguments else "standard"
+    mode = arguments[0] if arguments else "all"
     if mode == "quick":
         return [("native", step_native), ("check", step_check)]
-    if mode == "standard":
-        return [(name, STEPS[name]) for name in ("native", "scripts", "check", "conformance", "nofs", "generic")]
-    if mode in ("full", "exhaustive"):
+    if mode in ("all", "exhaustive"):
         return list(STEPS.items()) + ([("exhaustive", step_exhaustive)] if mode == "exhaustive" else [])
     steps = []
     for name in arguments:

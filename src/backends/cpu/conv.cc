@@ -157,11 +157,13 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
 
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ConvStep s = from_params<ConvStep>(call.params);
-  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || !call.outputs[0])
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
     return invalid("conv needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
   if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
-      y.dtype != DType::f32) {
+      y.dtype != DType::f32 || x.dims[0] != y.dims[0] ||
+      !dense(call.inputs.subspan(1, std::min<std::size_t>(call.inputs.size(), 3) - 1)) ||
+      (y.count() > 0 && !(has_pixels(x) && has_pixels(y)))) {
     return invalid("conv got operands of the wrong kind");
   }
   auto* st = new (state) ConvState();

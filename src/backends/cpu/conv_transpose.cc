@@ -109,7 +109,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("conv_transpose needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
   if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
-      y.dtype != DType::f32 || x.dims[0] != y.dims[0]) {
+      y.dtype != DType::f32 || x.dims[0] != y.dims[0] || !dense(call.inputs.subspan(1)) ||
+      (y.count() > 0 && !(has_pixels(x) && has_pixels(y)))) {
     return invalid("conv_transpose got operands of the wrong kind");
   }
   kt::Shape shape;

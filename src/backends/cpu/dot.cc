@@ -143,7 +143,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
-    if (s.k < 0 || s.n < 0 || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
+    if (s.k < 0 || s.n < 0 || !b.dense() || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
       return invalid("dot got too few packed weights");
     mb.rows = s.k;
     mb.cols = s.n;
@@ -227,7 +227,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.b = b.data;
   p.c = y.as<float>();
   if (s.has_bias && call.inputs.size() > 2 && call.inputs[2]) {
-    if (call.inputs[2]->count() != shape.n) return invalid("dot got a bias of the wrong size");
+    if (call.inputs[2]->count() != shape.n || !call.inputs[2]->dense())
+      return invalid("dot got a bias of the wrong size");
     p.bias = call.inputs[2]->as<float>();
   }
   MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kLastAxis, p.epilogue));

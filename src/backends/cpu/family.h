@@ -36,6 +36,14 @@ extern const Family resize_family;
 extern const Family rnn_family;
 extern const Family sample_family;
 
+// For operands that a kernel reads without asking for their strides; absent ones fit.
+inline bool dense(std::span<const TensorView* const> operands) {
+  for (const TensorView* v : operands) {
+    if (v && !v->dense()) return false;
+  }
+  return true;
+}
+
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.
 template <class T>
 std::vector<std::byte> to_params(const T& t) {

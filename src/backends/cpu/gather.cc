@@ -31,7 +31,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (call.inputs.size() != 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
     return invalid("gather needs its operands");
   const TensorView &x = *call.inputs[0], &index = *call.inputs[1], &y = *call.outputs[0];
-  if (s.axis < 0 || s.axis >= x.rank || x.dtype != y.dtype || (index.dtype != DType::i64 && index.dtype != DType::i32))
+  if (s.axis < 0 || s.axis >= x.rank || x.dtype != y.dtype || !dense(call.inputs) || !dense(call.outputs) ||
+      (index.dtype != DType::i64 && index.dtype != DType::i32))
     return invalid("gather got operands of the wrong kind");
   auto* p = new (state) GatherParams();
   std::int64_t inner = 1;

@@ -62,7 +62,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("pool needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
   if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
-      y.dtype != DType::f32 || x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1]) {
+      y.dtype != DType::f32 || x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1] ||
+      (y.count() > 0 && !(has_pixels(x) && has_pixels(y)))) {
     return invalid("pool got operands of the wrong kind");
   }
   auto* st = new (state) PoolState();

@@ -271,6 +271,9 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!eight_bits(a.dtype) || !(s.linear ? eight_bits(y.dtype) : y.dtype == DType::i32) ||
       (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
     return invalid("a product of integers got other dtypes");
+  bool rows = s.conv ? has_pixels(a) && has_pixels(y) : a.dense() && y.dense();
+  for (const TensorView* v : call.inputs) rows = rows && (!v || v == &a || v->dense());
+  if (!rows && y.count() > 0) return invalid("a product of integers got operands that are not dense");
   auto* st = new (state) QuantizedState();
   ki::Params& p = st->params;
   p.a = a.as<std::uint8_t>();

@@ -138,7 +138,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("rnn needs its operands");
   const TensorView& x = *in(0);
   std::int64_t gates = gates_of(s), columns = s.directions * gates * s.hidden;
-  if (x.rank != 3 || x.dtype != DType::f32 || x.dims[2] != s.inputs)
+  if (x.rank != 3 || x.dtype != DType::f32 || x.dims[2] != s.inputs || !dense(call.inputs) || !dense(call.outputs))
     return invalid("rnn got operands of the wrong kind");
   std::int64_t packed = kd::packed_size(s.hidden, gates * s.hidden);
   if (in(1)->bytes() < kd::packed_size(s.inputs, columns) * 4 || in(2)->bytes() < s.directions * packed * 4)

@@ -8,6 +8,9 @@ bool Spatial::valid() const {
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   if (rank < 1 || rank > 3) return false;
   for (int d = 0; d < 3; ++d) {
+    // Axes that the tensor lacks are of extent 1.
+    bool neutral = kernel[d] == 1 && stride[d] == 1 && dilation[d] == 1 && pad_begin[d] == 0 && pad_end[d] == 0;
+    if (d < 3 - rank && !neutral) return false;
     if (kernel[d] < 1 || stride[d] < 1 || dilation[d] < 1 || kernel[d] > kMost || stride[d] > kMost ||
         dilation[d] > kMost)
       return false;
@@ -50,6 +53,17 @@ std::int64_t pixel_pitch(const TensorView& v) {
     if (v.dims[axis] != 1) return v.strides[axis];
   }
   return v.dims[0] != 1 ? v.strides[0] : v.dims[1];
+}
+
+bool has_pixels(const TensorView& v) {
+  if (v.rank < 3 || (v.dims[1] > 1 && v.strides[1] != 1)) return false;
+  std::int64_t pitch = pixel_pitch(v), expect = pitch;
+  for (int axis = v.rank - 1; axis >= 0; axis = axis == 2 ? 0 : axis - 1) {
+    if (v.dims[axis] != 1 && v.strides[axis] != expect) return false;
+    if (axis == 0) break;
+    if (__builtin_mul_overflow(expect, v.dims[axis], &expect)) return false;
+  }
+  return pitch >= v.dims[1] || v.count() <= v.dims[1];
 }
 
 }  // namespace mote::cpu

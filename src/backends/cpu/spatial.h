@@ -21,5 +21,7 @@ bool read_spatial(const NodeView& node, std::span<const std::int64_t> kernel, Sp
 
 // Elements from pixel to pixel of a channels-last view.
 std::int64_t pixel_pitch(const TensorView& v);
+// Whether that pitch is all there is to know: channels innermost, pixels and images evenly behind each other.
+bool has_pixels(const TensorView& v);
 
 }  // namespace mote::cpu
