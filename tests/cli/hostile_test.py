@@ -88,7 +88,9 @@ class Hostile(program.Case):
             self.refuse(self.write("cut.mote", whole[:part]), verbs=("run", "plan"))
         self.refuse(self.write("longer.mote", whole + b"x"), verbs=("run",))
         rng = random.Random(2)
-        for at in [*range(8, 96, 4), *(65536 + rng.randrange(2000) for _ in range(20))]:
+        table = [struct.unpack_from("<IIQQQ", whole, 32 + 32 * i) for i in range(struct.unpack_from("<I", whole, 12)[0])]
+        start, size = next((offset, size) for kind, _, offset, size, _ in table if kind == 1)
+        for at in [*range(8, 96, 4), *(start + rng.randrange(size) for _ in range(20))]:
             mutant = bytearray(whole)
             mutant[at] ^= 1 << rng.randrange(8)
             self.refuse(self.write("changed.mote", bytes(mutant)), verbs=("run",))
