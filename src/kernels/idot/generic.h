@@ -38,8 +38,9 @@ MOTE_INLINE std::uint32_t part_of_quad(const std::uint8_t* p, std::int64_t n) {
   return v;
 }
 
+// Flip: A's bytes are not in the kernel's form.
 // R rows of P panels: sums[r * kPanels * 16 + column].
-template <int R, int P>
+template <int R, int P, bool Flip>
 MOTE_NOINLINE void multiply(const Block& t, std::int32_t* sums) {
   Columns16 acc[R][P];
 #pragma GCC unroll 16
@@ -48,50 +49,56 @@ MOTE_NOINLINE void multiply(const Block& t, std::int32_t* sums) {
     for (int q = 0; q < P; ++q) acc[r][q] = no_columns();
   }
   const std::int8_t* b = t.b;
-  const std::uint32_t flip = t.flip;
+  [[maybe_unused]] const std::uint32_t flip = t.flip;
   const std::int64_t whole = t.k & ~std::int64_t{3};
-  auto step = [&](auto a_of) __attribute__((always_inline)) {
+  for (std::int64_t k = 0; k < whole; k += 4, b += 64) {
     Quads16 bq[P];
 #pragma GCC unroll 16
     for (int q = 0; q < P; ++q) bq[q] = load_quads(b + q * t.panel_bytes);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      std::uint32_t a = a_of(r) ^ flip;
+      std::uint32_t a = quad(t.a + r * t.a_row + k);
+      if constexpr (Flip) a ^= flip;
 #pragma GCC unroll 16
       for (int q = 0; q < P; ++q) accumulate(acc[r][q], a, bq[q]);
     }
-    b += 64;
-  };
-  for (std::int64_t k = 0; k < whole; k += 4) {
-    step([&](int r) __attribute__((always_inline)) { return quad(t.a + r * t.a_row + k); });
-  }
-  // B is zero beyond k, so that what the flip makes of the missing bytes does not count.
-  if (whole < t.k) {
-    step([&](int r) __attribute__((always_inline)) { return part_of_quad(t.a + r * t.a_row + whole, t.k - whole); });
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
     for (int q = 0; q < P; ++q) fold(acc[r][q], sums + (r * kPanels + q) * 16);
   }
+  if (whole == t.k) return;
+  // The last one to three k. B is zero beyond, so that what the flip makes of the missing bytes does not count.
+  for (int r = 0; r < R; ++r) {
+    std::uint32_t a = part_of_quad(t.a + r * t.a_row + whole, t.k - whole);
+    if constexpr (Flip) a ^= flip;
+    for (int q = 0; q < P; ++q) {
+      Columns16 last = no_columns();
+      accumulate(last, a, load_quads(b + q * t.panel_bytes));
+      std::int32_t more[16];
+      fold(last, more);
+      for (int c = 0; c < 16; ++c) sums[(r * kPanels + q) * 16 + c] += more[c];
+    }
+  }
 }
 
-template <int P>
+template <int P, bool Flip>
 MOTE_INLINE void multiply_rows(const Block& t, int rows, std::int32_t* sums) {
   switch (rows) {
     case 1:
-      return multiply<1, P>(t, sums);
+      return multiply<1, P, Flip>(t, sums);
     case 2:
-      return multiply<2, P>(t, sums);
+      return multiply<2, P, Flip>(t, sums);
 #if !(defined(MOTE_SIMD_SCALAR)) && (defined(__AVX512BW__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD))
     case 3:
-      return multiply<3, P>(t, sums);
+      return multiply<3, P, Flip>(t, sums);
     case 4:
-      return multiply<4, P>(t, sums);
+      return multiply<4, P, Flip>(t, sums);
     case 5:
-      return multiply<5, P>(t, sums);
+      return multiply<5, P, Flip>(t, sums);
     case 6:
-      return multiply<6, P>(t, sums);
+      return multiply<6, P, Flip>(t, sums);
 #endif
     default:
       return;
@@ -218,12 +225,13 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
       const int height = static_cast<int>(rows - r < kRows ? rows - r : kRows);
       t.a = a + r * t.a_row;
       if (panels == kPanels) {
-        multiply_rows<kPanels>(t, height, sums);
+        t.flip ? multiply_rows<kPanels, true>(t, height, sums) : multiply_rows<kPanels, false>(t, height, sums);
       } else {
         for (int q = 0; q < panels; ++q) {
           Block one = t;
           one.b = t.b + q * t.panel_bytes;
-          multiply_rows<1>(one, height, sums + q * 16);
+          t.flip ? multiply_rows<1, true>(one, height, sums + q * 16)
+                 : multiply_rows<1, false>(one, height, sums + q * 16);
         }
       }
       for (int i = 0; i < height; ++i) {
