@@ -249,6 +249,21 @@ TEST(Engine, RunsSixteenBitFloatsOnTheKernelsOfF32) {
   }
 }
 
+TEST(Engine, PacksQuantizedWeights) {
+  Graph g;
+  std::vector<std::byte> codes(6 * 5 * 3 * 3);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(i * 7);
+  ValueId w = g.b.constant("w", DType::i8, {6, 5, 3, 3}, std::move(codes));
+  ValueId y =
+      g.b.add("conv", {g.input("x", {1, 5, 9, 7}), g.b.add("dequantize_linear", {w, g.b.scalar(0.01, DType::f32)})});
+  Module module = g.finish({y});
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(module, {});
+  ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+  for (const NamedVersion& k : (*linked)->plan.kernels)
+    EXPECT_EQ(k.name.find("reference"), std::string::npos) << k.name;
+  compare_targets(module, {{noise(315, 8), {1, 5, 9, 7}}});
+}
+
 TEST(Engine, BindsSymbolsPerRunWithoutANewPlan) {
   Graph g;
   ValueId x = g.input("x", {Dim::symbol("N"), 3, Dim::symbol("H"), 12});

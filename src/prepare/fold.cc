@@ -108,6 +108,12 @@ bool fold_into_transform(Module& m, Function& f, const Node& n) {
   return true;
 }
 
+// Weights in blocks or of less than 8 bits, which would be several times as large.
+bool is_compressed(const Function& f, const Node& n) {
+  if (n.op->name != "dequantize_linear" || n.inputs[0] == kNone) return false;
+  return attr_int(*n.op, n.attrs, "block_size") != 0 || bits_of(f.values[at(n.inputs[0])].type.dtype) < 8;
+}
+
 // All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets.
 Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   Function& f = m.functions[at(id)];
@@ -121,8 +127,7 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   std::vector<std::size_t> picked;
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
     const Node& node = f.nodes[n];
-    if (node.op->is(kControl) || node.op->is(kRandom) || node.op->is(kState) || node.op->name == "dequantize_linear")
-      continue;
+    if (node.op->is(kControl) || node.op->is(kRandom) || node.op->is(kState) || is_compressed(f, node)) continue;
     bool fits =
         std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return v == kNone || foldable[at(v)]; });
     for (ValueId v : node.outputs) {
