@@ -208,7 +208,7 @@ TEST(IntegerDot, EveryRowConvolvesDepthwiseExactly) {
   std::mt19937 random(12);
   for (int round = 0; round < 40; ++round) {
     Product t;
-    std::int64_t channels = 2 + static_cast<std::int64_t>(random() % 50),
+    std::int64_t channels = 2 + static_cast<std::int64_t>(random() % 100),
                  kh = 1 + static_cast<std::int64_t>(random() % 3);
     fill(t, {1, channels, kh * 3, 1}, random);
     Params& p = t.p;
