@@ -9,15 +9,15 @@ using namespace simd::MOTE_SIMD_NS;
 
 // Rows and panels of a register tile.
 #if defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR)
-constexpr int kRows = 6, kPanels = 4;
+inline constexpr int kRows = 6, kPanels = 4;
 #elif defined(__AVX512BW__) && !defined(MOTE_SIMD_SCALAR)
-constexpr int kRows = 6, kPanels = 2;
+inline constexpr int kRows = 6, kPanels = 2;
 #elif defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
-constexpr int kRows = 6, kPanels = 1;
+inline constexpr int kRows = 6, kPanels = 1;
 #elif defined(__ARM_FEATURE_DOTPROD) && !defined(MOTE_SIMD_SCALAR)
-constexpr int kRows = 6, kPanels = 1;
+inline constexpr int kRows = 6, kPanels = 1;
 #else
-constexpr int kRows = 2, kPanels = 1;
+inline constexpr int kRows = 2, kPanels = 1;
 #endif
 
 struct Block {
