@@ -53,6 +53,7 @@ Result<TensorView> VectorContext::out(int i, DType dtype, std::span<const std::i
   Item& item = results[static_cast<std::size_t>(i)];
   item = Item::of(Tensor(dtype, {shape.begin(), shape.end()}));
   // Poison: a reference that leaves an element unset is found out.
+  if (item.tensors[0].bytes.empty()) return item.tensors[0].view();
   std::memset(item.tensors[0].bytes.data(), dtype == DType::string || dtype == DType::boolean ? 0 : 0xa5,
               item.tensors[0].bytes.size());
   return item.tensors[0].view();
