@@ -106,7 +106,7 @@ def unit_tests(label, preset, only=None, emulator=(), env=None, timeout=900, sha
 
 
 SANITIZER_ENV = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1",
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1:alloc_dealloc_mismatch=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-16",
     "TSAN_OPTIONS": "second_deadlock_stack=1:external_symbolizer_path=/usr/bin/llvm-symbolizer-16",
