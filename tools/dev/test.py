@@ -106,15 +106,14 @@ def unit_tests(label, preset, only=None, emulator=(), env=None, timeout=900, sha
 
 
 SANITIZER_ENV = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1:alloc_dealloc_mismatch=0",
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-16",
     "TSAN_OPTIONS": "second_deadlock_stack=1:external_symbolizer_path=/usr/bin/llvm-symbolizer-16",
 }
 # Emulated, under sanitizers and on 32 bits without vectors, the tests that are about size take too long; they run natively.
 SMALL = {"GTEST_FILTER": "-*Large*:*Exhaustive*"}
-# Tests that count allocations replace operator new, which sanitizers want for themselves.
-SANITIZED = {**SANITIZER_ENV, "GTEST_FILTER": SMALL["GTEST_FILTER"] + ":Allocation.*"}
+SANITIZED = {**SANITIZER_ENV, **SMALL}
 QEMU_ARM = ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu")
 # What tsan and aarch64 build: kernels, ops, what runs them, and their tests.
 CORE_TESTS = ("base", "simd", "tensor", "kernels", "ops", "api")
