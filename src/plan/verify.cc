@@ -98,6 +98,7 @@ Status check_step(const Plan& plan, const PlanFunction& f, const Step& s) {
       return invalid("it has a late operand but is not late");
   }
   if (s.op != kNone && !inside(s.op, plan.ops)) return invalid("its op does not exist");
+  if (s.kernel != kNone && !inside(s.kernel, plan.kernels)) return invalid("its kernel does not exist");
   for (const PackedType& p : s.packed) {
     if (!inside(p.operand, s.inputs) || p.dtype == DType::none || p.dims.size() > kMaxRank || !element_count(p.dims))
       return invalid("what it says of a packed operand is no type");

@@ -1,4 +1,4 @@
-"""./dev fuzz [TARGET...] [--seconds N]: runs build/asan/bin/fuzz_* on their corpora, as many at a time as there are cores.
+"""./dev fuzz [TARGET...] [--seconds N] [--seed N]: runs build/asan/bin/fuzz_* on their corpora, as many at a time as there are cores.
 
 What a fuzzer finds is kept in build/fuzz/TARGET/; a crash is to become a seed in fuzz/corpus/TARGET with its fix.
 """
@@ -19,14 +19,14 @@ def plan_seeds(folder):
     subprocess.run(["build/asan/bin/plan_seeds", *sorted(glob.glob("fuzz/models/*.ir")), folder], check=True)
 
 
-def fuzz(target, seconds, max_mb):
+def fuzz(target, seconds, seed, max_mb):
     work = f"build/fuzz/{target}"
     os.makedirs(f"{work}/corpus", exist_ok=True)
     seeds = [d for d in (f"fuzz/corpus/{target}",) if os.path.isdir(d)]
     if target == "plan":
         plan_seeds(f"{work}/seeds")
         seeds.append(f"{work}/seeds")
-    command = [PREFIX + target, f"-max_total_time={seconds}", f"-rss_limit_mb={max_mb}", f"-malloc_limit_mb={max_mb}", "-timeout=20",
+    command = [PREFIX + target, f"-max_total_time={seconds}", f"-seed={seed}", f"-rss_limit_mb={max_mb}", f"-malloc_limit_mb={max_mb}", "-timeout=20",
                "-print_final_stats=1", f"-artifact_prefix={work}/", f"{work}/corpus", *seeds]
     for dictionary in glob.glob(f"fuzz/{target}.dict"):
         command.append(f"-dict={dictionary}")
@@ -48,6 +48,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev fuzz")
     parser.add_argument("targets", nargs="*")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="the same walk again; default: another one every time")
     parser.add_argument("--max-mb", type=int, default=2048)
     options = parser.parse_args()
     known = sorted(p[len(PREFIX):] for p in glob.glob(PREFIX + "*"))
@@ -57,7 +58,7 @@ def main():
     targets = options.targets or known
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for target, code, runs, output in pool.map(lambda t: fuzz(t, options.seconds, options.max_mb), targets):
+        for target, code, runs, output in pool.map(lambda t: fuzz(t, options.seconds, options.seed, options.max_mb), targets):
             print(f"{target}: {'ok' if code == 0 else 'FAILED'}, {runs} runs", flush=True)
             if code:
                 failed += 1
