@@ -170,7 +170,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   kc::Params& p = st->params;
   kc::Shape shape;
   fill_shape(s, x.dims, y.dims[1], shape);
-  bool positive = shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 &&
+  bool positive = sizes_fit({shape.channels, shape.out_channels, shape.kernel[0], shape.kernel[1], shape.kernel[2]}) &&
+                  shape.channels > 0 && shape.out_channels > 0 && s.groups > 0 && shape.channels % s.groups == 0 &&
                   shape.out_channels % s.groups == 0;
   if (!positive || s.algorithm < 0 || s.algorithm > 255) return invalid("conv has bad parameters");
   if (!kc::supports(static_cast<kc::Algorithm>(s.algorithm), shape))

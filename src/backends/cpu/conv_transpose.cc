@@ -115,7 +115,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   }
   kt::Shape shape;
   fill_shape(s, x, y, shape);
-  if (s.groups < 1 || shape.channels < 1 || shape.out_channels < 1 || shape.channels % s.groups != 0 ||
+  if (!sizes_fit({shape.channels, shape.out_channels, shape.kernel[0], shape.kernel[1], shape.kernel[2]}) ||
+      s.groups < 1 || shape.channels < 1 || shape.out_channels < 1 || shape.channels % s.groups != 0 ||
       shape.out_channels % s.groups != 0)
     return invalid("conv_transpose has bad groups");
   if (call.inputs[1]->bytes() < kt::packed_size(shape) * 4) return invalid("conv_transpose got too few packed weights");

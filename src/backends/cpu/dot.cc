@@ -143,7 +143,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
-    if (s.k < 0 || s.n < 0 || !b.dense() || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
+    if (!sizes_fit({s.k, s.n, s.batch}) || !b.dense() || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
       return invalid("dot got too few packed weights");
     mb.rows = s.k;
     mb.cols = s.n;
@@ -168,6 +168,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   shape.m = ma.rows;
   shape.k = ma.cols;
   shape.n = mb.cols;
+  if (!sizes_fit({shape.m, shape.k, shape.n})) return invalid("dot got operands that are too large");
   if (mb.rows != shape.k)
     return invalid("the inner extents are " + std::to_string(shape.k) + " and " + std::to_string(mb.rows));
   if (ma.col_stride != 1 && ma.cols > 1) return invalid("dot got rows that are not contiguous");

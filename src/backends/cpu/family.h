@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstring>
+#include <initializer_list>
 #include <span>
 
+#include "base/checked.h"
 #include "plan/target.h"
 
 namespace mote::cpu {
@@ -42,6 +44,18 @@ inline bool dense(std::span<const TensorView* const> operands) {
     if (v && !v->dense()) return false;
   }
   return true;
+}
+
+// Whether extents and counts that a file may name make a size that arithmetic on it cannot overflow: none is negative,
+// even when it is rounded up to whole panels of floats.
+inline bool sizes_fit(std::initializer_list<std::int64_t> sizes) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 46, kMostProduct = std::int64_t{1} << 56;
+  Checked product = 1;
+  for (std::int64_t n : sizes) {
+    if (n < 0 || n > kMost) return false;
+    product *= n > 0 ? n : 1;
+  }
+  return product.ok() && product.value() <= kMostProduct;
 }
 
 // A step's params as a plain struct. Its bytes are part of `.mote` files: fixed-width fields only.

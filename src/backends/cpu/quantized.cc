@@ -202,9 +202,11 @@ Status bind_parameters(const Operands& in, const Slots& at, bool linear, std::in
 }
 
 Status fill_conv(const QuantizedStep& s, const TensorView& x, const TensorView& y, ki::Params& p) {
-  std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2];
-  if (!s.window.valid() || s.group < 1 || s.k < 1 || s.n < 1 || s.k % taps != 0 || x.rank != s.window.rank + 2 ||
-      y.rank != x.rank || x.dims[0] != y.dims[0] || x.dims[1] != s.k / taps * s.group || y.dims[1] != s.n * s.group)
+  if (!s.window.valid() || !sizes_fit({s.window.kernel[0], s.window.kernel[1], s.window.kernel[2]}))
+    return invalid("a convolution of integers has a bad window");
+  std::int64_t taps = taps_of(s);
+  if (s.group < 1 || s.k < 1 || s.n < 1 || s.k % taps != 0 || x.rank != s.window.rank + 2 || y.rank != x.rank ||
+      x.dims[0] != y.dims[0] || x.dims[1] != s.k / taps * s.group || y.dims[1] != s.n * s.group)
     return invalid("a convolution of integers got operands of the wrong shape");
   p.window.channels = s.k / taps;
   bool direct = taps == 1 && s.group == 1;
@@ -282,6 +284,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.c = y.data;
   p.out = y.dtype;
   MOTE_TRY(s.conv ? fill_conv(s, a, y, p) : fill_matmul(s, a, b, y, p));
+  if (!sizes_fit({p.k, p.n, s.group, p.batch})) return invalid("a product of integers is too large");
   if (s.packed && b.bytes() < packed_bytes(s, p.k, p.n)) return invalid("too few packed weights");
   if (y.count() == 0) return {};
   MOTE_TRY(bind_parameters(in, at, s.linear, p.n * p.groups, a.dtype, p.b_signed ? DType::i8 : DType::u8, y.dtype, p));
