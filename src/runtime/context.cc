@@ -305,7 +305,8 @@ Status Context::reset_states() {
       dims.push_back(d);
     }
     std::optional<std::int64_t> count = element_count(dims);
-    if (!count || dims.size() > kMaxRank) return invalid("state '" + states[i].name + "' has no usable shape");
+    if (!count || *count > (std::int64_t{1} << 46) || dims.size() > kMaxRank)
+      return invalid("state '" + states[i].name + "' has no usable shape");
     if (states[i].axis != kNone) {
       if (m.capacity == 0) m.view = TensorView::of(nullptr, pv.dtype, dims);
       std::int64_t start = dims[at(states[i].axis)];

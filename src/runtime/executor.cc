@@ -85,6 +85,9 @@ Status Frame::run_kernel(std::size_t s) {
   if (state.stale || (state.work.shared_scratch > 0 && state.scratch_generation != core_.scratch_generation)) {
     if (Status st = setup(s); !st.ok()) return locate(s, std::move(st));
   }
+  if (core_.plan().foreign) {
+    if (Status st = check_memory(step); !st.ok()) return locate(s, std::move(st));
+  }
   for (int p = 0; p < state.work.phase_count; ++p) {
     PhaseCall call{&state.work.phases[p], state.state, core_.scratch.data() + core_.shared_scratch,
                    core_.thread_scratch, 0};
@@ -108,6 +111,18 @@ Status Frame::check_call(const Step& step, const Op& op) const {
   std::vector<std::uint8_t> present;
   for (std::int32_t v : step.inputs) present.push_back(v != kNone && slots_[at(v)].present);
   return verify_call(op, present, step.outputs.size(), step.attrs);
+}
+
+// A file may let a step read a late value before another has given it memory.
+Status Frame::check_memory(const Step& step) const {
+  for (const auto* list : {&step.inputs, &step.outputs}) {
+    for (std::int32_t v : *list) {
+      if (v == kNone || !slots_[at(v)].present) continue;
+      const TensorView& view = slots_[at(v)].view;
+      if (!view.data && view.count() != 0) return invalid("operand '" + f_.values[at(v)].name + "' has no memory");
+    }
+  }
+  return {};
 }
 
 // Inference holds for every step of a plan that prepare made; a file may say anything, and references rely on it.

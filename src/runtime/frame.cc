@@ -224,6 +224,7 @@ Status Frame::place_shared(std::span<const TensorView> outputs, bool check) {
     }
     std::int64_t offset = eval(pv.offset);
     if (check) MOTE_TRY(check_extent(pv, slots_[v].view, offset, capacity));
+    if (check && !base && capacity > 0) return internal_error("value '" + pv.name + "' has no memory");
     std::byte* data = base ? base + offset : nullptr;
     if (slots_[v].view.data != data) {
       slots_[v].view.data = data;
@@ -288,6 +289,11 @@ Status Frame::setup(std::size_t s) {
   if (kernel->direct) {
     state.stale = false;
     return {};
+  }
+  for (const auto* list : {&step.inputs, &step.outputs}) {
+    for (std::int32_t v : *list) {
+      if (v != kNone && slot(v).list) return invalid("operand '" + f_.values[at(v)].name + "' is a list");
+    }
   }
   call_inputs_.clear();
   call_outputs_.clear();

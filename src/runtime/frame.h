@@ -74,6 +74,7 @@ class Frame {
   Status run_call(std::size_t step);
   // Extents of a late step's outputs by the op's own inference, and memory for them.
   Status late_outputs(std::size_t step);
+  Status check_memory(const Step& step) const;
   Status check_call(const Step& step, const Op& op) const;
   Status check_types(const ReferenceContext& call, const Step& step);
   Status take_heap(std::int32_t value, std::span<const std::int64_t> dims, DType dtype);

@@ -282,7 +282,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   for (int i = 0; i < s.op_count; ++i) {
     p.ops[i] = s.ops[i];
     if (s.ops[i].form > kernels::Form::kSelect || s.ops[i].operand >= s.inputs || s.ops[i].operand2 >= s.inputs ||
-        !ke::supported(compute, s.ops[i])) {
+        std::min(s.ops[i].operand, s.ops[i].operand2) < kernels::kStart || !ke::supported(compute, s.ops[i])) {
       return invalid("the elementwise program is malformed");
     }
   }
