@@ -167,10 +167,12 @@ Status Frame::check_extent(const PlanValue& pv, const TensorView& view, std::int
   if (offset < 0 || offset % std::max(1, std::min(8, bits_of(view.dtype) / 8)) != 0)
     return internal_error("value '" + pv.name + "' is misplaced");
   Checked last = 0;
-  bool empty = false;
+  bool empty = std::ranges::count(view.shape(), 0) > 0;
+  // What an empty view says is read nowhere, but kernels compute with it.
+  const std::int64_t most = empty ? std::int64_t{1} << 31 : std::int64_t{1} << 46;
   for (int d = 0; d < view.rank; ++d) {
-    if (view.dims[d] < 0 || view.strides[d] < 0) return internal_error("value '" + pv.name + "' is misplaced");
-    empty = empty || view.dims[d] == 0;
+    if (view.dims[d] < 0 || view.strides[d] < 0 || view.dims[d] > most || view.strides[d] > most)
+      return internal_error("value '" + pv.name + "' is misplaced");
     last += Checked(view.dims[d] - 1) * view.strides[d];
   }
   if (empty) return {};

@@ -203,7 +203,8 @@ Status setup_elements(const KernelCall& call, void* state, KernelWork& work) {
 
 Status setup_top(const KernelCall& call, void* state, KernelWork& work) {
   IndexStep s = from_params<IndexStep>(call.params);
-  if (call.inputs.empty() || !call.inputs[0] || !call.inputs[0]->dense()) return invalid("top_k needs its operands");
+  if (call.inputs.empty() || !call.inputs[0] || !dense(call.inputs) || !dense(call.outputs))
+    return invalid("top_k needs its operands");
   const TensorView& x = *call.inputs[0];
   const TensorView* values = call.outputs.empty() ? nullptr : call.outputs[0];
   const TensorView* indices = call.outputs.size() > 1 ? call.outputs[1] : nullptr;
