@@ -202,7 +202,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     shape.c_batch[i] = axis >= 0 ? y.strides[axis] : 0;
     shape.a_batch[i] = ma.stride[i];
     shape.b_batch[i] = s.packed ? packed_stride[i] : mb.stride[i];
-    if ((ma.batch[i] != 1 && ma.batch[i] != shape.batch[i]) ||
+    bool repeats = ma.batch[i] == 1 && (s.packed ? packed_stride[i] == 0 : mb.batch[i] == 1);
+    if ((repeats && shape.batch[i] != 1) || (ma.batch[i] != 1 && ma.batch[i] != shape.batch[i]) ||
         (!s.packed && mb.batch[i] != 1 && mb.batch[i] != shape.batch[i])) {
       return invalid("batch extents do not broadcast");
     }

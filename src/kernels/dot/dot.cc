@@ -148,8 +148,8 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   constexpr i64 kL2Floats = (i64{1} << 20) / 4;
   p->shape = shape;
   Shape& s = p->shape;
-  if (s.a_row == 0) s.a_row = s.k;
-  if (s.c_row == 0) s.c_row = s.n;
+  if (s.a_row < 0) s.a_row = s.k;
+  if (s.c_row < 0) s.c_row = s.n;
   p->fused = fuse(p->epilogue);
   const i64 count = matrices(s), n = round_up(std::max<i64>(s.n, 1), kPanel), m = std::max<i64>(s.m, 1);
   const i64 k = std::max<i64>(s.k, 1), width = 2 * kPanel;

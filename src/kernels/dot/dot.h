@@ -24,7 +24,7 @@ inline constexpr int kMaxBatchDims = 4;
 
 struct Shape {
   std::int64_t m = 0, n = 0, k = 0;
-  std::int64_t a_row = 0, c_row = 0;  // in floats; 0: k and n
+  std::int64_t a_row = -1, c_row = -1;  // in floats; negative: k and n; a_row 0 repeats one row
   // Batch: index (i0, .., i3) of batch[] selects the matrices at sum(i * stride); a stride of 0 repeats a matrix. For a
   // packed B strides count floats of packed B.
   std::int64_t batch[kMaxBatchDims] = {1, 1, 1, 1};

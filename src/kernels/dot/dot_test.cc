@@ -111,6 +111,35 @@ void check(const Case& c) {
   }
 }
 
+// One row of A for all rows of C, as an expanded operand has it.
+TEST(Dot, RepeatsARow) {
+  const i64 m = 9, n = 20, k = 17;
+  const Data a(k), b(k * n, 2);
+  for (const Kernel& kernel : kernels()) {
+    if (!host_cpu().has(kernel.isa) || !kernel.run) continue;
+    Shape s;
+    s.m = m;
+    s.n = n;
+    s.k = k;
+    s.a_row = 0;
+    s.b_packed = false;
+    s.b_k_stride = n;
+    s.b_n_stride = 1;
+    Params p;
+    const Work work = setup(kernel, s, &p);
+    Data c = Data::poisoned(m * n);
+    p.a = a.get();
+    p.b = b.get();
+    p.c = c.get();
+    run_in_parts(kernel.run, p, work.tiles, work.scratch_bytes);
+    for (i64 i = 0; i < m * n; ++i) {
+      float want = 0;
+      for (i64 e = 0; e < k; ++e) want = std::fma(a[e], b[e * n + i % n], want);
+      ASSERT_EQ(c[i], want) << kernel.name << " at " << i;
+    }
+  }
+}
+
 TEST(Dot, EveryTileHeightAndColumnTail) {
   for (i64 m = 1; m <= 31; ++m) check({.m = m, .n = 37, .k = 9, .a_gap = 3, .c_gap = 2});
   for (i64 n = 1; n <= 67; ++n) check({.m = 15, .n = n, .k = 5, .a_gap = 1, .c_gap = 1, .residual = n % 2 == 0});
