@@ -124,10 +124,17 @@ Status Frame::rehearse(std::span<Cell* const> inputs) {
       bool same = inputs[i]->present;
       for (int d = 0; d < view.rank; ++d) {
         std::int64_t extent = eval(pv.dims[static_cast<std::size_t>(d)]);
-        if (extent < 0) return invalid("input '" + pv.name + "' has a negative extent");
         same = same && extent == view.dims[d];
         view.dims[d] = extent;
       }
+      Checked size = 1;
+      bool negative = false;
+      for (std::int64_t d : view.shape()) {
+        negative = negative || d < 0;
+        size *= std::max<std::int64_t>(d, 1);
+      }
+      if (negative || !size.ok() || size.value() > (std::int64_t{1} << 46))
+        return invalid("input '" + pv.name + "' has no usable shape");
       view = TensorView::of(same ? view.data : nullptr, pv.dtype, view.shape());
       for (std::size_t s = 0; s < entry_->states.size(); ++s) {
         if (entry_->states[s].input == static_cast<std::int32_t>(i) && entry_->states[s].axis != kNone)

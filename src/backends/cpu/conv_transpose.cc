@@ -45,6 +45,13 @@ void fill_shape(const TransposeStep& s, const TensorView& x, const TensorView& y
   }
 }
 
+// The kernel steps through the result by strides from a first pixel that is not before the input's.
+bool supported(const Spatial& w) {
+  const std::int64_t *k = w.kernel, *d = w.dilation, *s = w.stride;
+  bool pads = std::min({w.pad_begin[0], w.pad_begin[1], w.pad_begin[2]}) >= 0;
+  return pads && sizes_fit({s[0], s[1], s[2]}) && sizes_fit({k[0], k[1], k[2], d[0], d[1], d[2]});
+}
+
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (n.node.op->name != "conv_transpose" || n.attr_string("data_layout") != "NCX" ||
       n.attr_string("weight_layout") != "IOX")
@@ -62,7 +69,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (wd.size() != x.size() || x.size() < 3 || x.size() > 5 || !x[1].is(wd[0]) || s.groups < 1 || wd[0] < 1 ||
       wd[1] < 1 || wd[0] % s.groups != 0)
     return std::nullopt;
-  if (!read_spatial(n, std::span(wd).subspan(2), s.window)) return std::nullopt;
+  if (!read_spatial(n, std::span(wd).subspan(2), s.window) || !supported(s.window)) return std::nullopt;
   s.has_bias = n.has(2);
   if (s.has_bias && n.type(2).dtype != DType::f32) return std::nullopt;
   const kt::Kernel& kernel = kt::select(options.cpu);
@@ -108,8 +115,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
     return invalid("conv_transpose needs its operands");
   const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
-  if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || x.dtype != DType::f32 ||
-      y.dtype != DType::f32 || x.dims[0] != y.dims[0] || !dense(call.inputs.subspan(1)) ||
+  if (!s.window.valid() || !supported(s.window) || x.rank != s.window.rank + 2 || y.rank != x.rank ||
+      x.dtype != DType::f32 || y.dtype != DType::f32 || x.dims[0] != y.dims[0] || !dense(call.inputs.subspan(1)) ||
       (y.count() > 0 && !(has_pixels(x) && has_pixels(y)))) {
     return invalid("conv_transpose got operands of the wrong kind");
   }

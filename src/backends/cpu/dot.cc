@@ -143,7 +143,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
-    if (!sizes_fit({s.k, s.n, s.batch}) || !b.dense() || b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
+    if (s.batch < 1 || !sizes_fit({s.k, s.n, s.batch}) || !b.dense() ||
+        b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
       return invalid("dot got too few packed weights");
     mb.rows = s.k;
     mb.cols = s.n;
