@@ -377,6 +377,8 @@ Status Frame::copy_into(std::int32_t value, Cell& from) {
   if (pv.late) {
     if (pv.place != Place::kHeap) return invalid("value '" + pv.name + "' has no memory of its own");
     MOTE_TRY(take_heap(value, from.view.shape(), from.view.dtype));
+  } else if (!holds_its_bytes(to.view)) {
+    return invalid("value '" + pv.name + "' has gaps");
   } else if (to.view.rank != from.view.rank || !std::equal(to.view.dims, to.view.dims + to.view.rank, from.view.dims)) {
     return invalid("value '" + pv.name + "' has another shape at run time than was planned");
   }

@@ -126,6 +126,10 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
       s.groups < 1 || shape.channels < 1 || shape.out_channels < 1 || shape.channels % s.groups != 0 ||
       shape.out_channels % s.groups != 0)
     return invalid("conv_transpose has bad groups");
+  // What a tile's copy of the input may reach to.
+  auto reach = [&](int d) { return (shape.kernel[d] - 1) * shape.dilation[d] + shape.out[d] + 2; };
+  if (!sizes_fit({reach(0), reach(1), reach(2), shape.channels + 32}))
+    return invalid("conv_transpose has too large a window");
   if (call.inputs[1]->bytes() < kt::packed_size(shape) * 4) return invalid("conv_transpose got too few packed weights");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
