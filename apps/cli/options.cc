@@ -19,7 +19,9 @@ void ModelOptions::add(CLI::App& app, bool positional) {
   app.add_option("--state-capacity", state_capacity, "positions that growing states have room for from the start")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--signature", signature, "entry point, where the model has several");
-  app.add_option("--precision", precision, "f32, or bf16 or f16: what weights are rounded to; arithmetic is in f32")
+  app.add_option(
+         "--precision", precision,
+         "f32, or bf16 or f16: what weights are rounded to; bf16 also the operands of products where that is faster")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
   app.add_option("--target", target, "host, reference, or an instruction set not above this CPU's");
   app.add_flag("--reproducible", reproducible, "the same bits on every CPU");
@@ -65,7 +67,8 @@ Result<LoadOptions> ModelOptions::load() const {
     o.states[key] = value;
   }
   if (precision != "f32")
-    say(concat("--precision ", precision, ": weights are rounded to it, arithmetic stays in f32"));
+    say(concat("--precision ", precision, ": weights are rounded to it",
+               precision == "bf16" ? ", and what they are multiplied with, where the CPU is faster at that" : ""));
   o.precision = precision == "bf16" ? Precision::kBf16 : precision == "f16" ? Precision::kF16 : Precision::kF32;
   o.signature = signature;
   o.reproducible = reproducible;

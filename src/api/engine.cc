@@ -203,6 +203,7 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
     }
   }
   if (o.precision != Precision::kF32) p.weights = o.precision == Precision::kBf16 ? DType::bf16 : DType::f16;
+  p.target.precision = p.weights;
   p.target.reproducible = o.reproducible;
   p.optimise = o.optimise;
   p.dims = o.dims;

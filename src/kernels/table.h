@@ -8,9 +8,11 @@
 #include "base/cpu.h"
 
 #if defined(__x86_64__)
+#define MOTE_IF_avx512bf16(x) x
 #define MOTE_IF_avx512(x) x
 #define MOTE_IF_avx2(x) x
 #else
+#define MOTE_IF_avx512bf16(x) nullptr
 #define MOTE_IF_avx512(x) nullptr
 #define MOTE_IF_avx2(x) nullptr
 #endif

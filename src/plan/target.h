@@ -62,6 +62,7 @@ struct Claim {
 struct TargetOptions {
   CpuFeatures cpu = active_cpu();
   bool reproducible = false;
+  DType precision = DType::f32;  // that products and convolutions may round their operands to
 };
 
 // A node with what is known of its operands.

@@ -5,8 +5,8 @@
 
 namespace mote {
 
-// Constant f32 weights of convolutions, matrix products and recurrences are rounded to `dtype` (f16 or bf16) and
-// computed with in f32, as a file that stores them in 16 bits would be. Requires a module whose nodes are what will
+// Constant f32 weights of convolutions, matrix products and recurrences are rounded to `dtype` (f16 or bf16), as a file
+// that stores them in 16 bits would have them. Requires a module whose nodes are what will
 // run.
 void round_weights(Module& module, DType dtype);
 

@@ -86,13 +86,13 @@ class CommonOptions(program.Case):
                 self.assertAlmostEqual(again["score"], scores[precision]["score"], delta=0.01 if precision == "f16" else 0.05)
         self.refused("-q", "convert", DIGITS, "-o", self.path("m.onnx"), "--precision", "f16", says="ONNX")
         self.assertIn("rounded", self.ok("run", DIGITS, "--image", png(1), "--precision", "bf16").err)
-        # x * w in f32, with w = 1 + 2^-9 rounded to 1 in bf16 and kept in f16.
+        # x * w, with w = 1 + 2^-9 rounded to 1 in bf16 and kept in f16, and x exact in both.
         model = self.write("m.onnx", onnx.model([onnx.node("MatMul", ["x", "w"], ["y"])], [onnx.value("x", [1, 1])], [onnx.value("y", [1, 1])],
                                                 [onnx.tensor("w", (1, 1), [1 + 2.0**-9])]))
-        x, out = self.write("x.npy", onnx.npy((1, 1), [1 + 2.0**-20])), self.path("o.npz")
+        x, out = self.write("x.npy", onnx.npy((1, 1), [1.5])), self.path("o.npz")
         for precision, weight in (("f32", 1 + 2.0**-9), ("f16", 1 + 2.0**-9), ("bf16", 1)):
             self.ok("run", model, "--input", f"x={x}", "--precision", precision, "--outputs", out)
-            self.assertAlmostEqual(onnx.read_npz(out)["y"][1][0], (1 + 2.0**-20) * weight, delta=1e-7)
+            self.assertAlmostEqual(onnx.read_npz(out)["y"][1][0], 1.5 * weight, delta=1e-7)
 
     def test_are_checked(self):
         for wrong, says in {"--signature": ("nonsense", "main"), "--dim": ("M=3", "'M'"), "--shape": ("picture=1,1,32,32", "'picture'"),

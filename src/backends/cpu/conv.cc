@@ -122,8 +122,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (wd[0] <= 0 || s.groups <= 0 || x[1].value() <= 0 || x[1].value() % s.groups != 0 || wd[0] % s.groups != 0)
     return std::nullopt;
   fill_shape(s, dims, wd[0], shape);
-  s.algorithm = static_cast<std::int32_t>(kc::choose(shape));
-  kc::Algorithm algorithm = kc::choose(shape);
+  kc::Algorithm algorithm = computes_in_bf16(options) ? kc::choose_pairs(shape) : kc::choose(shape);
+  s.algorithm = static_cast<std::int32_t>(algorithm);
   const kc::Kernel& kernel = kc::select(algorithm, options.cpu);
   s.isa = static_cast<std::int32_t>(kernel.isa);
 

@@ -15,6 +15,7 @@ struct DotStep {
   std::int64_t k = 0, n = 0;  // of packed weights
   std::int64_t batch = 1;     // packed matrices
   std::int32_t packed = 0, trans_b = 0, has_bias = 0, isa = 0;
+  std::int32_t pairs = 0, reserved = 0;  // of bf16
   EpilogueProgram epilogue;
 };
 
@@ -30,6 +31,8 @@ void run_dot(const void* state, kernels::TileRange range) noexcept {
 
 bool is_weight_type(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
 
+std::int64_t packed_words(const DotStep& s) { return kd::packed_size(s.pairs ? kd::pairs_of(s.k) : s.k, s.n); }
+
 // Packs [batch, K, N] (or [batch, N, K]) matrix by matrix.
 Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
   std::vector<std::int64_t> dims = *constant_extents(*w.type.shape);
@@ -40,17 +43,19 @@ Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
   for (std::size_t i = 0; i + 2 < rank; ++i) s.batch *= dims[i];
   Packing p;
   p.operand = 1;
-  p.name = trans ? "dot.nk" : "dot.kn";
-  std::int64_t k = s.k, n = s.n, batch = s.batch, each = kd::packed_size(k, n);
+  p.name = std::string(trans ? "dot.nk" : "dot.kn") + (s.pairs ? ".bf16" : "");
+  std::int64_t k = s.k, n = s.n, batch = s.batch, each = packed_words(s);
+  auto pack = s.pairs ? kd::pack_pairs : kd::pack;
+  std::int64_t panel = (s.pairs ? kd::pairs_of(k) : k) * kd::kPanel;
   p.bytes = static_cast<std::size_t>(each * batch) * 4;
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
     for (std::int64_t b = 0; b < batch; ++b) {
       const std::byte* from = plain.data + b * k * n * (bits_of(plain.dtype) / 8);
       kd::PackSource source{from, plain.dtype, trans ? 1 : n, trans ? k : 1};
-      kd::pack(source, k, n, reinterpret_cast<float*>(out.data()) + b * each, k * kd::kPanel);
+      pack(source, k, n, reinterpret_cast<float*>(out.data()) + b * each, panel);
     }
   };
-  if (rank != 2 || w.type.dtype != DType::f32) return p;
+  if (rank != 2 || w.type.dtype != DType::f32 || s.pairs) return p;
   p.pack_part = [=](const TensorView& part, int axis, std::int64_t begin, std::span<std::byte> out) {
     const int k_axis = trans ? 1 : 0, n_axis = 1 - k_axis;
     kd::PackSource source{part.data, part.dtype, part.strides[k_axis], part.strides[n_axis]};
@@ -83,6 +88,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   const Constant* w = n.constant(1);
   if (w && is_weight_type(w->type.dtype) && !w->type.shape->empty()) {
     s.packed = 1;
+    s.pairs = computes_in_bf16(options);
     if (volume(*w->type.shape).is(0)) return std::nullopt;
     c.packings.push_back(pack_weights(*w, s.trans_b, s));
   } else if (!is_weight_type(n.type(1).dtype)) {
@@ -90,7 +96,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   if (n.type(0).rank() - 2 > kd::kMaxBatchDims || n.type(1).rank() - 2 > kd::kMaxBatchDims) return std::nullopt;
   if (!gemm && !claim_epilogue(n, RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
-  const kd::Kernel& kernel = kd::select(options.cpu);
+  const kd::Kernel& kernel = s.pairs ? kd::select_pairs(options.cpu) : kd::select(options.cpu);
   s.isa = static_cast<std::int32_t>(kernel.isa);
   c.kernel = "dot";
   c.numerics = kernel.numerics;
@@ -143,8 +149,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
-    if (s.batch < 1 || !sizes_fit({s.k, s.n, s.batch}) || !b.dense() ||
-        b.bytes() < kd::packed_size(s.k, s.n) * s.batch * 4)
+    if (s.batch < 1 || !sizes_fit({s.k, s.n, s.batch}) || !b.dense() || b.bytes() < packed_words(s) * s.batch * 4)
       return invalid("dot got too few packed weights");
     mb.rows = s.k;
     mb.cols = s.n;
@@ -161,6 +166,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
       std::swap(mb.rows, mb.cols);
       std::swap(mb.row_stride, mb.col_stride);
     }
+    if (s.pairs) return invalid("dot of pairs needs packed weights");
     shape.b_packed = false;
     shape.b_dtype = b.dtype;
     shape.b_k_stride = mb.row_stride;
@@ -187,7 +193,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   std::int64_t packed_stride[kd::kMaxBatchDims] = {};
   if (s.packed && s.batch > 1) {
     // Packed matrices follow each other over the result's batch axes.
-    std::int64_t stride = kd::packed_size(s.k, s.n), left = s.batch;
+    std::int64_t stride = packed_words(s), left = s.batch;
     for (int i = y_batch; i-- > 0 && left > 1;) {
       int to = kd::kMaxBatchDims - y_batch + i;
       packed_stride[to] = stride;
@@ -235,7 +241,9 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     p.bias = call.inputs[2]->as<float>();
   }
   MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kLastAxis, p.epilogue));
-  const kd::Kernel& kernel = kd::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
+  const CpuFeatures cpu = capped(active_cpu(), static_cast<Isa>(s.isa));
+  const kd::Kernel& kernel = s.pairs ? kd::select_pairs(cpu) : kd::select(cpu);
+  shape.pairs = s.pairs != 0;
   kd::Work w = kd::setup(kernel, shape, &p);
   work.thread_scratch = w.scratch_bytes;
   st->run = kernel.run;

@@ -16,6 +16,11 @@ struct Family {
   std::span<const Kernel> kernels;
 };
 
+// Whether products may be of operands rounded to bf16: where the caller allows it and the CPU is faster at them.
+inline bool computes_in_bf16(const TargetOptions& options) {
+  return options.precision == DType::bf16 && !options.reproducible && options.cpu.has(Isa::avx512bf16);
+}
+
 // One per file; listed in families.cc.
 extern const Family along_family;
 extern const Family attention_family;

@@ -27,6 +27,10 @@ std::string_view name_of(Algorithm algorithm) {
       return "winograd43";
     case Algorithm::kGrouped:
       return "grouped";
+    case Algorithm::kDotPairs:
+      return "dot_bf16";
+    case Algorithm::kDirectPairs:
+      return "direct_bf16";
   }
   return "";
 }
@@ -58,7 +62,10 @@ bool small_groups(const Shape& s) {
 bool supports(Algorithm algorithm, const Shape& s) {
   switch (algorithm) {
     case Algorithm::kDot:
+    case Algorithm::kDotPairs:
       return pointwise(s);
+    case Algorithm::kDirectPairs:
+      return s.channels / s.groups % 2 == 0;
     case Algorithm::kDirect:
       return true;
     case Algorithm::kDepthwise:
@@ -84,12 +91,21 @@ Algorithm choose(const Shape& s) {
   return Algorithm::kDirect;
 }
 
+Algorithm choose_pairs(const Shape& s) {
+  const Algorithm plain = choose(s);
+  if (plain == Algorithm::kDot) return Algorithm::kDotPairs;
+  const bool taps = plain == Algorithm::kDirect || plain == Algorithm::kWinograd23;
+  return taps && supports(Algorithm::kDirectPairs, s) ? Algorithm::kDirectPairs : plain;
+}
+
 i64 packed_size(Algorithm algorithm, const Shape& s) {
   if (algorithm == Algorithm::kDepthwise) return dot::packed_size(s.taps(), s.out_channels);
   if (algorithm == Algorithm::kGrouped) return dot::packed_size(s.taps() * (s.channels / s.groups), s.out_channels);
   if (algorithm == Algorithm::kWinograd43) return 36 * dot::packed_size(s.channels, s.out_channels);
   if (algorithm == Algorithm::kWinograd23) return 16 * dot::packed_size(s.channels, s.out_channels);
-  return s.groups * dot::packed_size(s.channels / s.groups * s.taps(), s.out_channels / s.groups);
+  if (algorithm == Algorithm::kDotPairs) return dot::packed_size(dot::pairs_of(s.channels), s.out_channels);
+  const i64 words = s.channels / s.groups / (algorithm == Algorithm::kDirectPairs ? 2 : 1);
+  return s.groups * dot::packed_size(words * s.taps(), s.out_channels / s.groups);
 }
 
 void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
@@ -110,16 +126,25 @@ void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noe
     pack_winograd(algorithm, s, w, dst);
     return;
   }
-  const i64 channels = s.channels / s.groups, cols = s.out_channels / s.groups, k = channels * s.taps();
+  if (algorithm == Algorithm::kDotPairs) {
+    dot::pack_pairs({w.data, w.dtype, w.channel_stride, w.out_stride}, s.channels, s.out_channels, dst,
+                    dot::pairs_of(s.channels) * dot::kPanel);
+    return;
+  }
+  // Channels are counted in elements of packed weights, of one or two channels.
+  const bool pairs = algorithm == Algorithm::kDirectPairs;
+  const i64 unit = pairs ? 2 : 1;
+  const i64 channels = s.channels / s.groups / unit, cols = s.out_channels / s.groups, k = channels * s.taps();
   const auto* data = static_cast<const std::byte*>(w.data);
   const i64 element = bits_of(w.dtype) / 8;
   for (i64 g = 0; g < s.groups; ++g) {
     for (i64 c = 0; c < channels; c += kChunk) {
       const i64 len = std::min(kChunk, channels - c);
       for (i64 tap = 0; tap < s.taps(); ++tap) {
-        const i64 at = g * cols * w.out_stride + c * w.channel_stride + tap * w.tap_stride;
-        dot::pack({data + at * element, w.dtype, w.channel_stride, w.out_stride}, len, cols,
-                  dst + (c * s.taps() + tap * len) * dot::kPanel, k * dot::kPanel);
+        const i64 at = g * cols * w.out_stride + c * unit * w.channel_stride + tap * w.tap_stride;
+        (pairs ? dot::pack_pairs : dot::pack)({data + at * element, w.dtype, w.channel_stride, w.out_stride},
+                                              len * unit, cols, dst + (c * s.taps() + tap * len) * dot::kPanel,
+                                              k * dot::kPanel);
       }
     }
     dst += dot::packed_size(k, cols);
@@ -131,7 +156,7 @@ void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noe
 namespace mote::kernels::conv {
 namespace {
 
-template <dot::BlockFn kBlock>
+template <dot::BlockFn kBlock, dot::RoundFn kRound = nullptr>
 void run_dot(const Params& p, TileRange range) noexcept {
   dot::Params d = p.dot;
   d.a = p.x;
@@ -139,12 +164,12 @@ void run_dot(const Params& p, TileRange range) noexcept {
   d.bias = p.bias;
   d.c = p.y;
   d.epilogue = p.epilogue;
-  dot::run_with(d, range, kBlock);
+  dot::run_with(d, range, kBlock, kRound);
 }
 
-template <dot::BlockFn kBlock>
+template <dot::BlockFn kBlock, dot::RoundFn kRound = nullptr>
 void run_direct(const Params& p, TileRange range) noexcept {
-  run_direct(p, range, kBlock);
+  run_direct(p, range, kBlock, kRound);
 }
 
 template <DepthwiseFn kBlock>
@@ -189,7 +214,17 @@ constexpr Kernel kKernels[] = {
 #define MOTE_CONV_KERNEL(name, algorithm, ns, isa, numerics)   \
   {"conv_" #name "_f32_" #isa, Algorithm::algorithm, Isa::isa, \
    Numerics::numerics,         "dot_f32_" #isa,      MOTE_ROW_##ns(name)},
+#define MOTE_CONV_PAIR_KERNEL(name, algorithm, ns, isa) \
+  {"conv_" #name "_bf16_" #isa,                         \
+   Algorithm::algorithm,                                \
+   Isa::isa,                                            \
+   Numerics::kFast,                                     \
+   "dot_bf16_" #isa,                                    \
+   MOTE_IF_##ns(&run_##name<dot::block_pairs_##ns MOTE_COMMA dot::round_pairs_##ns>)},
+#define MOTE_COMMA ,
 #include "kernels/conv/kernels.inc"
+#undef MOTE_COMMA
+#undef MOTE_CONV_PAIR_KERNEL
 #undef MOTE_CONV_KERNEL
 };
 
@@ -227,13 +262,21 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   if (s.batch * p->out[0] * p->out[1] * p->out[2] == 0) return {0, 0};
   const dot::Kernel& dot_kernel = *dot::find(kernel.dot);
   switch (kernel.algorithm) {
-    case Algorithm::kDot: {
+    case Algorithm::kDot:
+    case Algorithm::kDotPairs: {
       p->dot.epilogue = p->epilogue;
-      const dot::Shape d{
-          .m = s.batch * s.in_pixels(), .n = s.out_channels, .k = s.channels, .a_row = s.x_pixel, .c_row = s.y_pixel};
+      const dot::Shape d{.m = s.batch * s.in_pixels(),
+                         .n = s.out_channels,
+                         .k = s.channels,
+                         .a_row = s.x_pixel,
+                         .c_row = s.y_pixel,
+                         .pairs = kernel.algorithm == Algorithm::kDotPairs};
       return dot::setup(dot_kernel, d, &p->dot);
     }
     case Algorithm::kDirect:
+    case Algorithm::kDirectPairs:
+      p->pairs = kernel.algorithm == Algorithm::kDirectPairs;
+      if (p->pairs) s.channels /= 2;
       return setup_direct(dot_kernel, p);
     case Algorithm::kDepthwise:
     case Algorithm::kGrouped:

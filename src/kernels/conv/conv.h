@@ -39,13 +39,24 @@ struct Shape {
   std::int64_t out_pixels() const { return out(0) * out(1) * out(2); }
 };
 
-enum class Algorithm : std::uint8_t { kDot, kDirect, kDepthwise, kWinograd23, kWinograd43, kGrouped };
+enum class Algorithm : std::uint8_t {
+  kDot,
+  kDirect,
+  kDepthwise,
+  kWinograd23,
+  kWinograd43,
+  kGrouped,
+  kDotPairs,  // those of pairs round x and w to bf16; numerics class `fast`
+  kDirectPairs
+};
 std::string_view name_of(Algorithm algorithm);
 
 // Can the algorithm do the shape? kDirect does every one.
 bool supports(Algorithm algorithm, const Shape& shape);
 // By shape only; the same on every machine.
 Algorithm choose(const Shape& shape);
+// In place of that where bf16 may be computed with: pairs, where they are supported and no transform in f32 beats them.
+Algorithm choose_pairs(const Shape& shape);
 
 // Weights as the model has them: element (o, c, tap) of [out_channels, channels / groups, taps] at the sum of index *
 // stride. ONNX's OIHW has strides (C/G * taps, taps, 1), TFLite's OHWI (taps * C/G, 1, C/G).
@@ -76,6 +87,7 @@ struct Params {
   std::int64_t row_step, row_tiles, col_step, col_tiles;
   std::int64_t width_step, width_tiles;  // pieces of long rows
   bool in_place, rows_outer;
+  bool pairs;                   // kDirectPairs: channels count words of two
   int merge;                    // the spatial dimension whose taps are one piece of memory, or 0
   bool split_rows, split_cols;  // strip: one run of rows (columns) per kernel row (column), not one that they share
   std::int64_t strip_rows, strip_cols, strip_pixel;

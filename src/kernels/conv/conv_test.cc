@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/half.h"
 #include "kernels/testing.h"
 
 namespace mote::kernels::conv {
@@ -78,6 +79,44 @@ float worst_difference(const Data& a, const Data& b) {
   return worst;
 }
 
+Data in_bf16(const Data& x) {
+  Data r(x.size());
+  for (i64 i = 0; i < x.size(); ++i) r[i] = bf16_to_f32(f32_to_bf16(x[i]));
+  return r;
+}
+
+// The algorithm for pairs of bf16: near to the chain over rounded operands, the same bits for any partition.
+void check_pairs(const Case& c, const Data& x, const Data& w, const Data& bias, const Data& residual,
+                 const Epilogue& epilogue) {
+  const Shape& s = c.s;
+  const Algorithm algorithm = choose_pairs(s);
+  if (algorithm != Algorithm::kDotPairs && algorithm != Algorithm::kDirectPairs) return;
+  const i64 cg = s.channels / s.groups;
+  const Data want = reference(c, in_bf16(x), in_bf16(w), bias, residual, epilogue);
+  Data packed = Data::poisoned(packed_size(algorithm, s));
+  const Weights oihw{w.get(), DType::f32, cg * s.taps(), s.taps(), 1}, ohwi{w.get(), DType::f32, s.taps() * cg, 1, cg};
+  pack(algorithm, s, c.ohwi ? ohwi : oihw, packed.get());
+  for (const Kernel& kernel : kernels()) {
+    if (kernel.algorithm != algorithm || !host_cpu().has(kernel.isa)) continue;
+    SCOPED_TRACE(kernel.name);
+    Params p;
+    p.epilogue = epilogue;
+    const Work work = setup(kernel, s, &p);
+    p.x = x.get();
+    p.w = packed.get();
+    p.bias = c.bias ? bias.get() : nullptr;
+    Data first = Data::poisoned(want.size());
+    for (int parts : {1, 3, 7}) {
+      Data got = Data::poisoned(want.size());
+      p.y = got.get();
+      run_in_parts(kernel.run, p, work.tiles, work.scratch_bytes, parts);
+      ASSERT_LT(worst_difference(got, want), 1e-5f * static_cast<float>(std::sqrt(cg * s.taps())));
+      if (parts == 1) first = got;
+      ASSERT_TRUE(got.same_bits(first)) << parts << " parts";
+    }
+  }
+}
+
 void check(const Case& c) {
   const Shape& s = c.s;
   SCOPED_TRACE(describe(s));
@@ -99,6 +138,7 @@ void check(const Case& c) {
   }
   if (c.residual) epilogue.ops[epilogue.count++] = binary(BinaryOp::add, 0);
   if (c.relu) epilogue.ops[epilogue.count++] = unary(UnaryOp::relu);
+  check_pairs(c, x, w, bias, residual, epilogue);
   Data want = reference(c, x, w, bias, residual, epilogue);
   Data packed = Data::poisoned(packed_size(algorithm, s));
   const Weights oihw{w.get(), DType::f32, cg * s.taps(), s.taps(), 1}, ohwi{w.get(), DType::f32, s.taps() * cg, 1, cg};
@@ -150,6 +190,10 @@ TEST(Conv, ChoosesByShape) {
   EXPECT_EQ(choose(square(64, 64, 14, 3)), Algorithm::kWinograd23);
   EXPECT_EQ(choose(square(64, 64, 7, 3)), Algorithm::kDirect);
   EXPECT_EQ(choose(square(64, 64, 56, 3, 2)), Algorithm::kDirect);
+  EXPECT_EQ(choose_pairs(square(8, 16, 10, 1)), Algorithm::kDotPairs);
+  EXPECT_EQ(choose_pairs(square(64, 64, 14, 3)), Algorithm::kDirectPairs);
+  EXPECT_EQ(choose_pairs(square(64, 64, 56, 3)), Algorithm::kWinograd43);
+  EXPECT_EQ(choose_pairs(square(3, 64, 56, 3, 2)), Algorithm::kDirect);
 }
 
 TEST(Conv, Pointwise) {

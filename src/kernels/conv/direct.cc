@@ -42,6 +42,7 @@ struct StripWriter {
   const float* image;  // channel 0 of the group
   i64 channels;
   float* strip;
+  dot::RoundFn round;  // of pairs
 
   void line(const Place& t, i64 id, i64 ih, float* dst) const {
     const Shape& s = p.shape;
@@ -67,7 +68,9 @@ struct StripWriter {
     const i64 pitch = p.strip_pixel, width = p.shape.in[2], x_pixel = p.shape.x_pixel;
     const i64 before = std::clamp<i64>(-iw, 0, count), inside = std::clamp<i64>(width - iw, before, count);
     std::memset(dst, 0, static_cast<std::size_t>(before * pitch) * sizeof(float));
-    if (pitch == channels && x_pixel == channels) {
+    if (round) {
+      for (i64 i = before; i < inside; ++i) round(src + (iw + i) * x_pixel, 2 * channels, dst + i * pitch);
+    } else if (pitch == channels && x_pixel == channels) {
       std::memcpy(dst + before * pitch, src + (iw + before) * x_pixel,
                   static_cast<std::size_t>((inside - before) * channels) * sizeof(float));
     } else {
@@ -160,9 +163,9 @@ TileSize choose_tile(const dot::Kernel& kernel, const Params& p, i64 n, i64 k) {
 
 }  // namespace
 
-void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
+void run_direct(const Params& p, TileRange range, dot::BlockFn block, dot::RoundFn round) noexcept {
   const Shape& s = p.shape;
-  const i64 channels = s.channels / s.groups, cols = s.out_channels / s.groups;
+  const i64 channels = s.channels / s.groups, cols = s.out_channels / s.groups, width = p.pairs ? 2 : 1;
   i64* taps = reinterpret_cast<i64*>(range.scratch);
   float* strip = reinterpret_cast<float*>(range.scratch + round_up(s.taps() * 8, 64));
   const i64 merged = p.merge ? s.kernel[p.merge] : 1, tap_count = s.taps() / merged;
@@ -170,7 +173,7 @@ void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
   i64 strip_of = -1;
   for (i64 tile = range.begin; tile < range.end; ++tile) {
     const Place t = place_of(p, tile);
-    const float* x = p.x + t.image * s.in_pixels() * s.x_pixel + t.group * channels;
+    const float* x = p.x + t.image * s.in_pixels() * s.x_pixel + t.group * channels * width;
     const View view = place_taps(p, t, taps);
     const i64 pixel = ((t.image * p.out[0] + t.od) * p.out[1] + t.oh) * p.out[2] + t.ow;
     const i64 col = t.group * cols + t.col_tile * p.col_step;
@@ -178,7 +181,7 @@ void run_direct(const Params& p, TileRange range, dot::BlockFn block) noexcept {
     if (p.in_place) {
       b.a = x + (t.od * s.stride[0] * s.in[1] + t.oh * s.stride[1]) * s.in[2] * s.x_pixel + t.ow * view.col;
     } else {
-      if (strip_of != tile / p.col_tiles) StripWriter{p, x, channels, strip}.write(t);
+      if (strip_of != tile / p.col_tiles) StripWriter{p, x, channels, strip, round}.write(t);
       strip_of = tile / p.col_tiles;
       b.a = strip;
     }
@@ -223,7 +226,7 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
   const Shape& s = p->shape;
   const i64 channels = s.channels / s.groups, n = round_up(s.out_channels / s.groups, dot::kPanel);
   const i64 oh = p->out[1], ow = p->out[2], k = channels * s.taps();
-  p->in_place = true;
+  p->in_place = !p->pairs;
   for (int d = 0; d < kMaxSpatial; ++d) p->in_place = p->in_place && s.pad_begin[d] == 0 && s.pad_end[d] <= 0;
   p->split_cols = line_split(s, 2, ow) < line_shared(s, 2, ow);
   const i64 pixel = p->in_place ? s.x_pixel : channels;

@@ -84,7 +84,7 @@ void run_winograd(const Params& params, TileRange range, Algorithm algorithm, co
 
 Work setup_direct(const dot::Kernel& kernel, Params* params);
 Work setup_depthwise(const dot::Kernel& kernel, Params* params);
-void run_direct(const Params& params, TileRange range, dot::BlockFn block) noexcept;
+void run_direct(const Params& params, TileRange range, dot::BlockFn block, dot::RoundFn round = nullptr) noexcept;
 void run_depthwise(const Params& params, TileRange range, DepthwiseFn block) noexcept;
 
 }  // namespace mote::kernels::conv
@@ -103,3 +103,11 @@ void run_depthwise(const Params& params, TileRange range, DepthwiseFn block) noe
   }
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
+
+#define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs)                               \
+  namespace mote::kernels::dot {                                                \
+  void block_pairs_##ns(const Block& block) noexcept;                           \
+  void round_pairs_##ns(const float* src, std::int64_t n, float* dst) noexcept; \
+  }
+#include "kernels/dot/pairs.inc"
+#undef MOTE_DOT_PAIR_KERNEL

@@ -6,8 +6,9 @@
 // of a chunk; A(i, k) = a[row(i) + taps[t] + chunk * chunk_len + e], where row(i) = (i / run) * a_run + (i % run) *
 // a_row. A plain GEMM has one tap of offset 0; a convolution has one tap per kernel position and chunks of up to 32
 // channels. B lies in panels of 16 columns, `b_panel` floats apart, each [k][16], zero beyond n; b points at the first
-// k of this block. `start` is the bias (or zero) in the first block over k, C itself in the later ones; residual and
-// clamp (or the program) apply in the last one.
+// k of this block. In a block kernel for pairs (pairs.inc) an element of A and of B is a 32-bit word of two bf16, of k
+// and k + 1, whose products are added one after the other. `start` is the bias (or zero) in the first block over k, C
+// itself in the later ones; residual and clamp (or the program) apply in the last one.
 #pragma once
 
 #include <cstdint>
@@ -42,5 +43,8 @@ struct Block {
 };
 
 using BlockFn = void (*)(const Block& block) noexcept;
+
+// Rounds n floats to bf16 in pairs, the words that a block kernel for pairs multiplies; a last half is zero.
+using RoundFn = void (*)(const float* src, std::int64_t n, float* dst) noexcept;
 
 }  // namespace mote::kernels::dot

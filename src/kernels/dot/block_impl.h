@@ -59,6 +59,19 @@ MOTE_INLINE void prefetch_far(const char* p) {
 #endif
 }
 
+#if defined(MOTE_DOT_PAIRS)
+// acc += the products of two pairs of bf16, the upper ones first.
+template <bool kLarge>
+MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
+#if defined(__AVX512BF16__) && !defined(MOTE_SIMD_SCALAR)
+  asm("vdpbf16ps %2, %1, %0" : "+v"(acc.v) : "v"(x.v), "v"(w.v));
+#else
+  const auto upper = [](F32 v) { return as_f32(as_i32(v) & set_i32(-65536)); };
+  const auto lower = [](F32 v) { return as_f32(shl<16>(as_i32(v))); };
+  acc = fma(lower(x), lower(w), fma(upper(x), upper(w), acc));
+#endif
+}
+#else
 // acc = x * w + acc. Spelled out for large tiles, because GCC otherwise rotates and spills the accumulators.
 template <bool kLarge>
 MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
@@ -75,6 +88,7 @@ MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
 #endif
   acc = fma(x, w, acc);
 }
+#endif
 
 template <int MR, int R>
 MOTE_INLINE void start(const Block& s, const Tile& t, F32 (&acc)[MR][R]) {

@@ -32,7 +32,13 @@ Offsets offsets_of(const Shape& s, i64 index) {
   return o;
 }
 
-void run_tile(const Params& p, i64 tile, float* scratch, BlockFn block) {
+// Rows of A in pairs of bf16.
+void round_rows(const Params& p, const float* a, i64 rows, float* out, RoundFn round) {
+  for (i64 i = 0; i < rows; ++i) round(a + i * p.shape.a_row, p.a_k, out + i * p.a_pitch);
+}
+
+// `fresh`: the tile has other rows than the one before it on this thread.
+void run_tile(const Params& p, i64 tile, bool fresh, float* scratch, BlockFn block, RoundFn round) {
   const Shape& s = p.shape;
   const i64 col_tile = tile % p.col_tiles, row_tile = tile / p.col_tiles % p.row_tiles;
   const i64 matrix = tile / (p.col_tiles * p.row_tiles);
@@ -44,6 +50,11 @@ void run_tile(const Params& p, i64 tile, float* scratch, BlockFn block) {
   b.n = std::min(p.col_step, s.n - col);
   b.a = p.a + at.a + row * s.a_row;
   b.a_row = s.a_row;
+  if (round) {
+    if (fresh) round_rows(p, b.a, b.m, scratch, round);
+    b.a = scratch;
+    b.a_row = p.a_pitch;
+  }
   b.run = b.m;
   b.taps = &tap;
   b.tap_count = 1;
@@ -87,21 +98,27 @@ void run_tile(const Params& p, i64 tile, float* scratch, BlockFn block) {
 
 }  // namespace
 
-void run_with(const Params& p, TileRange range, BlockFn block) noexcept {
+void run_with(const Params& p, TileRange range, BlockFn block, RoundFn round) noexcept {
   for (i64 tile = range.begin; tile < range.end; ++tile) {
-    run_tile(p, tile, reinterpret_cast<float*>(range.scratch), block);
+    const bool fresh = tile == range.begin || tile % p.col_tiles == 0;
+    run_tile(p, tile, fresh, reinterpret_cast<float*>(range.scratch), block, round);
   }
 }
 
 #define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) void block_##ns(const Block& block) noexcept;
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
+#define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs)     \
+  void block_pairs_##ns(const Block& block) noexcept; \
+  void round_pairs_##ns(const float* src, i64 n, float* dst) noexcept;
+#include "kernels/dot/pairs.inc"
+#undef MOTE_DOT_PAIR_KERNEL
 
 namespace {
 
-template <BlockFn kBlock>
+template <BlockFn kBlock, RoundFn kRound = nullptr>
 void run(const Params& p, TileRange range) noexcept {
-  run_with(p, range, kBlock);
+  run_with(p, range, kBlock, kRound);
 }
 
 constexpr Kernel kKernels[] = {
@@ -110,14 +127,32 @@ constexpr Kernel kKernels[] = {
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 };
+constexpr Kernel kPairKernels[] = {
+#define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs) \
+  {"dot_bf16_" #isa,                              \
+   Isa::isa,                                      \
+   Numerics::kFast,                               \
+   rows,                                          \
+   macs,                                          \
+   MOTE_IF_##ns(&run<block_pairs_##ns MOTE_COMMA round_pairs_##ns>)},
+#define MOTE_COMMA ,
+#include "kernels/dot/pairs.inc"
+#undef MOTE_COMMA
+#undef MOTE_DOT_PAIR_KERNEL
+};
 
 }  // namespace
 
 std::span<const Kernel> kernels() { return kKernels; }
+std::span<const Kernel> pair_kernels() { return kPairKernels; }
 
 const Kernel& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
+const Kernel& select_pairs(const CpuFeatures& cpu) { return select_row(pair_kernels(), cpu); }
 
-const Kernel* find(std::string_view name) { return find_row(kernels(), name); }
+const Kernel* find(std::string_view name) {
+  const Kernel* k = find_row(kernels(), name);
+  return k ? k : find_row(pair_kernels(), name);
+}
 
 Fused fuse(const Epilogue& e) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
@@ -149,6 +184,8 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->shape = shape;
   Shape& s = p->shape;
   if (s.a_row < 0) s.a_row = s.k;
+  p->a_k = s.k;
+  if (s.pairs) s.k = pairs_of(s.k);
   if (s.c_row < 0) s.c_row = s.n;
   p->fused = fuse(p->epilogue);
   const i64 count = matrices(s), n = round_up(std::max<i64>(s.n, 1), kPanel), m = std::max<i64>(s.m, 1);
@@ -183,7 +220,11 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->col_tiles = ceil_div(n, p->col_step);
   p->k_block = k <= 4096 ? k : 2048;
   if (s.m == 0 || s.n == 0 || count == 0) return {0, 0};
-  const std::size_t scratch = s.b_packed ? 0 : static_cast<std::size_t>(packed_size(s.k, p->col_step)) * sizeof(float);
+  std::size_t scratch = s.b_packed ? 0 : static_cast<std::size_t>(packed_size(s.k, p->col_step)) * sizeof(float);
+  if (s.pairs) {
+    p->a_pitch = round_up(s.k, 16) + (round_up(s.k, 16) % 256 == 0 ? 16 : 0);
+    scratch = static_cast<std::size_t>(p->row_step * p->a_pitch) * sizeof(float);
+  }
   return {count * p->row_tiles * p->col_tiles, scratch};
 }
 

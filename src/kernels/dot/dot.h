@@ -30,6 +30,7 @@ struct Shape {
   std::int64_t batch[kMaxBatchDims] = {1, 1, 1, 1};
   std::int64_t a_batch[kMaxBatchDims] = {}, b_batch[kMaxBatchDims] = {}, c_batch[kMaxBatchDims] = {};
   bool b_packed = true;
+  bool pairs = false;                           // A and B rounded to bf16; B packed by pack_pairs
   bool accumulate = false;                      // the chains start from C instead of the bias
   DType b_dtype = DType::f32;                   // of an unpacked B: f32, f16, bf16
   std::int64_t b_k_stride = 0, b_n_stride = 0;  // of an unpacked B
@@ -52,7 +53,9 @@ struct Params {
   float* c = nullptr;
   Epilogue epilogue;  // its operands' data too
   // Set by setup.
-  Shape shape;
+  Shape shape;                        // of pairs: k in words
+  std::int64_t a_k;                   // floats of a row of A
+  std::int64_t a_pitch;               // of pairs: words from one row to the next in the rounded copy of A
   std::int64_t row_step, col_step;    // rows and columns of a tile
   std::int64_t row_tiles, col_tiles;  // per matrix
   std::int64_t k_block;               // k of a block: C is reloaded between blocks
@@ -71,8 +74,11 @@ struct Kernel {
 
 // The rows of kernels.inc, best first. `run` is null in a row that this build does not contain.
 std::span<const Kernel> kernels();
-// The best row for a CPU (which may be another than this one), and a row by its name or null.
+// Those of pairs.inc, which take shapes of pairs alone. Numerics class `fast`.
+std::span<const Kernel> pair_kernels();
+// The best row for a CPU (which may be another than this one), and a row of either table by its name or null.
 const Kernel& select(const CpuFeatures& cpu);
+const Kernel& select_pairs(const CpuFeatures& cpu);
 const Kernel* find(std::string_view name);
 
 struct Work {
@@ -84,6 +90,6 @@ struct Work {
 Work setup(const Kernel& kernel, const Shape& shape, Params* params);
 
 // For kernels that are built on dot: the tiles, by a given block kernel.
-void run_with(const Params& params, TileRange range, BlockFn block) noexcept;
+void run_with(const Params& params, TileRange range, BlockFn block, RoundFn round = nullptr) noexcept;
 
 }  // namespace mote::kernels::dot

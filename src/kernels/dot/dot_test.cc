@@ -140,6 +140,51 @@ TEST(Dot, RepeatsARow) {
   }
 }
 
+// Pairs of bf16: near to the chain over rounded operands, the same bits for any partition.
+void check_pairs(i64 m, i64 n, i64 k, DType dtype = DType::f32) {
+  SCOPED_TRACE(::testing::Message() << "m " << m << " n " << n << " k " << k);
+  const Case c{.m = m, .n = n, .k = k, .dtype = dtype};
+  const i64 a_row = k + 3;
+  const Data values(m * k), b(k * n, 2), bias(n, 3);
+  Data a = Data::poisoned(m * a_row), want(m * n);
+  for (i64 i = 0; i < m * k; ++i) a[i / k * a_row + i % k] = values[i];
+  const auto round = [](float x) { return bf16_to_f32(f32_to_bf16(x)); };
+  for (i64 i = 0; i < m * n; ++i) {
+    float acc = bias[i % n];
+    for (i64 e = 0; e < k; ++e) acc = std::fma(round(values[i / n * k + e]), round(value_of(c, b[e * n + i % n])), acc);
+    want[i] = acc;
+  }
+  const std::vector<std::byte> raw = stored(c, b);
+  Data packed = Data::poisoned(packed_size(pairs_of(k), n));
+  pack_pairs({raw.data(), dtype, n, 1}, k, n, packed.get(), pairs_of(k) * kPanel);
+  for (const Kernel& kernel : pair_kernels()) {
+    if (!host_cpu().has(kernel.isa) || !kernel.run) continue;
+    SCOPED_TRACE(kernel.name);
+    Params p;
+    const Work work = setup(kernel, {.m = m, .n = n, .k = k, .a_row = a_row, .pairs = true}, &p);
+    p.a = a.get();
+    p.b = packed.get();
+    p.bias = bias.get();
+    Data first = Data::poisoned(m * n);
+    for (int parts : {1, 2, 7}) {
+      Data got = Data::poisoned(m * n);
+      p.c = got.get();
+      run_in_parts(kernel.run, p, work.tiles, work.scratch_bytes, parts);
+      for (i64 i = 0; i < m * n; ++i) ASSERT_NEAR(got[i], want[i], 1e-5 * std::sqrt(k)) << i;
+      if (parts == 1) first = got;
+      ASSERT_TRUE(got.same_bits(first)) << parts << " parts";
+    }
+  }
+}
+
+TEST(Dot, PairsOfBf16) {
+  for (i64 m = 1; m <= 31; ++m) check_pairs(m, 37, 9);
+  for (i64 n = 1; n <= 67; ++n) check_pairs(15, n, 6);
+  for (i64 k : {1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 64, 100, 4097, 9001}) check_pairs(20, 50, k);
+  check_pairs(300, 700, 512, DType::bf16);
+  check_pairs(1, 1000, 300, DType::f16);
+}
+
 TEST(Dot, EveryTileHeightAndColumnTail) {
   for (i64 m = 1; m <= 31; ++m) check({.m = m, .n = 37, .k = 9, .a_gap = 3, .c_gap = 2});
   for (i64 n = 1; n <= 67; ++n) check({.m = 15, .n = n, .k = 5, .a_gap = 1, .c_gap = 1, .residual = n % 2 == 0});
@@ -207,6 +252,8 @@ TEST(Dot, SelectsByInstructionSet) {
   EXPECT_STREQ(select(typical_cpu(Isa::i8mm)).name, "dot_f32_neon");
   EXPECT_EQ(find("dot_f32_neon")->isa, Isa::neon);
   EXPECT_EQ(find("no such kernel"), nullptr);
+  EXPECT_STREQ(select_pairs(typical_cpu(Isa::avx512bf16)).name, "dot_bf16_avx512bf16");
+  EXPECT_STREQ(select_pairs(typical_cpu(Isa::avx512)).name, "dot_bf16_generic");
 }
 
 TEST(Dot, FusesFrequentEpilogues) {

@@ -58,4 +58,22 @@ void pack(const PackSource& s, std::int64_t k, std::int64_t n, float* dst, std::
   }
 }
 
+void pack_pairs(const PackSource& s, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept {
+  const auto half = [&](std::int64_t i, std::int64_t j) -> std::uint32_t {
+    if (i >= k || j >= n) return 0;
+    const std::int64_t at = i * s.k_stride + j * s.n_stride;
+    if (s.dtype == DType::f32) return f32_to_bf16(static_cast<const float*>(s.data)[at]);
+    const std::uint16_t h = static_cast<const std::uint16_t*>(s.data)[at];
+    return s.dtype == DType::f16 ? f32_to_bf16(f16_to_f32(h)) : h;
+  };
+  for (std::int64_t col = 0; col < n; col += kPanel, dst += panel_stride) {
+    for (std::int64_t i = 0; i < k; i += 2) {
+      for (int j = 0; j < kPanel; ++j) {
+        const std::uint32_t word = half(i, col + j) | half(i + 1, col + j) << 16;
+        std::memcpy(dst + i / 2 * kPanel + j, &word, sizeof word);
+      }
+    }
+  }
+}
+
 }  // namespace mote::kernels::dot

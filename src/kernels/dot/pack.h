@@ -27,4 +27,10 @@ struct PackSource {
 // and more where the rows are one piece of a longer k.
 void pack(const PackSource& source, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept;
 
+// The same with every element a pair of bf16, of rows 2i and 2i + 1, and `dst` and `panel_stride` in such words. The
+// rows may be a part of a longer k that begins at an even one.
+constexpr std::int64_t pairs_of(std::int64_t k) { return (k + 1) / 2; }
+void pack_pairs(const PackSource& source, std::int64_t k, std::int64_t n, float* dst,
+                std::int64_t panel_stride) noexcept;
+
 }  // namespace mote::kernels::dot
