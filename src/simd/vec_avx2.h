@@ -37,6 +37,25 @@ MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) { _mm256_maskstore_epi32
 MOTE_INLINE F32 permute(F32 a, I32 i) { return {_mm256_permutevar8x32_ps(a.v, i.v)}; }  // lane l: a[i[l]]
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {_mm256_i32gather_ps(p, i.v, 4)}; }
 
+// r[i][j] <-> r[j][i]
+MOTE_INLINE void transpose(F32 (&r)[8]) {
+  __m256 fours[8];  // [4g + c]: per 128 bits, column c of four of rows 4g to 4g + 3
+  for (int g = 0; g < 8; g += 4) {
+    const __m256d low = _mm256_castps_pd(_mm256_unpacklo_ps(r[g].v, r[g + 1].v));
+    const __m256d high = _mm256_castps_pd(_mm256_unpackhi_ps(r[g].v, r[g + 1].v));
+    const __m256d low2 = _mm256_castps_pd(_mm256_unpacklo_ps(r[g + 2].v, r[g + 3].v));
+    const __m256d high2 = _mm256_castps_pd(_mm256_unpackhi_ps(r[g + 2].v, r[g + 3].v));
+    fours[g] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low2));
+    fours[g + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low2));
+    fours[g + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high2));
+    fours[g + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high2));
+  }
+  for (int c = 0; c < 4; ++c) {
+    r[c].v = _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x20);
+    r[4 + c].v = _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x31);
+  }
+}
+
 MOTE_INLINE F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.v, b.v)}; }
 MOTE_INLINE F32 operator-(F32 a, F32 b) { return {_mm256_sub_ps(a.v, b.v)}; }
 MOTE_INLINE F32 operator*(F32 a, F32 b) { return {_mm256_mul_ps(a.v, b.v)}; }

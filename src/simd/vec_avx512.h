@@ -35,6 +35,31 @@ MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) { _mm512_mask_storeu_epi
 MOTE_INLINE F32 permute(F32 a, I32 i) { return {_mm512_permutexvar_ps(i.v, a.v)}; }  // lane l: a[i[l]]
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {_mm512_i32gather_ps(i.v, p, 4)}; }
 
+// r[i][j] <-> r[j][i]
+MOTE_INLINE void transpose(F32 (&r)[16]) {
+  __m512 fours[16];  // [4g + c]: per 128 bits, column c of four of rows 4g to 4g + 3
+  for (int g = 0; g < 16; g += 4) {
+    const __m512d low = _mm512_castps_pd(_mm512_unpacklo_ps(r[g].v, r[g + 1].v));
+    const __m512d high = _mm512_castps_pd(_mm512_unpackhi_ps(r[g].v, r[g + 1].v));
+    const __m512d low2 = _mm512_castps_pd(_mm512_unpacklo_ps(r[g + 2].v, r[g + 3].v));
+    const __m512d high2 = _mm512_castps_pd(_mm512_unpackhi_ps(r[g + 2].v, r[g + 3].v));
+    fours[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2));
+    fours[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+    fours[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2));
+    fours[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+  }
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even = _mm512_shuffle_f32x4(fours[c], fours[4 + c], 0x88);
+    const __m512 odd = _mm512_shuffle_f32x4(fours[c], fours[4 + c], 0xdd);
+    const __m512 even2 = _mm512_shuffle_f32x4(fours[8 + c], fours[12 + c], 0x88);
+    const __m512 odd2 = _mm512_shuffle_f32x4(fours[8 + c], fours[12 + c], 0xdd);
+    r[c].v = _mm512_shuffle_f32x4(even, even2, 0x88);
+    r[4 + c].v = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+    r[8 + c].v = _mm512_shuffle_f32x4(even, even2, 0xdd);
+    r[12 + c].v = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+  }
+}
+
 MOTE_INLINE F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 MOTE_INLINE F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }
 MOTE_INLINE F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }

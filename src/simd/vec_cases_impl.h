@@ -95,6 +95,24 @@ inline void memory_cases(Runner& r) {
   });
   r.each("load_u8", [&](int k, int n, float* out) { store_n(out, as_f32(load_u8_n(t->bytes + k, n)), n); });
   r.each("gather", [&](int k, int n, float* out) { store_n(out, gather(t->a, load_n(t->j + k, n) & set_i32(31)), n); });
+  // Result k of kCount: element (k % kLanes, k / kLanes) of a square of values, which every register width gives its
+  // own.
+  r.each("transpose", [&](int k, int n, float* out) {
+    F32 rows[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      float line[kLanes];
+      for (int j = 0; j < kLanes; ++j) line[j] = static_cast<float>(100 * i + j);
+      rows[i] = load(line);
+    }
+    transpose(rows);
+    bool right = true;
+    for (int i = 0; i < kLanes; ++i) {
+      float line[kLanes];
+      store(line, rows[i]);
+      for (int j = 0; j < kLanes; ++j) right = right && line[j] == static_cast<float>(100 * j + i);
+    }
+    for (int l = 0; l < n; ++l) out[l] = right ? static_cast<float>(k + l) : -1;
+  });
   // Stores of fewer lanes than a register must leave the rest alone: 0xee.
   r.each("store_f16", [&](int k, int n, float* out) {
     std::uint16_t h[2 * kLanes];

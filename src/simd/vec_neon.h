@@ -64,6 +64,18 @@ MOTE_INLINE F32 gather(const float* p, I32 i) {
   return load(t);
 }
 
+// r[i][j] <-> r[j][i]
+MOTE_INLINE void transpose(F32 (&r)[4]) {
+  const float64x2_t even = vreinterpretq_f64_f32(vtrn1q_f32(r[0].v, r[1].v));
+  const float64x2_t odd = vreinterpretq_f64_f32(vtrn2q_f32(r[0].v, r[1].v));
+  const float64x2_t even2 = vreinterpretq_f64_f32(vtrn1q_f32(r[2].v, r[3].v));
+  const float64x2_t odd2 = vreinterpretq_f64_f32(vtrn2q_f32(r[2].v, r[3].v));
+  r[0].v = vreinterpretq_f32_f64(vtrn1q_f64(even, even2));
+  r[1].v = vreinterpretq_f32_f64(vtrn1q_f64(odd, odd2));
+  r[2].v = vreinterpretq_f32_f64(vtrn2q_f64(even, even2));
+  r[3].v = vreinterpretq_f32_f64(vtrn2q_f64(odd, odd2));
+}
+
 MOTE_INLINE F32 operator+(F32 a, F32 b) { return {vaddq_f32(a.v, b.v)}; }
 MOTE_INLINE F32 operator-(F32 a, F32 b) { return {vsubq_f32(a.v, b.v)}; }
 MOTE_INLINE F32 operator*(F32 a, F32 b) { return {vmulq_f32(a.v, b.v)}; }

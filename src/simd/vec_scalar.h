@@ -57,6 +57,17 @@ MOTE_INLINE void store(std::int32_t* p, I32 a) { store_n(p, a, 4); }
 MOTE_INLINE F32 permute(F32 a, I32 i) { return {{a.v[i.v[0]], a.v[i.v[1]], a.v[i.v[2]], a.v[i.v[3]]}}; }
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {{p[i.v[0]], p[i.v[1]], p[i.v[2]], p[i.v[3]]}}; }
 
+// r[i][j] <-> r[j][i]
+MOTE_INLINE void transpose(F32 (&r)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const float t = r[i].v[j];
+      r[i].v[j] = r[j].v[i];
+      r[j].v[i] = t;
+    }
+  }
+}
+
 #define MOTE_LANES(R, expr) return lanes<R>([&](int i) MOTE_LANE_INLINE { return expr; })
 #if defined(__GNUC__)
 #define MOTE_LANE_INLINE __attribute__((always_inline))

@@ -85,8 +85,10 @@ struct Tile {
     std::int64_t kv = head / (p.heads / p.kv_heads);
     const float* k = p.k.data + batch * p.k.batch + kv * p.k.head + key * p.k.row;
     const float* v = p.v.data + batch * p.v.batch + kv * p.v.head + key * p.v.row;
-    dot::pack({k, DType::f32, 1, p.k.row}, p.head_size, keys, scratch + at.k, p.head_size * dot::kPanel);
-    dot::pack({v, DType::f32, p.v.row, 1}, keys, p.value_size, scratch + at.v, keys * dot::kPanel);
+    dot::pack_with(p.dot->transpose, {k, DType::f32, 1, p.k.row}, p.head_size, keys, scratch + at.k,
+                   p.head_size * dot::kPanel);
+    dot::pack_with(p.dot->transpose, {v, DType::f32, p.v.row, 1}, keys, p.value_size, scratch + at.v,
+                   keys * dot::kPanel);
   }
 
   void attend(std::int64_t key, std::int64_t keys, std::int64_t row) const {

@@ -79,7 +79,7 @@ void run_tile(const Params& p, i64 tile, bool fresh, float* scratch, BlockFn blo
     if (col_tile + 1 < p.col_tiles) b.next_b = packed + ceil_div(b.n, kPanel) * b.b_panel;
   } else {
     const auto* source = static_cast<const std::byte*>(p.b) + (at.b + col * s.b_n_stride) * (bits_of(s.b_dtype) / 8);
-    pack({source, s.b_dtype, s.b_k_stride, s.b_n_stride}, s.k, b.n, scratch, b.b_panel);
+    pack_with(p.transpose, {source, s.b_dtype, s.b_k_stride, s.b_n_stride}, s.k, b.n, scratch, b.b_panel);
     packed = scratch;
   }
   b.chunk_len = p.k_block;
@@ -105,7 +105,9 @@ void run_with(const Params& p, TileRange range, BlockFn block, RoundFn round) no
   }
 }
 
-#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) void block_##ns(const Block& block) noexcept;
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) \
+  void block_##ns(const Block& block) noexcept;        \
+  void transpose_panel_##ns(const float* src, i64 n_stride, i64 k, int width, float* dst) noexcept;
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 #define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs)     \
@@ -123,18 +125,25 @@ void run(const Params& p, TileRange range) noexcept {
 
 constexpr Kernel kKernels[] = {
 #define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) \
-  {"dot_f32_" #isa, Isa::isa, Numerics::numerics, rows, macs, MOTE_IF_##ns(&run<block_##ns>)},
+  {"dot_f32_" #isa,                                    \
+   Isa::isa,                                           \
+   Numerics::numerics,                                 \
+   rows,                                               \
+   macs,                                               \
+   MOTE_IF_##ns(&run<block_##ns>),                     \
+   MOTE_IF_##ns(&transpose_panel_##ns)},
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 };
 constexpr Kernel kPairKernels[] = {
-#define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs) \
-  {"dot_bf16_" #isa,                              \
-   Isa::isa,                                      \
-   Numerics::kFast,                               \
-   rows,                                          \
-   macs,                                          \
-   MOTE_IF_##ns(&run<block_pairs_##ns MOTE_COMMA round_pairs_##ns>)},
+#define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs)                    \
+  {"dot_bf16_" #isa,                                                 \
+   Isa::isa,                                                         \
+   Numerics::kFast,                                                  \
+   rows,                                                             \
+   macs,                                                             \
+   MOTE_IF_##ns(&run<block_pairs_##ns MOTE_COMMA round_pairs_##ns>), \
+   nullptr},
 #define MOTE_COMMA ,
 #include "kernels/dot/pairs.inc"
 #undef MOTE_COMMA
@@ -188,6 +197,7 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   if (s.pairs) s.k = pairs_of(s.k);
   if (s.c_row < 0) s.c_row = s.n;
   p->fused = fuse(p->epilogue);
+  p->transpose = kernel.transpose;
   const i64 count = matrices(s), n = round_up(std::max<i64>(s.n, 1), kPanel), m = std::max<i64>(s.m, 1);
   const i64 k = std::max<i64>(s.k, 1), width = 2 * kPanel;
   // Tiles of four times `tile_macs` at most, smaller ones while there are few, down to a quarter.

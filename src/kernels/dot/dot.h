@@ -61,6 +61,7 @@ struct Params {
   std::int64_t k_block;               // k of a block: C is reloaded between blocks
   bool rows_outer;                    // inside of a tile
   Fused fused;                        // what of the epilogue runs in registers
+  TransposeFn transpose;              // of an unpacked B
 };
 
 struct Kernel {
@@ -70,6 +71,7 @@ struct Kernel {
   int max_rows;            // of a microkernel tile
   std::int64_t tile_macs;  // about what one core does in 20 microseconds
   KernelFn<Params> run;
+  TransposeFn transpose;  // packs a transposed B; of pairs null
 };
 
 // The rows of kernels.inc, best first. `run` is null in a row that this build does not contain.

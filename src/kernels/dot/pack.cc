@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "kernels/dot/dot.h"
 
 namespace mote::kernels::dot {
 namespace {
@@ -23,27 +24,21 @@ void pack_panel(const T* src, const PackSource& s, std::int64_t k, int width, fl
   }
 }
 
-// The source is contiguous in k: 16 rows side by side, in pieces that stay in L1.
-void transpose_panel(const float* src, std::int64_t n_stride, std::int64_t k, float* dst) {
-  for (std::int64_t i = 0; i < k; i += 8) {
-    const std::int64_t len = k - i < 8 ? k - i : 8;
-    for (int j = 0; j < kPanel; ++j) {
-      const float* row = src + j * n_stride + i;
-      for (std::int64_t e = 0; e < len; ++e) dst[(i + e) * kPanel + j] = row[e];
-    }
-  }
-}
-
 }  // namespace
 
-void pack(const PackSource& s, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept {
+void pack(const PackSource& source, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept {
+  pack_with(select(active_cpu()).transpose, source, k, n, dst, panel_stride);
+}
+
+void pack_with(TransposeFn transpose, const PackSource& s, std::int64_t k, std::int64_t n, float* dst,
+               std::int64_t panel_stride) noexcept {
   for (std::int64_t col = 0; col < n; col += kPanel, dst += panel_stride) {
     const int width = n - col < kPanel ? static_cast<int>(n - col) : kPanel;
     const std::int64_t first = col * s.n_stride;
     if (s.dtype == DType::f32) {
       const float* src = static_cast<const float*>(s.data) + first;
-      if (s.k_stride == 1 && width == kPanel) {
-        transpose_panel(src, s.n_stride, k, dst);
+      if (s.k_stride == 1 && s.n_stride != 1) {
+        transpose(src, s.n_stride, k, width, dst);
       } else {
         pack_panel(src, s, k, width, dst, [](float x) { return x; });
       }

@@ -23,9 +23,15 @@ struct PackSource {
   std::int64_t k_stride, n_stride;
 };
 
+// Packs one panel, `width` columns of f32 that are contiguous in k; the same bits on every ISA.
+using TransposeFn = void (*)(const float* src, std::int64_t n_stride, std::int64_t k, int width, float* dst) noexcept;
+
 // Writes rows [0, k) of columns [0, n), panels at dst + p * panel_stride. `panel_stride` is k * 16 for a whole matrix
 // and more where the rows are one piece of a longer k.
 void pack(const PackSource& source, std::int64_t k, std::int64_t n, float* dst, std::int64_t panel_stride) noexcept;
+// The same for kernels, which know their ISA's transposition.
+void pack_with(TransposeFn transpose, const PackSource& source, std::int64_t k, std::int64_t n, float* dst,
+               std::int64_t panel_stride) noexcept;
 
 // The same with every element a pair of bf16, of rows 2i and 2i + 1, and `dst` and `panel_stride` in such words. The
 // rows may be a part of a longer k that begins at an even one.
