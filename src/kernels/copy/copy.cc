@@ -4,9 +4,27 @@
 #include <cstring>
 
 #include "kernels/sort.h"
+#include "kernels/table.h"
 
 namespace mote::kernels {
+
+#define MOTE_COPY_KERNEL(ns, isa)                                                                                     \
+  namespace copy::ns {                                                                                                \
+  void transpose32(const std::byte* from, std::byte* to, std::int64_t rows, std::int64_t n, std::int64_t from_stride, \
+                   std::int64_t to_row) noexcept;                                                                     \
+  }
+#include "kernels/copy/kernels.inc"
+#undef MOTE_COPY_KERNEL
+
 namespace {
+
+TransposeBlock best_transpose(const CpuFeatures& cpu) {
+#define MOTE_COPY_KERNEL(ns, isa) \
+  if (MOTE_IF_##ns(&copy::ns::transpose32) && cpu.has(Isa::isa)) return MOTE_IF_##ns(&copy::ns::transpose32);
+#include "kernels/copy/kernels.inc"
+#undef MOTE_COPY_KERNEL
+  return nullptr;
+}
 
 struct Wide {
   std::uint64_t a, b;
@@ -47,7 +65,7 @@ void run(const CopyParams& p, TileRange range) {
     index[k] = rest % p.dims[k];
     rest /= p.dims[k];
   }
-  constexpr std::int64_t kRows = 16;
+  const std::int64_t block_rows = p.dims[last] <= 8 ? 256 : 16;  // of a block
   for (std::int64_t row = begin; row < end;) {
     std::int64_t from = 0, to = 0;
     for (int k = 0; k < last; ++k) {
@@ -59,8 +77,12 @@ void run(const CopyParams& p, TileRange range) {
     std::int64_t step = 1;
     // Only the axis just outside the last one can be walked in blocks without leaving the row order.
     if (p.transpose_axis >= 0 && p.transpose_axis == last - 1 && p.to_strides[last] == 1) {
-      step = std::min({kRows, p.dims[last - 1] - index[last - 1], end - row});
-      transpose_block<T>(f, t, step, p.dims[last], p.from_strides[last], p.to_strides[last - 1]);
+      step = std::min({block_rows, p.dims[last - 1] - index[last - 1], end - row});
+      if (p.transpose) {
+        p.transpose(f, t, step, p.dims[last], p.from_strides[last], p.to_strides[last - 1]);
+      } else {
+        transpose_block<T>(f, t, step, p.dims[last], p.from_strides[last], p.to_strides[last - 1]);
+      }
     } else {
       copy_row<T>(f, t, p.dims[last], p.from_strides[last], p.to_strides[last]);
     }
@@ -110,6 +132,7 @@ std::int64_t make_copy(const TensorView& from, const TensorView& to, CopyParams&
       if (axes[i].from == 1) p.transpose_axis = i;
     }
   }
+  p.transpose = p.width == 4 ? best_transpose(active_cpu()) : nullptr;
   std::int64_t length = p.dims[n - 1];
   if (p.rows == 0 || length == 0) return 0;
   // About 64 KiB a tile; a multiple of 16 rows where rows are moved in blocks.

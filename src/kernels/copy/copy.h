@@ -16,6 +16,11 @@
 
 namespace mote::kernels {
 
+// Moves a block of `rows` by `n` 32-bit elements: the source is contiguous down the rows, whose columns lie from_stride
+// apart, the destination along them, whose rows lie to_row apart.
+using TransposeBlock = void (*)(const std::byte* from, std::byte* to, std::int64_t rows, std::int64_t n,
+                                std::int64_t from_stride, std::int64_t to_row) noexcept;
+
 struct CopyParams {
   const std::byte* from = nullptr;
   std::byte* to = nullptr;
@@ -23,9 +28,10 @@ struct CopyParams {
   std::int32_t rank = 0;
   // Outermost first. The last axis is the destination's innermost one.
   std::int64_t dims[kMaxRank], from_strides[kMaxRank], to_strides[kMaxRank];
-  std::int64_t rows = 0;             // product of all extents but the last
-  std::int64_t rows_per_tile = 1;    // tiles cut the rows
-  std::int32_t transpose_axis = -1;  // an axis along which the source is contiguous while the last one is not
+  std::int64_t rows = 0;               // product of all extents but the last
+  std::int64_t rows_per_tile = 1;      // tiles cut the rows
+  TransposeBlock transpose = nullptr;  // null: element by element
+  std::int32_t transpose_axis = -1;    // an axis along which the source is contiguous while the last one is not
 };
 
 // Number of tiles; fills `p`. Views have equal extents and a dtype of whole bytes.

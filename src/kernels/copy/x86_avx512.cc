@@ -1,0 +1,1 @@
+#include "kernels/copy/transpose_impl.h"
