@@ -64,14 +64,14 @@ TEST(Copy, MovesEveryElementBetweenAnyTwoLayouts) {
 TEST(Copy, InterleavesPlanes) {
   for (std::int64_t planes : {1, 2, 3, 4, 5, 8, 9, 16, 17}) {
     for (std::int64_t pixels : {1, 3, 7, 8, 15, 16, 17, 31, 33, 255, 256, 257, 300, 700}) {
+      const std::vector<std::int64_t> dims{pixels, planes};
       std::vector<float> a(static_cast<std::size_t>(planes * pixels)), b(a.size() + 1, -1);
       std::iota(a.begin(), a.end(), 0.0f);
-      TensorView from = TensorView::of(reinterpret_cast<std::byte*>(a.data()), DType::f32, {pixels, planes});
+      TensorView from = TensorView::of(reinterpret_cast<std::byte*>(a.data()), DType::f32, dims);
       from.strides[0] = 1;
       from.strides[1] = pixels;
       CopyParams p;
-      std::int64_t tiles =
-          make_copy(from, TensorView::of(reinterpret_cast<std::byte*>(b.data()), DType::f32, {pixels, planes}), p);
+      std::int64_t tiles = make_copy(from, TensorView::of(reinterpret_cast<std::byte*>(b.data()), DType::f32, dims), p);
       for (std::int64_t t = 0; t < tiles; ++t) copy_elements(p, {t, t + 1, nullptr});
       for (std::int64_t i = 0; i < planes * pixels; ++i) {
         ASSERT_EQ(b[static_cast<std::size_t>(i)], static_cast<float>(i % planes * pixels + i / planes))
