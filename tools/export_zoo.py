@@ -331,9 +331,10 @@ def onnxruntime_error(path, inputs, golden):
     return largest_error({name: x.numpy() for name, x in golden.items()}, dict(zip(golden, answers)))[0]
 
 
-def export_net(name, net, folder):
-    seed = zlib.crc32(name.split("_dynam")[0].encode())
-    torch.manual_seed(seed)
+def make_model(name):
+    """The network with its seeded weights, and its sets of inputs: the same whenever it is asked for."""
+    net = NETS[name]
+    torch.manual_seed(zlib.crc32(name.split("_dynam")[0].encode()))
     model = net.build()
     if net.random:
         zoo_nets.randomize(model)
@@ -341,6 +342,11 @@ def export_net(name, net, folder):
     sets = [make_inputs(spec) for spec in (net.inputs, *net.more_inputs)]
     if net.settle:
         zoo_nets.settle_batch_norm(model, list(sets[0].values()))
+    return model, sets
+
+
+def export_net(name, net, folder):
+    model, sets = make_model(name)
     exact = model
     if net.dtype != torch.float32:
         # The answer is what the rounded weights and inputs give in double precision.

@@ -84,6 +84,7 @@ std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
 }
 
 Result<Json> bench(const Options& o) {
+  const double base = peak_rss_mb();  // before anything is loaded
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   MOTE_TRY(apply_batch(o, load));
   MOTE_ASSIGN(RunOptions run, o.model.run());
@@ -128,6 +129,7 @@ Result<Json> bench(const Options& o) {
               {"p99_ms", percentile(times, 0.99)},
               {"runs", times.size()},
               {"peak_rss_mb", peak},
+              {"base_rss_mb", base},
               {"arena_bytes", first.session.arena_bytes()},
               {"weight_bytes", model.weight_bytes()},
               {"macs", macs},

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Measures Mote beside other engines on whole networks: ./dev bench peers [OPTION]...
 
-Networks come from tools/export_zoo.py. Each cell (network, threads, engine, round) is a fresh process pinned to its cores; within a round the
-engines take turns, so that a slow spell of the machine hits all of them. The answer is checked before any time counts. Results are kept cell by
-cell in OUT/peers.json: run the same command again to continue (what failed is tried again), or with more --rounds to add some. OUT/peers.md is the table.
+Installs the pinned packages of tools/requirements-zoo.txt once (outside the repository), exports the networks (tools/export_zoo.py), quantizes and
+converts them for the engines that need it, all kept in the cache; then measures. Each cell (network, precision, threads, engine, round) is a fresh
+process pinned to its cores; within a round the engines take turns. The answer is checked before any time counts. What was measured is kept cell
+by cell: after an interruption the same command continues where it stopped; when all is measured it starts anew. OUT gets peers.json, peers.md and plots.
+
+    ./dev bench peers --precision f32,int8 --threads 1,2
+    ./dev bench peers --engines mote --against docs/performance/peers.json     exit code 1 where Mote became slower, or takes more memory
 """
 import argparse
 import datetime
@@ -11,160 +15,207 @@ import hashlib
 import json
 import os
 import pathlib
-import platform
-import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(HERE)]
+sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
+import against  # noqa: E402
+import machine  # noqa: E402
+import networks  # noqa: E402
+import plots  # noqa: E402
 import report  # noqa: E402
+import schedule  # noqa: E402
 import zoo_files  # noqa: E402
 
-FLAGS = {"avx2": "AVX2", "fma": "FMA", "avx512f": "AVX-512", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX VNNI",
-         "avx512_bf16": "AVX-512 BF16", "amx_tile": "AMX", "asimd": "NEON", "asimddp": "dot product", "i8mm": "i8mm", "sve": "SVE"}
-
-
-def describe_machine():
-    info = {}
-    for line in open("/proc/cpuinfo"):
-        key, _, value = line.partition(":")
-        info.setdefault(key.strip(), value.strip())
-    flags = set((info.get("flags") or info.get("Features") or "").split())
-    return {"cpu": info.get("model name") or info.get("Model") or platform.machine(), "cores": os.cpu_count(),
-            "isa": [name for flag, name in FLAGS.items() if flag in flags], "system": f"{platform.system()} {platform.machine()}"}
-
-
-def run_worker(cell, cpus, timeout):
-    """Runs worker.py for one cell on these cores; a crash or a timeout is a result too."""
-    python = str(zoo_files.VENV_PYTHON if zoo_files.VENV_PYTHON.exists() else sys.executable)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(cell.get("threads", 1)), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run([python, str(HERE / "worker.py"), json.dumps(cell)], capture_output=True, text=True, errors="replace",
-                              timeout=timeout, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
-    except subprocess.TimeoutExpired:
-        return {"failed": f"not done after {timeout:g} s"}
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        return {"failed": f"worker ended with code {done.returncode}: {(done.stderr.strip() or 'no message').splitlines()[-1]}"}
-    return json.loads(lines[-1])
+ENGINES = ("mote", "onnxruntime", "openvino", "openvino_default", "ncnn", "mnn", "litert", "tract")
+PRECISIONS = ("f32", "int8", "bf16", "f16")
 
 
 def find_engines(wanted, cpus):
-    """{name: {"version", "precisions"}} of those that are installed; says why for the others."""
+    """{name: description} of those that are installed; says why for the others."""
     found = {}
     for name in wanted:
-        answer = run_worker({"engine": name, "version_only": True}, cpus, 120)
-        if "failed" in answer:
-            print(f"{name}: left out: {answer['failed']}")
+        about = machine.run_worker({"engine": name, "describe": True}, cpus, 120)
+        if "failed" in about:
+            print(f"{name}: left out: {about['failed']}")
         else:
-            found[name] = answer
-            print(f"{name}: {answer['version']}")
+            found[name] = about
+            print(f"{name}: {about['version']}")
     return found
 
 
-def find_models(wanted):
-    """(name, path, inputs, digest): names of the zoo, or paths of .onnx files in a folder laid out as the zoo's."""
-    models = []
-    for name in wanted or zoo_files.names():
-        path = pathlib.Path(name) if name.endswith(".onnx") else zoo_files.ZOO / name / "model.onnx"
-        if not path.exists():
-            raise SystemExit(f"{path} is not there: $(tools/zoo_venv.sh) tools/export_zoo.py makes the networks")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        models.append((path.parent.name, str(path), str(path.parent / "inputs.npz"), digest))
-    return models
+def fill_in(cell, network, engines, args):
+    """What the worker needs besides, or the reason why there is nothing to measure."""
+    about = engines[cell["engine"]]
+    kind = about["files"][cell["precision"]]
+    for needed in (kind, "int8") if cell["precision"] == "int8" else (kind,):
+        why = network.why_not(needed)
+        if why is not None:
+            return None, why or "not converted"
+    outputs = json.loads((network.folder / "outputs.json").read_text())
+    paths = {"file": network.path(kind), "inputs": network.onnx.with_name("inputs.npz"), "golden": network.onnx.with_name("golden.npz"),
+             "golden_int8": network.folder / "golden_int8.npz"}
+    return {**cell, **{key: str(path) for key, path in paths.items()}, "outputs": outputs, "same_file": kind in networks.SAME_FILE,
+            "seconds": args.seconds, "warmup": args.warmup}, None
 
 
-def plan_cells(args, engines, models):
-    for number in range(args.rounds):
-        for name, path, inputs, digest in models:
-            for threads in args.threads:
-                order = list(engines)
-                turn = number % len(order)
-                for engine in order[turn:] + order[:turn]:
-                    if args.precision in engines[engine]["precisions"]:
-                        yield {"engine": engine, "version": engines[engine]["version"], "model": name, "digest": digest, "path": path, "inputs": inputs,
-                               "threads": threads, "precision": args.precision, "seconds": args.seconds, "warmup": args.warmup, "round": number}
+def measure_group(group, network, engines, args, state, progress):
+    for cell in group:
+        own = cell["precision"] == "int8" and engines[cell["engine"]]["files"]["int8"] not in networks.SAME_FILE
+        cell = {**cell, "own_file": True} if own else cell
+        full, why = fill_in(cell, network, engines, args)
+        result = {"failed": why, "unmade": True} if why else state.failure(cell)
+        result = result or machine.run_worker(full, args.cpus[:cell["threads"]], args.timeout + args.seconds + args.warmup)
+        state.add(cell, result)
+        shown = f"fails: {result['failed']}" if "failed" in result else f"{result['p50_ms']:9.3f} ms"
+        print(f"[{progress()}] {cell['model']:21s} {cell['precision']:5s} {cell['threads']} {cell['engine']:17s} {shown}", flush=True)
 
 
-def identity(cell):
-    return tuple(cell[key] for key in ("engine", "version", "model", "digest", "threads", "precision", "seconds", "round"))
+def document_of(cells, engines, args):
+    return {"date": datetime.date.today().isoformat(), "machine": machine.describe(), "engines": engines,
+            "settings": {"seconds": args.seconds, "warmup": args.warmup}, "cells": cells}
 
 
-def load_document(path, machine, fresh):
-    if path.exists() and not fresh:
-        document = json.loads(path.read_text())
-        if document["machine"] != machine:
-            raise SystemExit(f"{path} was measured on another machine ({document['machine']['cpu']}): give --fresh, or another --out")
-        return document
-    return {"machine": machine, "cells": []}
+def draw(document):
+    """{part: [(caption, file name)]} and {file name: SVG}."""
+    captions, files = {}, {}
+    engines = document["engines"]
+    for part, models in report.summarize(document["cells"]).items():
+        names = [e for e in engines if any(row.get(e, {}).get("median") for row in models.values())]
+        name, title = f"{part[0]}-{part[1]}", f"{part[0]}, {part[1]} thread{'s' if part[1] > 1 else ''}"
+        relative = {model: {e: row[e]["median"] / row["mote"]["median"] for e in names if row.get(e, {}).get("median")}
+                    for model, row in models.items() if row.get("mote", {}).get("median")}
+        pick = lambda field: {model: {e: row[e][field] for e in names if row.get(e, {}).get(field)} for model, row in models.items()}
+        for what, unit, rows, line in (("latency", "latency by Mote's (right of the line: slower than Mote)", relative, 1.0),
+                                       ("memory", "MB added by loading and running", pick("added"), None),
+                                       ("load", "milliseconds from opening the file to being ready", pick("load"), None)):
+            svg = plots.dots(f"{title}: {what}, {document['date']}", unit, names, rows, line)
+            if svg:
+                files[f"peers-{name}-{what}.svg"] = svg
+                captions.setdefault(part, []).append((what, f"peers-{name}-{what}.svg"))
+    return captions, files
 
 
-def save(folder, document):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("peers.json", json.dumps(document, indent=1) + "\n"), ("peers.md", report.markdown(document))):
-        part = folder / f".{name}.part"
-        part.write_text(text)
-        part.replace(folder / name)
+def publish(folder, document):
+    captions, files = draw(document)
+    for name, svg in files.items():
+        machine.save(folder / name, svg)
+    machine.save(folder / "peers.json", json.dumps(document, indent=1) + "\n")
+    machine.save(folder / "peers.md", report.markdown(document, captions))
 
 
 def words(text):
     return [word for word in text.split(",") if word]
 
 
-def parse_arguments():
+def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=words, default=[], help="names of zoo networks or paths, by commas; default: all")
-    engines = sorted(p.stem for p in (HERE / "engines").glob("[!_]*.py"))
-    parser.add_argument("--engines", type=words, default=engines, help=f"of {', '.join(engines)}; default: all that are installed")
+    parser.add_argument("--models", type=words, default=list(networks.RACED), help="names of zoo networks, by commas, or all; default: those of the race, see --list")
+    parser.add_argument("--engines", type=words, default=list(ENGINES), help=f"of {', '.join(ENGINES)}; default: all that are installed")
     parser.add_argument("--threads", type=lambda t: [int(n) for n in words(t)], default=[1], help="by commas; default: 1")
-    parser.add_argument("--precision", default="f32", choices=["f32", "bf16", "f16"])
-    parser.add_argument("--seconds", type=float, default=1.0, help="measured per cell")
-    parser.add_argument("--warmup", type=float, default=0.3, help="seconds before that")
+    parser.add_argument("--precision", type=words, default=["f32"], help=f"of {', '.join(PRECISIONS)}, by commas; default: f32")
+    parser.add_argument("--seconds", type=float, default=0.5, help="measured per cell")
+    parser.add_argument("--warmup", type=float, default=0.2, help="seconds before that")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cpus", type=lambda t: [int(n) for n in words(t)], help="cores to pin to; default: the first ones allowed")
     parser.add_argument("--timeout", type=float, default=120, help="seconds a cell may take besides measuring")
-    parser.add_argument("--fresh", action="store_true", help="forget earlier results in OUT")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "performance")
-    args = parser.parse_args()
+    parser.add_argument("--fresh", action="store_true", help="start anew instead of continuing an interrupted run")
+    parser.add_argument("--convert", action="store_true", help="try conversions that failed again")
+    parser.add_argument("--prepare", action="store_true", help="install, export and convert, then stop")
+    parser.add_argument("--list", action="store_true", help="print the networks, the engines and what there is of them, then stop")
+    parser.add_argument("--against", type=pathlib.Path, metavar="FILE", help="a peers.json to compare Mote with")
+    parser.add_argument("--out", type=pathlib.Path, help="default: docs/performance; with --against nothing is written unless it is given")
+    args = parser.parse_args(arguments)
     args.cpus = args.cpus or sorted(os.sched_getaffinity(0))
-    unknown = set(args.engines) - set(engines)
-    if unknown:
-        parser.error(f"no engine {', '.join(sorted(unknown))}; there are {', '.join(engines)}")
+    args.models = zoo_files.names() if args.models == ["all"] else args.models
+    for given, known in ((args.engines, ENGINES), (args.precision, PRECISIONS)):
+        if unknown := set(given) - set(known):
+            parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     if max(args.threads) > len(args.cpus):
         parser.error(f"{max(args.threads)} threads on {len(args.cpus)} cores")
+    args.out = args.out or (None if args.against else machine.ROOT / "docs" / "performance")
     return args
+
+
+def state_path(args):
+    """One state for each question: the same command finds what it left."""
+    key = json.dumps([machine.describe(), sorted(args.engines), args.models, args.precision, args.threads, args.seconds, args.warmup])
+    return zoo_files.CACHE / "peers" / "runs" / (hashlib.sha256(key.encode()).hexdigest()[:12] + ".jsonl")
+
+
+def list_all(args):
+    print("Networks:")
+    for name, note in networks.RACED.items():
+        there = (zoo_files.ZOO / name / "model.onnx").exists()
+        made = [kind for kind in networks.FILES if there and networks.Network(name).path(kind).exists()]
+        print(f"  {name:22s} {', '.join(made) or 'exported' if there else 'not exported yet':70s} {note}".rstrip())
+    print("  and, by name:", ", ".join(name for name in zoo_files.names() if name not in networks.RACED))
+    print("Engines:")
+    for name in ENGINES:
+        about = machine.run_worker({"engine": name, "describe": True}, args.cpus, 120) if zoo_files.VENV_PYTHON.exists() else {"failed": "not installed yet"}
+        print(f"  {name:18s} {about.get('failed') or about['version'] + ': ' + ', '.join(about['files'])}")
+    runs = sorted((zoo_files.CACHE / "peers" / "runs").glob("*.jsonl"))
+    print(f"Runs that were begun: {len(runs)}")
+    return 0
+
+
+def measure(args, engines, found, state):
+    wanted = list(schedule.groups([(n.name, n.digest) for n in found], engines, args.threads, args.precision, args.rounds))
+    left = state.missing(wanted)
+    if args.fresh or not left:
+        state.forget()
+        left = wanted
+    cells, total, start = sum(map(len, left)), sum(map(len, wanted)), time.monotonic()
+    print(f"{total} cells, {total - cells} of an interrupted run are there" if total > cells else f"{total} cells")
+    done, by_name = 0, {network.name: network for network in found}
+
+    def progress():
+        nonlocal done
+        done += 1
+        return f"{done}/{cells}, {(time.monotonic() - start) / done * (cells - done) / 60:4.1f} min left"
+
+    interrupted = False
+    try:
+        for group in left:
+            state.drop(group)
+            measure_group(group, by_name[group[0]["model"]], engines, args, state, progress)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("interrupted: the same command continues here", file=sys.stderr)
+    return state.of(wanted), interrupted
 
 
 def main():
     args = parse_arguments()
-    busy = os.getloadavg()[0]
-    if busy > 0.5:
-        print(f"the machine is busy (load {busy:.1f}): times will be too long and ratios unsteady")
-    document = load_document(args.out / "peers.json", describe_machine(), args.fresh)
+    if args.list:
+        return list_all(args)
+    earlier = json.loads(args.against.read_text()) if args.against else None
+    machine.make_environment()
     engines = find_engines(args.engines, args.cpus)
     if not engines:
         raise SystemExit("no engine to measure")
-    cells = list(plan_cells(args, engines, find_models(args.models)))
-    document["engines"] = {**document.get("engines", {}), **{name: found["version"] for name, found in engines.items()}}
-    current = lambda cell: cell["version"] == document["engines"][cell["engine"]] and "failed" not in cell["result"]
-    document["cells"] = [cell for cell in document["cells"] if current(cell)]
-    done = {identity(cell) for cell in document["cells"]}
-    left = [cell for cell in cells if identity(cell) not in done]
-    print(f"{len(cells)} cells, {len(cells) - len(left)} already measured")
-    failed = 0
-    for number, cell in enumerate(left, 1):
-        result = run_worker(cell, args.cpus[:cell["threads"]], args.timeout + cell["seconds"] + cell["warmup"])
-        failed += "failed" in result
-        shown = result.get("failed") or f"{result['p50_ms']:9.3f} ms"
-        print(f"[{number}/{len(left)}] {cell['model']:28s} {cell['engine']:12s} {cell['threads']} threads  {shown}", flush=True)
-        kept = {key: value for key, value in cell.items() if key not in ("path", "inputs")}
-        document["cells"].append({**kept, "result": result})
-        document["date"] = datetime.date.today().isoformat()
-        save(args.out, document)
-    print(f"{len(left) - failed} measured, {failed} failed, {len(cells) - len(left)} kept; {args.out / 'peers.md'}")
-    return 1 if failed else 0
+    found = networks.find(args.models)
+    kinds = dict.fromkeys(about["files"][p] for p in args.precision for about in engines.values() if p in about["files"])
+    networks.prepare(found, [*(["int8"] if "int8" in args.precision else []), "outputs", *kinds], args.convert)
+    if args.prepare:
+        return 0
+    machine.warn_if_busy()
+    cells, interrupted = measure(args, engines, found, schedule.State(state_path(args)))
+    document = document_of(cells, engines, args)
+    if args.out and cells:
+        publish(args.out, document)
+        print(f"{args.out / 'peers.md'}")
+    failed = [cell for cell in cells if "failed" in cell["result"]]
+    print(f"{len(cells) - len(failed)} measured, {len(failed)} without a time")
+    if earlier:
+        rows = against.compare(document, earlier)
+        print(against.text(rows))
+        worse = against.regressions(rows)
+        print(f"{len(rows)} compared with {earlier['date']}, {len(worse)} worse")
+        return 1 if worse else 0
+    return 130 if interrupted else 1 if any(c["engine"] == "mote" and not c["result"].get("unmade") for c in failed) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Measures one cell, given as JSON on the command line, in this process, and prints the result as one line of JSON.
 
-The answer is compared with PyTorch's before any time counts: a wrong one is an error, and has no time.
+The answer is compared before any time counts: a wrong one is an error, and has no time. In f32 it is held against PyTorch's, in units of the
+output's standard deviation; in bf16 and f16 against the same by the cosine; in int8 against ONNX Runtime's on the same file, by the cosine. An
+engine that quantized for itself is held against PyTorch, and may be as far from it as ONNX Runtime's file is.
 """
 import importlib
 import json
@@ -12,69 +14,114 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 import numpy as np
 import zoo_files
 
-# Of the standard deviation of PyTorch's output; what an f32 file is allowed otherwise is zoo_files.tolerance.
-TOLERANCE = {"f16": 1e-1, "bf16": 3e-1}
+COSINE = 0.999
+OWN_SLACK = 0.01  # of the cosine, for files that an engine quantized itself
 
 
 def memory_mb(field):
-    for line in open("/proc/self/status"):
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024 / 1e6
     return 0.0
 
 
-def check(cell, answer):
-    golden = pathlib.Path(cell["inputs"]).with_name("golden.npz")
-    if not golden.exists():
-        raise RuntimeError(f"{golden} is not there: no answer to check with")
-    with np.load(golden) as want:
-        error, problem = zoo_files.largest_error(want, answer)
-    if problem or not error <= TOLERANCE.get(cell["precision"], zoo_files.tolerance(cell["model"])):
-        raise RuntimeError(f"wrong answer: {problem or f'differs by {error:.1e} standard deviations'}")
-    return error
+def forget_peak():
+    try:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass  # then the peak is that of the whole process
+
+
+def load(path):
+    if not pathlib.Path(path).exists():
+        raise RuntimeError(f"{path} is not there: no answer to check with")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def least_cosine(want, got):
+    """The least cosine over the outputs; raises where one is missing or has another shape."""
+    least = 1.0
+    for name, a in want.items():
+        if name not in got:
+            raise RuntimeError(f"wrong answer: output '{name}' is missing")
+        a, b = a.astype(np.float64).ravel(), np.asarray(got[name]).astype(np.float64).ravel()
+        if a.size != b.size:
+            raise RuntimeError(f"wrong answer: output '{name}' has {b.size} elements, not {a.size}")
+        norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+        cosine = float(a @ b) / norms if norms > 0 else float(np.array_equal(a, b))
+        least = cosine if not cosine >= least else least
+    return least
+
+
+def check(cell, answer, computed_in=None):
+    """{"error"} or {"cosine"} of an answer that passes; raises otherwise."""
+    golden = load(cell["golden"])
+    if cell["precision"] == "int8" and cell["same_file"]:
+        want, least = load(cell["golden_int8"]), COSINE
+    elif cell["precision"] == "int8":
+        want, least = golden, least_cosine(golden, load(cell["golden_int8"])) - OWN_SLACK
+    elif cell["precision"] != "f32" or computed_in not in (None, "f32"):
+        want, least = golden, COSINE
+    else:
+        error, problem = zoo_files.largest_error(golden, answer)
+        if problem or not error <= zoo_files.tolerance(cell["model"]):
+            raise RuntimeError(f"wrong answer: {problem or f'differs by {error:.1e} standard deviations'}")
+        return {"error": error}
+    cosine = least_cosine(want, answer)
+    if not cosine >= least:
+        raise RuntimeError(f"wrong answer: cosine {cosine:.5f}, not {least:.5f}")
+    return {"cosine": cosine}
 
 
 def measure_session(engine, cell):
-    with np.load(cell["inputs"]) as arrays:
-        inputs = dict(arrays)
+    inputs = load(cell["inputs"])
+    forget_peak()
     before = memory_mb("VmRSS")
     clock = time.perf_counter_ns
     start = clock()
-    session = engine.Session(cell["path"], cell["threads"], cell["precision"])
+    session = engine.Session(cell, inputs)
     loaded = clock()
-    answer = session.run(inputs)
+    session.run()
     first = clock()
-    error = check(cell, answer)
+    peak = memory_mb("VmHWM")
+    computed_in = getattr(session, "computed_in", None)
+    checked = check(cell, session.outputs(), computed_in)
     end = clock() + int(cell["warmup"] * 1e9)
     while clock() < end:
-        session.run(inputs)
+        session.run()
     times = []
     end = clock() + int(cell["seconds"] * 1e9)
     while not times or clock() < end:
         begin = clock()
-        session.run(inputs)
+        session.run()
         times.append(clock() - begin)
-    peak = memory_mb("VmHWM")
     times.sort()
     at = lambda share: times[min(len(times) - 1, int(share * len(times)))] / 1e6
-    return {"load_ms": (loaded - start) / 1e6, "prepare_ms": 0.0, "first_ms": (first - loaded) / 1e6, "min_ms": times[0] / 1e6,
-            "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "runs": len(times), "peak_rss_mb": peak,
-            "base_rss_mb": before, "error": error}
+    result = {"load_ms": (loaded - start) / 1e6, "prepare_ms": 0.0, "first_ms": (first - loaded) / 1e6, "min_ms": times[0] / 1e6,
+              "p50_ms": at(0.5), "p90_ms": at(0.9), "p99_ms": at(0.99), "runs": len(times), "peak_rss_mb": peak, "base_rss_mb": before, **checked}
+    return {**result, "computed_in": computed_in} if computed_in else result
+
+
+def describe(engine):
+    return {"version": engine.version(), "files": engine.FILES, "lacks": getattr(engine, "LACKS", {}), "ranked": getattr(engine, "RANKED", True),
+            "threads": getattr(engine, "THREADS", None)}
 
 
 def main():
     cell = json.loads(sys.argv[1])
     try:
         engine = importlib.import_module(f"engines.{cell['engine']}")
-        if cell.get("version_only"):
-            result = {"version": engine.version(), "precisions": getattr(engine, "PRECISIONS", ("f32",))}
+        if cell.get("describe"):
+            result = describe(engine)
         elif hasattr(engine, "measure"):
-            error = check(cell, engine.answers(cell))
-            result = {**engine.measure(cell), "error": error}
+            checked = check(cell, engine.answers(cell))
+            result = {**engine.measure(cell), **checked}
         else:
             result = measure_session(engine, cell)
     except Exception as problem:
-        result = {"failed": f"{problem}" if isinstance(problem, RuntimeError) else f"{type(problem).__name__}: {problem}"}
+        lines = [line for line in str(problem).strip().splitlines() if line.strip()] or ["no message"]
+        result = {"failed": (lines[0] if isinstance(problem, RuntimeError) else f"{type(problem).__name__}: {lines[0]}")[:300]}
     print("\n" + json.dumps(result))
 
 

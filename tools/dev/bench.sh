@@ -5,13 +5,17 @@ set -euo pipefail
 . tools/dev/lib.sh
 what=${1:-kernels}
 [ $# -eq 0 ] || shift
-cmake_args=(-DMOTE_BENCH=ON)
-build native
 
 case $what in
-  kernels) exec build/native/bin/bench_kernels "$@" ;;
-  latency) exec build/native/bin/bench_latency "$@" ;;
-  peers) exec_python bench/peers/peers.py "$@" ;;
+  kernels | latency)
+    cmake_args=(-DMOTE_BENCH=ON)
+    build native "bench_$what"
+    exec "build/native/bin/bench_$what" "$@"
+    ;;
+  peers)
+    build native mote_program
+    exec_python "bench/peers/$what.py" "$@"
+    ;;
   *)
     echo "./dev bench: there are kernels, peers and latency, not '$what'" >&2
     exit 2

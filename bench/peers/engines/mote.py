@@ -9,7 +9,7 @@ import tempfile
 import numpy as np
 
 PROGRAM = os.environ.get("MOTE", str(pathlib.Path(__file__).resolve().parents[3] / "build" / "native" / "bin" / "mote"))
-PRECISIONS = ("f32", "bf16", "f16")
+FILES = {"f32": "onnx", "int8": "int8", "bf16": "onnx", "f16": "onnx"}
 
 
 def call(*arguments):
@@ -37,17 +37,18 @@ def version():
 
 
 def settings(cell):
-    return ["--inputs", cell["inputs"], "--threads", str(cell["threads"]), "--precision", cell["precision"]]
+    precision = "f32" if cell["precision"] == "int8" else cell["precision"]  # what is not quantized
+    return ["--inputs", cell["inputs"], "--threads", str(cell["threads"]), "--precision", precision]
 
 
 def answers(cell):
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "out.npz")
-        call("run", cell["path"], *settings(cell), "--outputs", path)
+        call("run", cell["file"], *settings(cell), "--outputs", path)
         with np.load(path) as outputs:
             return dict(outputs)
 
 
 def measure(cell):
-    text = call("bench", cell["path"], *settings(cell), "--seconds", str(cell["seconds"]), "--warmup", str(cell["warmup"]), "--json")
-    return json.loads(text)
+    text = call("bench", cell["file"], *settings(cell), "--seconds", str(cell["seconds"]), "--warmup", str(cell["warmup"]), "--json")
+    return {"base_rss_mb": 0.0, **json.loads(text)}

@@ -1,0 +1,79 @@
+"""The networks of the race and the files that engines read them from. Standard library only."""
+import hashlib
+import pathlib
+import subprocess
+import sys
+
+import machine
+import zoo_files
+
+# Those that are raced unless --models says otherwise, and what others call them.
+RACED = {"mobilenet_v2": "", "mobilenet_v3_small": "", "resnet18": "", "resnet50": "", "squeezenet1_1": "", "efficientnet_lite0": "",
+         "efficientnet_b0": "", "yolo_nano": "of yolov8n's shape, 640", "unet": "U-Net", "ds_cnn": "keyword spotting of MLPerf Tiny", "vit_tiny": "",
+         "bert": "of MiniLM-L6's shape, 128 tokens", "whisper_tiny_encoder": "of Whisper-tiny's shape", "lstm": "2 x 128, 100 steps",
+         "gru": "2 x 128, 100 steps"}
+FILES = {"outputs": "outputs.json", "torchscript": "model.pt", "int8": "int8.onnx", "ncnn": "model.ncnn.param", "mnn": "model.mnn", "mnn_int8": "int8.mnn",
+         "tflite": "model.tflite", "tflite_int8": "int8.tflite"}
+SAME_FILE = ("onnx", "int8")  # what every reader of ONNX is given; other int8 kinds are quantized by their engine
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+class Network:
+    """One network: its name, its ONNX file, and a folder for what is converted from it."""
+
+    def __init__(self, name):
+        self.onnx = pathlib.Path(name) if name.endswith(".onnx") else zoo_files.ZOO / name / "model.onnx"
+        self.name = self.onnx.parent.name
+        self.digest = digest(self.onnx)
+        packages = digest(machine.ROOT / "tools" / "requirements-zoo.txt")
+        self.folder = zoo_files.CACHE / "peers" / "files" / f"{self.name}-{self.digest}-{packages}"
+
+    def path(self, kind):
+        return self.onnx if kind == "onnx" else self.folder / FILES[kind]
+
+    def why_not(self, kind):
+        """None where the file is there, the reason where it could not be made, "" where nobody tried."""
+        if self.path(kind).exists():
+            return None
+        failed = self.folder / f"{kind}.failed"
+        return failed.read_text() if failed.exists() else ""
+
+    def make(self, kind, timeout=1200):
+        command = [str(zoo_files.VENV_PYTHON), str(machine.HERE / "prepare.py"), self.name, kind, str(self.folder)]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout)
+            lines = done.stderr.strip().splitlines() or [f"the converter ended with code {done.returncode}"]
+            problem = lines[-1] if done.returncode != 0 else None
+        except subprocess.TimeoutExpired:
+            problem = f"not converted after {timeout} s"
+        if problem:
+            (self.folder / f"{kind}.failed").write_text(problem)
+        return problem
+
+
+def find(names):
+    """The networks by name, exported where they are not there yet."""
+    missing = [name for name in names if not name.endswith(".onnx") and not (zoo_files.ZOO / name / "model.onnx").exists()]
+    if missing:
+        print(f"exporting {', '.join(missing)} ...", flush=True)
+        only = [word for name in missing for word in ("--only", name)]
+        subprocess.run([str(zoo_files.VENV_PYTHON), str(machine.ROOT / "tools" / "export_zoo.py"), *only], check=False, stdout=sys.stderr)
+    for name in names:
+        path = pathlib.Path(name) if name.endswith(".onnx") else zoo_files.ZOO / name / "model.onnx"
+        if not path.exists():
+            raise SystemExit(f"{path} is not there: tools/export_zoo.py --list prints the networks")
+    return [Network(name) for name in names]
+
+
+def prepare(found, kinds, again=False):
+    """Makes every file of these kinds that is not there; what fails is remembered, with the reason."""
+    for network in found:
+        for kind in kinds:
+            if kind == "onnx" or (why := network.why_not(kind)) is None or (why and not again):
+                continue
+            print(f"making {FILES[kind]} of {network.name} ...", end=" ", flush=True)
+            print(network.make(kind) or "made", flush=True)

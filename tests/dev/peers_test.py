@@ -1,0 +1,240 @@
+"""./dev bench peers without its packages: the order of cells, resuming, ratios, tables, plots, and the comparison with an earlier run."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+from unittest import mock
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench" / "peers"))
+sys.dont_write_bytecode = True
+import against
+import machine
+import networks
+import peers
+import plots
+import report
+import schedule
+
+ABOUT = {"mote": {"version": "mote 1", "files": {"f32": "onnx", "int8": "int8"}, "ranked": True},
+         "fast": {"version": "fast 2", "files": {"f32": "onnx"}, "ranked": True, "lacks": {"int8": "no integers"}},
+         "own": {"version": "own 3", "files": {"f32": "own", "int8": "own_int8"}, "ranked": True, "threads": [1]},
+         "free": {"version": "free 4", "files": {"f32": "onnx"}, "ranked": False}}
+NETWORKS = [("a", "1"), ("b", "2")]
+
+
+def result(ms, added=10.0, **more):
+    return {"load_ms": 3.0, "prepare_ms": 1.0, "first_ms": ms, "min_ms": ms * 0.9, "p50_ms": ms, "peak_rss_mb": 50.0 + added, "base_rss_mb": 50.0, **more}
+
+
+def cell(engine, model, ms, number=0, precision="f32", threads=1, **more):
+    outcome = {"failed": ms} if isinstance(ms, str) else result(ms, more.pop("added", 10.0), **more.pop("result", {}))
+    return {"engine": engine, "version": ABOUT[engine]["version"], "model": model, "digest": "1", "threads": threads, "precision": precision,
+            "round": number, **more, "result": outcome}
+
+
+def document(cells):
+    return {"date": "2026-01-01", "machine": {"cpu": "A CPU", "cores": 2, "memory_gib": 8, "isa": ["AVX2"], "system": "Linux x86_64"},
+            "engines": ABOUT, "settings": {"seconds": 0.5, "warmup": 0.2}, "cells": cells}
+
+
+class Schedule(unittest.TestCase):
+    def groups(self, **changes):
+        return list(schedule.groups(**{"networks": NETWORKS, "engines": ABOUT, "threads": [1, 2], "precisions": ["f32", "int8"], "rounds": 2, **changes}))
+
+    def test_rounds_come_first_and_groups_hold_together(self):
+        found = self.groups()
+        self.assertEqual([g[0]["round"] for g in found], sorted(g[0]["round"] for g in found))
+        for group in found:
+            self.assertEqual(len({schedule.group_of(c) for c in group}), 1)
+        self.assertEqual(len(found), 2 * 2 * 2 * 2)
+
+    def test_engines_take_turns(self):
+        first = {g[0]["engine"] for g in self.groups(rounds=4, threads=[1], precisions=["f32"])}
+        self.assertEqual(first, set(ABOUT))
+
+    def test_an_engine_is_asked_for_what_it_can_do_only(self):
+        for group in self.groups():
+            names = {c["engine"] for c in group}
+            self.assertEqual("fast" in names, group[0]["precision"] == "f32")
+            self.assertEqual("own" in names, group[0]["threads"] == 1)
+
+    def test_what_was_interrupted_is_continued_by_whole_groups(self):
+        wanted = self.groups(threads=[1], precisions=["f32"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "deep" / "state.jsonl"
+            state = schedule.State(path)
+            self.assertEqual(state.missing(wanted), wanted)
+            for one in [*wanted[0], *wanted[1][:2]]:
+                state.add(one, result(1.0))
+            with open(path, "a") as file:
+                file.write('{"engine": "mote", "cut')
+            again = schedule.State(path)
+            self.assertEqual(len(again.cells), len(wanted[0]) + 2)
+            self.assertEqual(again.missing(wanted), wanted[1:])
+            again.drop(wanted[1])
+            self.assertEqual(len(schedule.State(path).cells), len(wanted[0]))
+
+    def test_another_version_of_an_engine_is_measured_with_its_group(self):
+        wanted = self.groups(rounds=1)
+        with tempfile.TemporaryDirectory() as folder:
+            state = schedule.State(pathlib.Path(folder) / "state.jsonl")
+            for group in wanted:
+                for one in group:
+                    state.add(one, result(1.0))
+            self.assertEqual(state.missing(wanted), [])
+            newer = self.groups(rounds=1, engines={**ABOUT, "fast": {**ABOUT["fast"], "version": "fast 3"}})
+            self.assertEqual(state.missing(newer), [g for g in newer if any(c["engine"] == "fast" for c in g)])
+
+    def test_what_failed_is_not_tried_in_later_rounds(self):
+        first, _, later, _ = self.groups(threads=[1], precisions=["f32"])
+        with tempfile.TemporaryDirectory() as folder:
+            state = schedule.State(pathlib.Path(folder) / "state.jsonl")
+            state.add(first[0], {"failed": "crashed"})
+            same = next(c for c in later if c["engine"] == first[0]["engine"])
+            self.assertEqual(state.failure(same), {"failed": "crashed"})
+            self.assertIsNone(state.failure({**same, "version": "other"}))
+
+
+class Run(unittest.TestCase):
+    """The loop of peers.py with a pretended worker."""
+
+    def measure(self, folder, worker, *arguments):
+        args = peers.parse_arguments(["--models", "a", "--rounds", "2", *arguments])
+        network = mock.Mock(digest="1")
+        network.name = "a"
+        state = schedule.State(pathlib.Path(folder) / "state.jsonl")
+        with mock.patch.object(peers, "fill_in", lambda c, *_: (c, None)), mock.patch.object(machine, "run_worker", worker), mock.patch("builtins.print"):
+            return peers.measure(args, ABOUT, [network], state)
+
+    def test_an_interrupted_run_is_resumed_and_a_whole_one_starts_anew(self):
+        asked = []
+
+        def worker(one, *_):
+            asked.append((one["round"], one["engine"]))
+            if len(asked) == 6:
+                raise KeyboardInterrupt
+            return result(1.0)
+
+        with tempfile.TemporaryDirectory() as folder:
+            cells, interrupted = self.measure(folder, worker)
+            self.assertEqual((len(cells), interrupted), (5, True))
+            cells, interrupted = self.measure(folder, worker)
+            self.assertEqual((len(cells), interrupted), (8, False))
+            self.assertEqual([r for r, _ in asked[6:]], [1] * 4)
+            self.measure(folder, worker)
+            self.assertEqual(len(asked), 10 + 8)
+
+    def test_a_state_belongs_to_a_question(self):
+        path = lambda *arguments: peers.state_path(peers.parse_arguments(list(arguments)))
+        self.assertEqual(path("--precision", "f32"), path("--rounds", "9"))
+        self.assertNotEqual(path(), path("--precision", "f32,int8"))
+
+
+class Report(unittest.TestCase):
+    CELLS = [cell("mote", "a", 4.0), cell("fast", "a", 5.0), cell("own", "a", 6.0), cell("free", "a", 1.0, result={"computed_in": "bf16"}),
+             cell("mote", "a", 8.0, 1), cell("fast", "a", 8.0, 1), cell("own", "a", 9.0, 1), cell("free", "a", 1.0, 1, result={"computed_in": "bf16"}),
+             cell("mote", "a", 6.0, 2), cell("fast", "a", 10.0, 2), cell("own", "a", 9.0, 2), cell("free", "a", 1.0, 2, result={"computed_in": "bf16"}),
+             cell("mote", "b", 2.0), cell("fast", "b", "wrong answer: differs"), cell("own", "b", 1.0),
+             cell("mote", "a", 3.0, precision="int8"), cell("own", "a", 1.0, precision="int8", own_file=True)]
+
+    def test_ratios_are_taken_inside_rounds(self):
+        models = report.summarize(self.CELLS)["f32", 1]
+        self.assertEqual(models["a"]["mote"]["median"], 6.0)
+        self.assertAlmostEqual(report.ratio(models["a"], "fast"), 0.8)
+        self.assertAlmostEqual(models["a"]["mote"]["least"], 3.6)
+
+    def test_what_answers_another_question_is_not_ranked(self):
+        summary = report.summarize(self.CELLS)
+        self.assertEqual(report.best_peer(summary["f32", 1]["a"], ABOUT), "fast")
+        self.assertEqual(report.best_peer(summary["f32", 1]["b"], ABOUT), "own")
+        self.assertIsNone(report.best_peer(summary["int8", 1]["a"], ABOUT))
+
+    def test_the_table_says_what_was_found(self):
+        text = report.markdown(document(self.CELLS))
+        self.assertIn("| a | **6** | 8 | 9 | 1 (bf16) | fast | 0.80 |", text)
+        self.assertIn("| b | 2 | fails | **1** | – | own | 2.00 |", text)
+        self.assertIn("geometric mean **1.26** over 2 networks, largest 2.00 (b), 1 above 1", text)
+        self.assertIn("- fast, f32, b: wrong answer: differs", text)
+        self.assertIn("- fast, int8: no integers", text)
+        self.assertIn("| a | **3** | 1° |", text)
+
+    def test_plots_are_svg_and_hold_every_figure(self):
+        captions, files = peers.draw(document(self.CELLS))
+        self.assertEqual(len(files), 6)
+        for svg in files.values():
+            xml.fromstring(svg)
+        self.assertIn("a, fast: 1.33", files["peers-f32-1-latency.svg"])
+        self.assertIn(("memory", "peers-f32-1-memory.svg"), captions["f32", 1])
+        with tempfile.TemporaryDirectory() as folder:
+            peers.publish(pathlib.Path(folder), document(self.CELLS))
+            self.assertEqual(json.loads((pathlib.Path(folder) / "peers.json").read_text()), document(self.CELLS))
+            self.assertIn("peers-int8-1-load.svg", (pathlib.Path(folder) / "peers.md").read_text())
+
+    def test_plots_of_nothing_and_of_one_value(self):
+        self.assertIsNone(plots.dots("t", "ms", ["a"], {"x": {}}))
+        xml.fromstring(plots.dots("<t>", "ms", ["a"], {"x": {"a": 1.0}}, 1.0))
+        self.assertIsNone(plots.curves("t", "x", "y", {"a": []}))
+        xml.fromstring(plots.curves("t", "x", "y", {"a": [(1, 2.0)], "b&": [(1, 3.0), (64, 9.0)]}))
+
+
+class Against(unittest.TestCase):
+    def verdicts(self, now, then):
+        rows = against.compare(document(now), document(then))
+        against.text(rows)
+        return [row["verdict"] for row in rows], len(against.regressions(rows))
+
+    def test_growth_beyond_noise_is_a_regression(self):
+        steady = [cell("mote", "a", 1.0, n) for n in range(3)]
+        self.assertEqual(self.verdicts(steady, steady), (["same"], 0))
+        self.assertEqual(self.verdicts([cell("mote", "a", 1.04, n) for n in range(3)], steady), (["same"], 0))
+        self.assertEqual(self.verdicts([cell("mote", "a", 1.1, n) for n in range(3)], steady), (["slower"], 1))
+        self.assertEqual(self.verdicts([cell("mote", "a", 0.8, n) for n in range(3)], steady), (["faster"], 0))
+
+    def test_noisy_rounds_need_more(self):
+        noisy = [cell("mote", "a", ms, n) for n, ms in enumerate((1.0, 1.05, 1.2))]
+        self.assertEqual(self.verdicts([cell("mote", "a", 1.15, n) for n in range(3)], noisy), (["same"], 0))
+
+    def test_a_slower_machine_is_no_regression(self):
+        then = [cell("mote", "a", 1.0), cell("fast", "a", 2.0)]
+        self.assertEqual(self.verdicts([cell("mote", "a", 1.5), cell("fast", "a", 3.0)], then), (["same"], 0))
+        self.assertEqual(self.verdicts([cell("mote", "a", 1.5), cell("fast", "a", 2.0)], then), (["slower"], 1))
+
+    def test_memory_and_failures_count(self):
+        then = [cell("mote", "a", 1.0)]
+        self.assertEqual(self.verdicts([cell("mote", "a", 1.0, added=20.0)], then), (["more memory"], 1))
+        verdicts, worse = self.verdicts([cell("mote", "a", "wrong answer")], then)
+        self.assertEqual((verdicts[0][:5], worse), ("fails", 1))
+        self.assertEqual(self.verdicts([cell("mote", "b", 1.0)], then), ([], 0))
+
+
+class Machine(unittest.TestCase):
+    def test_a_pinned_process_runs_where_it_is_told_and_says_why_it_failed(self):
+        cpu = min(os.sched_getaffinity(0))
+        output, problem = machine.run_pinned([sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"], {cpu}, 60)
+        self.assertEqual((output.strip(), problem), (f"{{{cpu}}}", None))
+        self.assertEqual(machine.run_pinned([sys.executable, "-c", "raise SystemExit('broken')"], {cpu}, 60), (None, "ended with code 1: broken"))
+        self.assertIn("signal 6", machine.run_pinned([sys.executable, "-c", "import os; os.abort()"], {cpu}, 60)[1])
+        self.assertIn("not done", machine.run_pinned([sys.executable, "-c", "import time; time.sleep(9)"], {cpu}, 0.2)[1])
+
+    def test_every_engine_of_the_list_has_a_module(self):
+        there = {p.stem for p in (machine.HERE / "engines").glob("[!_]*.py")}
+        self.assertEqual(there, set(peers.ENGINES))
+
+    def test_wrong_arguments_are_refused_and_what_there_is_is_listed(self):
+        command = [sys.executable, str(machine.HERE / "peers.py")]
+        for wrong in (["--engines", "unknown"], ["--precision", "f31"], ["--threads", "4096"]):
+            self.assertEqual(subprocess.run([*command, *wrong], capture_output=True).returncode, 2)
+        with tempfile.TemporaryDirectory() as cache:
+            done = subprocess.run([*command, "--list"], capture_output=True, text=True, env={**os.environ, "MOTE_CACHE": cache})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in (*networks.RACED, *peers.ENGINES):
+            self.assertIn(name, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
