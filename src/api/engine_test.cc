@@ -220,6 +220,16 @@ TEST(Engine, MultipliesByPackedWeightsWhereRowsAreFoundAtRunTime) {
   compare_targets(g.finish({g.b.add("matmul", {rows, g.weights("w", {2, 5})})}), {{noise(6, 3), {2, 3}}});
 }
 
+TEST(Engine, ResizesByConstantFactorsWhatIsFoundAtRunTime) {
+  Graph g;
+  ValueId found = g.b.add("cast", {g.b.add("non_zero", {g.input("x", {2, 3})})}, {{"to", DType::f32}});
+  ValueId image = g.b.add("unsqueeze", {found, g.b.ints({0, 1})});
+  const float by[] = {1, 1, 2, 1.5f};
+  ValueId factors = g.b.constant("factors", DType::f32, {4}, to_bytes(std::span<const float>(by)));
+  compare_targets(g.finish({g.b.add("resize", {image, kNone, factors}, {{"mode", std::string("linear")}})}),
+                  {{noise(6, 3), {2, 3}}});
+}
+
 TEST(Engine, MultipliesATransposedLeftOperandLikeTheReference) {
   Graph g;
   ValueId x = g.input("x", {2, 7, 5});

@@ -181,8 +181,9 @@ Status Frame::late_outputs(std::size_t s) {
       types[i] = Type::tensor(view.dtype, Shape(view.dims, view.dims + view.rank));
     }
     ctx.types_.push_back(present ? &types[i] : nullptr);
-    ctx.values_.push_back(present && i < 32 && (op->shape_operands >> i & 1u) ? known_value(slot(v).view)
-                                                                              : std::nullopt);
+    bool shapes = present && i < 32 && (op->shape_operands >> i & 1u) != 0;
+    ctx.values_.push_back(shapes ? known_value(slot(v).view) : std::nullopt);
+    ctx.floats_.push_back(shapes ? known_floats(slot(v).view) : std::nullopt);
   }
   for (const PackedType& p : step.packed) {
     types[at(p.operand)] = Type::tensor(p.dtype, Shape(p.dims.begin(), p.dims.end()));

@@ -18,6 +18,15 @@ std::optional<KnownValue> known_value(const TensorView& view) {
   return out;
 }
 
+std::optional<std::vector<double>> known_floats(const TensorView& view) {
+  if (!is_float(view.dtype) || view.count() > static_cast<std::int64_t>(kMaxKnown) || !view.dense()) {
+    return std::nullopt;
+  }
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < view.count(); ++i) out.push_back(load_f64(view, i));
+  return out;
+}
+
 std::vector<TensorView> StepCall::list(int i) const {
   std::vector<TensorView> views;
   const Cell& s = frame_.slot(id(i));

@@ -37,5 +37,7 @@ class StepCall final : public ReferenceContext {
 
 // The elements of a small integer tensor (dense), as inference wants them.
 std::optional<KnownValue> known_value(const TensorView& view);
+// Those of a small tensor of floats.
+std::optional<std::vector<double>> known_floats(const TensorView& view);
 
 }  // namespace mote
