@@ -54,6 +54,20 @@ inline std::optional<std::int64_t> element_count(std::span<const std::int64_t> d
   return fits ? std::optional(n) : std::nullopt;
 }
 
+inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 46;
+
+// The number of elements of a tensor that could exist somewhere; none for extents that arithmetic on sizes may not go
+// on with: a negative one, or a product, of those that are not 0, beyond kMaxElements.
+inline std::optional<std::int64_t> usable_count(std::span<const std::int64_t> dims) {
+  std::int64_t n = 1;
+  bool empty = false;
+  for (std::int64_t d : dims) {
+    empty = empty || d == 0;
+    if (d < 0 || !checked_mul(n, d == 0 ? 1 : d, &n) || n > kMaxElements) return std::nullopt;
+  }
+  return empty ? 0 : n;
+}
+
 // a rounded up to a multiple of b, b > 0; the caller knows that it fits.
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

@@ -78,7 +78,10 @@ std::int64_t evaluate(const PlanFunction& f, Extent e, std::span<const std::int6
     }
     std::int64_t b = stack[--top], a = stack[top - 1];
     std::int64_t& r = stack[top - 1];
-    std::int64_t q = b == 0 ? 0 : b == -1 ? wrap_mul(a, -1) : a / b - ((a % b != 0) && ((a < 0) != (b < 0)) ? 1 : 0);
+    // Rounded down, 0 by 0.
+    const bool whole = b == 0 || b == -1;
+    const std::int64_t rest = whole ? 0 : a % b;
+    const bool below = rest != 0 && (rest < 0) != (b < 0);
     switch (op.code) {
       case ExprOp::kAdd:
         r = wrap_add(a, b);
@@ -87,10 +90,10 @@ std::int64_t evaluate(const PlanFunction& f, Extent e, std::span<const std::int6
         r = wrap_mul(a, b);
         break;
       case ExprOp::kFloorDiv:
-        r = q;
+        r = whole ? wrap_mul(a, b) : a / b - (below ? 1 : 0);
         break;
       case ExprOp::kMod:
-        r = b == 0 ? 0 : a - q * b;
+        r = below ? rest + b : rest;
         break;
       case ExprOp::kMin:
         r = std::min(a, b);

@@ -90,6 +90,10 @@ Status check_step(const Plan& plan, const PlanFunction& f, const Step& s) {
     const PlanValue& out = f.values[static_cast<std::size_t>(v)];
     if (out.place == Place::kConstant || out.place == Place::kInput)
       return invalid("it writes to an input or a constant");
+    // Of what is behind a view, nobody says who may write to it.
+    if (out.place == Place::kAlias && !(s.kind == Step::Kind::kKernel && inside(s.kernel, plan.kernels) &&
+                                        plan.kernels[static_cast<std::size_t>(s.kernel)].name == "view"))
+      return invalid("it writes to a view");
     // What is late on one side makes the step late.
     if (out.late && !s.late && s.kind == Step::Kind::kKernel) return invalid("it has a late result but is not late");
   }
@@ -100,7 +104,7 @@ Status check_step(const Plan& plan, const PlanFunction& f, const Step& s) {
   if (s.op != kNone && !inside(s.op, plan.ops)) return invalid("its op does not exist");
   if (s.kernel != kNone && !inside(s.kernel, plan.kernels)) return invalid("its kernel does not exist");
   for (const PackedType& p : s.packed) {
-    if (!inside(p.operand, s.inputs) || p.dtype == DType::none || p.dims.size() > kMaxRank || !element_count(p.dims))
+    if (!inside(p.operand, s.inputs) || p.dtype == DType::none || p.dims.size() > kMaxRank || !usable_count(p.dims))
       return invalid("what it says of a packed operand is no type");
   }
   for (std::int32_t b : s.bodies) {
@@ -140,6 +144,33 @@ Status check_step(const Plan& plan, const PlanFunction& f, const Step& s) {
   std::size_t skip = s.kind == Step::Kind::kIf ? 1 : s.kind == Step::Kind::kLoop ? 2 : 0;
   for (std::size_t i = skip; i < s.inputs.size(); ++i) {
     if (s.inputs[i] == kNone) return invalid("a body is passed an absent value");
+  }
+  return {};
+}
+
+// A late value comes from one step, before those that read it: the memory behind a view of it stays where it is.
+Status check_order(const PlanFunction& f) {
+  std::vector<bool> known;
+  for (const PlanValue& v : f.values)
+    known.push_back(v.kind != Type::Kind::kTensor || !v.late || v.place == Place::kInput);
+  for (const Step& s : f.steps) {
+    for (std::int32_t v : s.inputs) {
+      if (v != kNone && !known[static_cast<std::size_t>(v)])
+        return invalid("it reads a value that no step before it gives").at("step '" + s.name + "'");
+    }
+    for (std::int32_t v : s.outputs) {
+      if (v == kNone) continue;
+      const PlanValue& out = f.values[static_cast<std::size_t>(v)];
+      if (out.kind != Type::Kind::kTensor || !out.late) continue;
+      if (known[static_cast<std::size_t>(v)] ||
+          (out.place == Place::kAlias && !known[static_cast<std::size_t>(out.index)]))
+        return invalid("it gives a value a second time, or a view of one that no step before it gives")
+            .at("step '" + s.name + "'");
+      known[static_cast<std::size_t>(v)] = true;
+    }
+  }
+  for (std::int32_t v : f.outputs) {
+    if (!known[static_cast<std::size_t>(v)]) return invalid("no step gives an output");
   }
   return {};
 }
@@ -188,7 +219,7 @@ Status check_function(const Plan& plan, std::size_t index) {
   for (const Step& s : f.steps) {
     if (Status bad = check_step(plan, f, s); !bad.ok()) return std::move(bad).at("step '" + s.name + "'");
   }
-  return {};
+  return check_order(f);
 }
 
 }  // namespace
@@ -196,8 +227,8 @@ Status check_function(const Plan& plan, std::size_t index) {
 Status verify(const Plan& plan) {
   if (plan.signatures.empty()) return invalid("the plan has no entry point");
   for (const PlanConstant& c : plan.constants) {
-    std::optional<std::int64_t> count = element_count(c.dims);
-    if (!count || c.dims.size() > kMaxRank || c.dtype == DType::none || *count > (std::int64_t{1} << 46))
+    std::optional<std::int64_t> count = usable_count(c.dims);
+    if (!count || c.dims.size() > kMaxRank || c.dtype == DType::none)
       return invalid("constant '" + c.name + "' has no usable shape");
     if (!inside(c.source, plan.sources)) return invalid("constant '" + c.name + "' has no source");
     std::size_t have = plan.sources[static_cast<std::size_t>(c.source)]->bytes().size();
@@ -223,6 +254,9 @@ Status verify(const Plan& plan) {
       if (in.kind != Type::Kind::kTensor || out.kind != Type::Kind::kTensor || in.dtype != out.dtype ||
           in.rank != out.rank || in.rank < 0) {
         return invalid("state '" + st.name + "' goes out as another type than it comes in");
+      }
+      for (const PlanState* other = s.states.data(); other != &st; ++other) {
+        if (other->input == st.input) return invalid("state '" + st.name + "' shares its input with another");
       }
       if (st.axis == kNone) continue;
       if (st.axis < 0 || st.axis >= in.rank || in.late || out.late || bits_of(in.dtype) < 8 ||

@@ -18,6 +18,16 @@ PlanValue tensor(std::string name, Place place, std::int32_t index = kNone) {
   return v;
 }
 
+PlanValue late(Place place, std::int32_t index) {
+  PlanValue v;
+  v.name = "l";
+  v.dtype = DType::f32;
+  v.late = true;
+  v.place = place;
+  v.index = index;
+  return v;
+}
+
 // y = k(x, c), then z = if(b) then x else x, over x of N elements.
 Plan small_plan() {
   Plan p;
@@ -57,6 +67,22 @@ Plan small_plan() {
 
 TEST(Verify, TakesAWholePlan) {
   Status s = verify(small_plan());
+  EXPECT_TRUE(s.ok()) << s.message();
+}
+
+TEST(Verify, TakesLateValuesAndViewsOfThem) {
+  Plan p = small_plan();
+  p.kernels.push_back({"view", 1});
+  p.functions[0].values[4] = late(Place::kHeap, kNone);
+  p.functions[0].values.push_back(late(Place::kAlias, 4));
+  Step view = p.functions[0].steps[0];
+  view.kernel = 1;
+  view.inputs = {4};
+  view.outputs = {5};
+  view.late = true;
+  p.functions[0].steps.push_back(view);
+  p.functions[0].outputs = {5};
+  Status s = verify(p);
   EXPECT_TRUE(s.ok()) << s.message();
 }
 
@@ -122,6 +148,37 @@ TEST(Verify, RefusesWhatPointsNowhere) {
       {"a state",
        [](Plan& p) {
          p.signatures[0].states = {{"s", 0, 3}};
+       }},
+      {"a state that shares its input",
+       [](Plan& p) {
+         p.signatures[0].states = {{"s", 0, 0}, {"t", 0, 0}};
+       }},
+      {"extents that overflow beside an empty one",
+       [](Plan& p) {
+         p.constants[0].dims = {0, std::int64_t{1} << 40, std::int64_t{1} << 40};
+       }},
+      {"a late value that is read before a step gives it",
+       [](Plan& p) {
+         p.functions[0].values[4] = late(Place::kHeap, kNone);
+         p.functions[0].steps[0].inputs[1] = 4;
+         p.functions[0].steps[0].late = true;
+       }},
+      {"a late value that two steps give",
+       [](Plan& p) {
+         p.functions[0].values[4] = late(Place::kHeap, kNone);
+         p.functions[0].steps.push_back(p.functions[0].steps[1]);
+       }},
+      {"a late output that no step gives",
+       [](Plan& p) {
+         p.functions[0].values.push_back(late(Place::kHeap, kNone));
+         p.functions[0].outputs = {5};
+       }},
+      {"a kernel that writes to a view",
+       [](Plan& p) {
+         p.functions[0].values[4] = late(Place::kAlias, 0);
+         p.functions[0].steps[0].outputs = {4};
+         p.functions[0].steps[0].late = true;
+         p.functions[0].steps.pop_back();
        }},
       {"a state's capacity",
        [](Plan& p) {

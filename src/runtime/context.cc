@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "base/checked.h"
 #include "base/cpu.h"
@@ -15,7 +16,7 @@ std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 // String constants are stored as length-prefixed bytes; elements become references into the heap.
 Status load_strings(ContextCore& core, const PlanConstant& c, Cell& slot) {
   std::span<const std::byte> bytes = core.plan().bytes(c);
-  std::optional<std::int64_t> count = element_count(c.dims);
+  std::optional<std::int64_t> count = usable_count(c.dims);
   if (!count || *count > static_cast<std::int64_t>(bytes.size() / 4))
     return invalid("string constant '" + c.name + "' is cut short");
   MOTE_TRY(slot.heap.reserve(core.budget, std::max<std::int64_t>(*count * 16, 1), c.name));
@@ -165,7 +166,7 @@ Status Context::set_input_absent(int i) {
 
 Status Context::set_input_strings(int i, std::span<const std::int64_t> shape, std::span<const std::string> elements) {
   if (i < 0 || i >= input_count()) return invalid("the model has no input " + std::to_string(i));
-  std::optional<std::int64_t> count = element_count(shape);
+  std::optional<std::int64_t> count = usable_count(shape);
   if (!count || shape.size() > kMaxRank || *count != static_cast<std::int64_t>(elements.size())) {
     return invalid("the strings do not fill the shape").at("input '" + input_info(i).name + "'");
   }
@@ -261,21 +262,53 @@ Result<TensorView> Context::dense_output(int i) {
   return dense;
 }
 
+// Whether what is to become another state, or goes to the caller, lies in state i's memory.
+bool Context::is_seen(std::size_t i) const {
+  std::span<std::byte> memory = core_.states[i].memory.bytes();
+  for (std::size_t o = 0; o < outputs_.size(); ++o) {
+    const Cell& cell = main_->output(o);
+    const std::byte* p = cell.view.data;
+    if (cell.present && !cell.list && !std::less<>()(p, memory.data()) &&
+        std::less<>()(p, memory.data() + memory.size()))
+      return true;
+  }
+  return false;
+}
+
+// First whatever may fail; then all states change. Where the memory of one is seen, or too small, its result gets
+// memory of its own, and the two change places: what saw it stays as it is until the next run.
 Status Context::store_states() {
   const auto& states = signature().states;
   for (std::size_t i = 0; i < states.size(); ++i) {
     StateMemory& m = core_.states[i];
     const Cell& result = main_->output(at(states[i].output));
     const TensorView& out = result.view;
-    if (!result.present || out.dtype != m.view.dtype)
+    m.turned = false;
+    if (!result.present || result.list || out.dtype != m.view.dtype)
       return invalid("state '" + states[i].name + "' has another type than it began with");
     if (states[i].axis != kNone) {
-      MOTE_TRY(core_.commit_state(i, states[i], out));
+      MOTE_TRY(core_.check_grown(i, states[i], out));
       continue;
     }
     if (!out.dense()) return internal_error("state '" + states[i].name + "' is not dense");
-    MOTE_TRY(m.memory.reserve(core_.budget, std::max<std::int64_t>(out.bytes(), 1), states[i].name));
-    if (out.bytes() > 0) std::memcpy(m.memory.data(), out.data, static_cast<std::size_t>(out.bytes()));
+    if (out.data == m.memory.data() || (out.bytes() <= m.memory.capacity() && !is_seen(i))) continue;
+    MOTE_TRY(
+        m.next.reserve(core_.budget, std::max({out.bytes(), m.memory.capacity(), std::int64_t{1}}), states[i].name));
+    if (out.bytes() > 0) std::memcpy(m.next.data(), out.data, static_cast<std::size_t>(out.bytes()));
+    m.turned = true;
+  }
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    StateMemory& m = core_.states[i];
+    const TensorView& out = main_->output(at(states[i].output)).view;
+    if (states[i].axis != kNone) {
+      m.view.dims[states[i].axis] = out.dims[states[i].axis];
+      continue;
+    }
+    if (m.turned) {
+      std::swap(m.memory, m.next);
+    } else if (out.bytes() > 0 && out.data != m.memory.data()) {
+      std::memcpy(m.memory.data(), out.data, static_cast<std::size_t>(out.bytes()));
+    }
     m.view = out;
     m.view.data = m.memory.data();
   }
@@ -304,9 +337,8 @@ Status Context::reset_states() {
       }
       dims.push_back(d);
     }
-    std::optional<std::int64_t> count = element_count(dims);
-    if (!count || *count > (std::int64_t{1} << 46) || dims.size() > kMaxRank)
-      return invalid("state '" + states[i].name + "' has no usable shape");
+    std::optional<std::int64_t> count = usable_count(dims);
+    if (!count || dims.size() > kMaxRank) return invalid("state '" + states[i].name + "' has no usable shape");
     if (states[i].axis != kNone) {
       if (m.capacity == 0) m.view = TensorView::of(nullptr, pv.dtype, dims);
       std::int64_t start = dims[at(states[i].axis)];

@@ -36,6 +36,8 @@ struct StepTime {
 
 struct StateMemory {
   HeapBlock memory;
+  HeapBlock next;       // memory of the state that comes, where it may not be written over the one that is
+  bool turned = false;  // the state that comes is in `next`
   TensorView view;
   std::int64_t capacity = 0;  // growing in place: extents of its axis that fit
 };
@@ -64,8 +66,8 @@ struct ContextCore {
   Status reserve_scratch(std::size_t shared, std::size_t per_thread);
   // Room for `capacity` positions of growing state i; what it holds moves along.
   Status reserve_state(std::size_t i, const PlanState& state, std::int64_t capacity);
-  // Growing state i has become `out`, which lies in its memory.
-  Status commit_state(std::size_t i, const PlanState& state, const TensorView& out);
+  // Whether growing state i can become `out`, which lies in its memory.
+  Status check_grown(std::size_t i, const PlanState& state, const TensorView& out) const;
 };
 
 // Elements of one view to another of the same shape and dtype (of whole bytes).
@@ -131,6 +133,7 @@ class Context {
   Status store_states();
   Status give_output(std::size_t i) const;
   bool grows(std::size_t i) const;
+  bool is_seen(std::size_t i) const;
 
   ContextCore core_;
   std::unique_ptr<Frame> main_;

@@ -1,6 +1,7 @@
 // Runs a frame's steps: kernels over the thread pool, references, control flow.
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "base/checked.h"
 #include "ir/infer.h"
@@ -38,6 +39,8 @@ void run_tiles(void* arg, std::int64_t begin, std::int64_t end, int thread) {
 }  // namespace
 
 Status Frame::run() {
+  // A view of the last run may name memory that is gone.
+  for (std::int32_t v : views_) slot(v).present = false;
   for (std::size_t s = 0; s < f_.steps.size(); ++s) {
     if (core_.profile == nullptr && !core_.after_step) {
       MOTE_TRY(run_step(s));
@@ -117,10 +120,29 @@ Status Frame::check_call(const Step& step, const Op& op) const {
 Status Frame::check_memory(const Step& step) const {
   for (const auto* list : {&step.inputs, &step.outputs}) {
     for (std::int32_t v : *list) {
-      if (v == kNone || !slots_[at(v)].present) continue;
+      if (v == kNone || !slots_[at(v)].present || slots_[at(v)].list) continue;
       const TensorView& view = slots_[at(v)].view;
       if (!view.data && view.count() != 0) return invalid("operand '" + f_.values[at(v)].name + "' has no memory");
     }
+  }
+  return {};
+}
+
+// References may read an operand again after they have written a result.
+Status Frame::check_apart(const Step& step) const {
+  for (std::size_t o = 0; o < step.outputs.size(); ++o) {
+    std::int32_t v = step.outputs[o];
+    if (v == kNone || f_.values[at(v)].late || slots_[at(v)].list) continue;
+    const std::byte* begin = slots_[at(v)].view.data;
+    const std::byte* end = begin + slots_[at(v)].view.bytes();
+    auto meets = [&](std::int32_t other) {
+      if (other == kNone || !slots_[at(other)].present || slots_[at(other)].list) return false;
+      const TensorView& view = slots_[at(other)].view;
+      return std::less<>()(view.data, end) && std::less<>()(begin, view.data + view.bytes());
+    };
+    if (std::any_of(step.inputs.begin(), step.inputs.end(), meets) ||
+        std::any_of(step.outputs.begin(), step.outputs.begin() + static_cast<std::ptrdiff_t>(o), meets))
+      return invalid("output '" + f_.values[at(v)].name + "' lies in the memory of another operand");
   }
   return {};
 }
@@ -155,7 +177,11 @@ Status Frame::run_direct(std::size_t s) {
     }
   }
   StepCall call(*this, s, *core_.linked->ops[at(step.op)]);
-  if (core_.plan().foreign) MOTE_TRY(check_types(call, step));
+  if (core_.plan().foreign) {
+    MOTE_TRY(check_memory(step));
+    MOTE_TRY(check_apart(step));
+    MOTE_TRY(check_types(call, step));
+  }
   return core_.linked->kernels[at(step.kernel)]->direct(call);
 }
 
@@ -199,8 +225,8 @@ Status Frame::late_outputs(std::size_t s) {
                             " depends on data that the kernel does not report");
     if (f_.values[at(v)].place == Place::kAlias) {
       const Cell& base = slot(f_.values[at(v)].index);
-      if (!base.present || !holds_its_bytes(base.view)) return invalid("a view of a value that is not there");
-      if (element_count(*dims) != base.view.count())
+      if (!base.present || !gapless(base.view)) return invalid("a view of a value that is not there");
+      if (usable_count(*dims) != base.view.count())
         return invalid("a view of " + std::to_string(base.view.count()) + " elements has another count");
       slot(v).view = TensorView::of(base.view.data, base.view.dtype, *dims);
       slot(v).present = true;
@@ -258,7 +284,7 @@ Status keep(Budget& budget, const Cell& from, Cell& to, std::string_view who) {
     return {};
   }
   if (!from.present) return {};
-  if (!holds_its_bytes(from.view)) return invalid("a carried value is not dense").at(std::string(who));
+  if (!gapless(from.view)) return invalid("a carried value is not dense").at(std::string(who));
   std::int64_t bytes = from.view.bytes();
   MOTE_TRY(to.heap.reserve(budget, std::max<std::int64_t>(bytes, 1), who));
   to.view = from.view;
@@ -275,7 +301,7 @@ struct Stack {
 
   Status push(Budget& budget, const Cell& from, std::int64_t iteration, std::string_view who) {
     const TensorView& v = from.view;
-    if (!from.present || from.list || !holds_its_bytes(v))
+    if (!from.present || from.list || !gapless(v))
       return invalid("'" + std::string(who) + "' is no dense tensor, so it cannot be stacked");
     if (iteration == 0) {
       first = v;

@@ -36,6 +36,7 @@ Frame::Frame(ContextCore& core, const PlanFunction& function, const PlanSignatur
   for (std::size_t v = 0; v < f_.values.size(); ++v) {
     slots_[v].view.dtype = f_.values[v].dtype;
     if (f_.values[v].kind != Type::Kind::kTensor) slots_[v].list = std::make_unique<OwnedList>();
+    if (f_.values[v].place == Place::kAlias) views_.push_back(static_cast<std::int32_t>(v));
   }
 }
 
@@ -109,13 +110,11 @@ Status Frame::place_value(std::size_t v) {
   if (pv.late || (pv.place == Place::kInput && f_.inputs[at(pv.index)] == static_cast<std::int32_t>(v))) return {};
   view.dtype = pv.dtype;
   view.rank = pv.rank;
-  Checked count = 1;
   for (int d = 0; d < view.rank; ++d) {
     view.dims[d] = eval(pv.dims[static_cast<std::size_t>(d)]);
     if (view.dims[d] < 0) return invalid("tensor '" + pv.name + "' has a negative extent");
-    count *= view.dims[d];
   }
-  if (!count.ok() || count.value() > (std::int64_t{1} << 46)) {
+  if (!usable_count(view.shape())) {
     return Status(Code::kResourceExhausted, "the tensor is too large")
         .at("value '" + pv.name + "'")
         .hint("no machine has so much memory: give smaller shapes");
@@ -127,8 +126,7 @@ Status Frame::place_value(std::size_t v) {
     for (int k = view.rank - 1; k >= 0; --k) {
       int d = pv.perm.empty() ? k : pv.perm[static_cast<std::size_t>(k)];
       view.strides[d] = stride;
-      // Only where another extent is 0 can it be too large.
-      if (!checked_mul(stride, view.dims[d], &stride)) stride = 0;
+      stride *= view.dims[d];
     }
   }
   std::int64_t offset = eval(pv.offset);
@@ -169,7 +167,7 @@ Status Frame::check_extent(const PlanValue& pv, const TensorView& view, std::int
   Checked last = 0;
   bool empty = std::ranges::count(view.shape(), 0) > 0;
   // What an empty view says is read nowhere, but kernels compute with it.
-  const std::int64_t most = empty ? std::int64_t{1} << 31 : std::int64_t{1} << 46;
+  const std::int64_t most = empty ? std::int64_t{1} << 31 : kMaxElements;
   for (int d = 0; d < view.rank; ++d) {
     if (view.dims[d] < 0 || view.strides[d] < 0 || view.dims[d] > most || view.strides[d] > most)
       return internal_error("value '" + pv.name + "' is misplaced");
@@ -219,7 +217,8 @@ Status Frame::place_shared(std::span<const TensorView> outputs, bool check) {
       base = core_.states[at(pv.index)].memory.data();
       capacity = core_.states[at(pv.index)].memory.capacity();
     } else if (pv.place == Place::kInput && f_.inputs[at(pv.index)] != static_cast<std::int32_t>(v)) {
-      base = slots_[at(f_.inputs[at(pv.index)])].view.data;
+      const Cell& input = slots_[at(f_.inputs[at(pv.index)])];
+      base = input.present ? input.view.data : nullptr;
       capacity = input_bytes(at(pv.index));
     } else {
       continue;
@@ -257,11 +256,14 @@ Status Frame::enter(std::span<Cell* const> inputs, std::span<const TensorView> o
       }
       continue;
     }
-    if (slot.view.data != inputs[i]->view.data || !was_bound) moved(f_.inputs[i]);
+    const TensorView& view = inputs[i]->view;
+    if (slot.view.data != view.data || !was_bound ||
+        !std::equal(view.strides, view.strides + view.rank, slot.view.strides))
+      moved(f_.inputs[i]);
     slot.view = inputs[i]->view;
     slot.present = inputs[i]->present;
   }
-  MOTE_TRY(place_shared(outputs, fresh));
+  MOTE_TRY(place_shared(outputs, fresh || core_.plan().foreign));
   bound_ = true;
   if (!fresh) return {};
   for (std::size_t s = 0; s < f_.steps.size(); ++s) {
@@ -336,9 +338,8 @@ Status Frame::take_heap(std::int32_t value, std::span<const std::int64_t> dims, 
   Cell& s = slot(value);
   if (dims.size() > kMaxRank)
     return unsupported("tensor '" + pv.name + "' has rank " + std::to_string(dims.size()) + ", more than 8");
-  std::optional<std::int64_t> count = element_count(dims);
-  if (!count || *count > (std::int64_t{1} << 46))
-    return Status(Code::kResourceExhausted, "tensor '" + pv.name + "' is too large");
+  std::optional<std::int64_t> count = usable_count(dims);
+  if (!count) return Status(Code::kResourceExhausted, "tensor '" + pv.name + "' is too large");
   MOTE_TRY(s.heap.reserve(core_.budget, std::max<std::int64_t>(bytes_of(dtype, *count), 1), pv.name));
   s.view = TensorView::of(s.heap.data(), dtype, dims);
   if (pv.perm.size() == dims.size() && !pv.perm.empty()) {
@@ -372,12 +373,12 @@ Status Frame::copy_into(std::int32_t value, Cell& from) {
   }
   to.present = from.present;
   if (!from.present) return {};
-  if (from.list || !holds_its_bytes(from.view) || (pv.dtype != DType::none && from.view.dtype != pv.dtype))
+  if (from.list || !gapless(from.view) || (pv.dtype != DType::none && from.view.dtype != pv.dtype))
     return invalid("value '" + pv.name + "' is not the tensor that was planned");
   if (pv.late) {
     if (pv.place != Place::kHeap) return invalid("value '" + pv.name + "' has no memory of its own");
     MOTE_TRY(take_heap(value, from.view.shape(), from.view.dtype));
-  } else if (!holds_its_bytes(to.view)) {
+  } else if (!gapless(to.view)) {
     return invalid("value '" + pv.name + "' has gaps");
   } else if (to.view.rank != from.view.rank || !std::equal(to.view.dims, to.view.dims + to.view.rank, from.view.dims)) {
     return invalid("value '" + pv.name + "' has another shape at run time than was planned");

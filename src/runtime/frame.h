@@ -75,6 +75,7 @@ class Frame {
   // Extents of a late step's outputs by the op's own inference, and memory for them.
   Status late_outputs(std::size_t step);
   Status check_memory(const Step& step) const;
+  Status check_apart(const Step& step) const;
   Status check_call(const Step& step, const Op& op) const;
   Status check_types(const ReferenceContext& call, const Step& step);
   Status take_heap(std::int32_t value, std::span<const std::int64_t> dims, DType dtype);
@@ -92,6 +93,7 @@ class Frame {
   std::vector<Cell> slots_;
   std::vector<StepState> states_;
   std::vector<std::int32_t> readers_begin_, readers_;  // steps that touch a value, by value
+  std::vector<std::int32_t> views_;                    // values of Place::kAlias
   Buffer state_memory_;
   HeapBlock arena_;
   std::vector<HeapBlock> outputs_;

@@ -41,9 +41,8 @@ Status ContextCore::reserve_state(std::size_t i, const PlanState& state, std::in
   if (capacity <= m.capacity) return {};
   std::vector<std::int64_t> dims(m.view.dims, m.view.dims + m.view.rank);
   dims[at(state.axis)] = capacity;
-  std::optional<std::int64_t> count = element_count(dims);
-  if (!count || *count > (std::int64_t{1} << 46))
-    return Status(Code::kResourceExhausted, "state '" + state.name + "' is too large");
+  std::optional<std::int64_t> count = usable_count(dims);
+  if (!count) return Status(Code::kResourceExhausted, "state '" + state.name + "' is too large");
   HeapBlock room;
   MOTE_TRY(room.reserve(budget, std::max<std::int64_t>(bytes_of(m.view.dtype, *count), 1), state.name));
   TensorView view = grown_view(room.data(), m.view, state.axis, capacity);
@@ -54,13 +53,11 @@ Status ContextCore::reserve_state(std::size_t i, const PlanState& state, std::in
   return {};
 }
 
-Status ContextCore::commit_state(std::size_t i, const PlanState& state, const TensorView& out) {
-  StateMemory& m = states[i];
+Status ContextCore::check_grown(std::size_t i, const PlanState& state, const TensorView& out) const {
+  const StateMemory& m = states[i];
   bool fits = out.rank == m.view.rank && out.dims[state.axis] <= m.capacity;
   for (int d = 0; d < out.rank && fits; ++d) fits = d == state.axis || out.dims[d] == m.view.dims[d];
-  if (!fits) return internal_error("state '" + state.name + "' has not grown along one axis");
-  m.view.dims[state.axis] = out.dims[state.axis];
-  return {};
+  return fits ? Status() : internal_error("state '" + state.name + "' has not grown along one axis");
 }
 
 std::int64_t Frame::input_bytes(std::size_t i) const {
@@ -69,7 +66,8 @@ std::int64_t Frame::input_bytes(std::size_t i) const {
       if (entry_->states[s].input == static_cast<std::int32_t>(i)) return core_.states[s].memory.capacity();
     }
   }
-  return slots_[at(f_.inputs[i])].view.bytes();
+  const Cell& slot = slots_[at(f_.inputs[i])];
+  return slot.present ? reach_of(slot.view) : 0;
 }
 
 Status Frame::make_room(std::span<Cell* const> inputs) {
@@ -110,8 +108,10 @@ Status Frame::rehearse(std::span<Cell* const> inputs) {
     const PlanValue &in = f_.values[at(f_.inputs[at(st.input)])], &out = f_.values[at(f_.outputs[at(st.output)])];
     std::int32_t past = symbol_of(f_, in.dims[at(st.axis)]);
     if (past == kNone) continue;
-    std::int64_t added = evaluate(f_, out.dims[at(st.axis)], saved_symbols_) - saved_symbols_[at(past)];
-    symbols_[at(past)] = std::max(saved_symbols_[at(past)], core_.states[s].capacity - added);
+    Checked most = Checked(core_.states[s].capacity) -
+                   (Checked(evaluate(f_, out.dims[at(st.axis)], saved_symbols_)) - saved_symbols_[at(past)]);
+    if (!most.ok()) continue;
+    symbols_[at(past)] = std::max(saved_symbols_[at(past)], most.value());
     rehearsed_[at(past)] = symbols_[at(past)];
     if (st.capacity != kNone) rehearsed_[at(st.capacity)] = core_.states[s].capacity;
   }
@@ -127,14 +127,7 @@ Status Frame::rehearse(std::span<Cell* const> inputs) {
         same = same && extent == view.dims[d];
         view.dims[d] = extent;
       }
-      Checked size = 1;
-      bool negative = false;
-      for (std::int64_t d : view.shape()) {
-        negative = negative || d < 0;
-        size *= std::max<std::int64_t>(d, 1);
-      }
-      if (negative || !size.ok() || size.value() > (std::int64_t{1} << 46))
-        return invalid("input '" + pv.name + "' has no usable shape");
+      if (!usable_count(view.shape())) return invalid("input '" + pv.name + "' has no usable shape");
       view = TensorView::of(same ? view.data : nullptr, pv.dtype, view.shape());
       for (std::size_t s = 0; s < entry_->states.size(); ++s) {
         if (entry_->states[s].input == static_cast<std::int32_t>(i) && entry_->states[s].axis != kNone)

@@ -21,17 +21,21 @@ Status HeapBlock::reserve(Budget& budget, std::int64_t bytes, std::string_view w
   return {};
 }
 
-bool holds_its_bytes(const TensorView& view) {
-  std::int64_t reach = 1;
+std::int64_t reach_of(const TensorView& view) {
+  std::int64_t elements = 1;
   for (int d = 0; d < view.rank; ++d) {
-    if (view.dims[d] == 0) return true;
-    reach += (view.dims[d] - 1) * view.strides[d];
+    if (view.dims[d] == 0) return 0;
+    elements += (view.dims[d] - 1) * view.strides[d];
   }
-  return view.data != nullptr && reach >= view.count();
+  return bytes_of(view.dtype, elements);
+}
+
+bool gapless(const TensorView& view) {
+  return view.count() == 0 || (view.data != nullptr && reach_of(view) == view.bytes());
 }
 
 Status OwnedTensor::assign(Budget& budget, const TensorView& from, std::string_view who) {
-  if (!holds_its_bytes(from)) return invalid("a list takes dense tensors").at(std::string(who));
+  if (!gapless(from)) return invalid("a list takes dense tensors").at(std::string(who));
   std::int64_t bytes = from.bytes();
   MOTE_TRY(memory.reserve(budget, bytes, who));
   if (bytes > 0) std::memmove(memory.data(), from.data, static_cast<std::size_t>(bytes));

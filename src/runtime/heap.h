@@ -43,9 +43,12 @@ class HeapBlock {
   Budget* budget_ = nullptr;
 };
 
-// Whether the memory behind `view` holds bytes() bytes: not where a view repeats elements. Callers that copy a tensor
+// From the first byte that `view` can reach to behind the last.
+std::int64_t reach_of(const TensorView& view);
+
+// Whether what `view` reaches is bytes() bytes: not where it repeats elements or has gaps. Callers that copy a tensor
 // as bytes ask, since a plan from a file may have such views anywhere.
-bool holds_its_bytes(const TensorView& view);
+bool gapless(const TensorView& view);
 
 // A tensor with memory of its own.
 struct OwnedTensor {

@@ -39,7 +39,7 @@ std::vector<TensorView> StepCall::list(int i) const {
 Result<TensorView> StepCall::out(int o, DType dtype, std::span<const std::int64_t> shape) {
   if (!wants(o)) {
     // Nobody reads it: memory that goes with the call.
-    std::optional<std::int64_t> count = element_count(shape);
+    std::optional<std::int64_t> count = usable_count(shape);
     if (!count || shape.size() > kMaxRank) return Status(Code::kResourceExhausted, "an output is too large");
     MOTE_ASSIGN(auto bytes, scratch(static_cast<std::size_t>(bytes_of(dtype, *count))));
     return TensorView::of(bytes.data(), dtype, shape);

@@ -78,6 +78,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
               q.dims[3] == k.dims[3] && k.dims[1] > 0 && q.dims[1] % k.dims[1] == 0 && y.dims[0] == q.dims[0] &&
               y.dims[1] == q.dims[1] && y.dims[2] == q.dims[2] && y.dims[3] == v.dims[3];
   if (!fits) return invalid("attention got operands whose shapes do not fit");
+  if (!sizes_fit({q.dims[0], q.dims[1], q.dims[2] + 128, k.dims[2] + 128, q.dims[3] + v.dims[3] + 32}))
+    return invalid("attention got operands that are too large");
   auto* p = new (state) ka::Params();
   p->q = operand(q);
   p->k = operand(k);

@@ -155,6 +155,19 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   return c;
 }
 
+// Whether the work of all tiles, and what one of them copies, are numbers to compute with: for any algorithm.
+bool bounded(const kc::Shape& s) {
+  std::int64_t channels = s.channels / s.groups + 32, columns = s.out_channels / s.groups + 32, line[3];
+  for (int d = 0; d < 3; ++d) {
+    std::int64_t outputs = s.out(d), span = s.in[d] + s.pad_begin[d] + s.pad_end[d];
+    if (!sizes_fit({outputs, s.kernel[d]})) return false;
+    line[d] = std::max(outputs * s.kernel[d], span) + 1;
+  }
+  return sizes_fit({64, s.batch, s.groups, s.out(0), s.out(1), s.out(2), channels, columns, s.kernel[0], s.kernel[1],
+                    s.kernel[2]}) &&
+         sizes_fit({s.kernel[0], line[1], line[2], channels}) && sizes_fit({s.in[0], s.in[1], s.in[2], s.out_channels});
+}
+
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   ConvStep s = from_params<ConvStep>(call.params);
   if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
@@ -185,11 +198,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     if (y.dims[2 + d] != shape.out(3 - s.window.rank + d)) return invalid("conv got an output of the wrong extent");
   }
   if (y.count() == 0) return {};
+  if (!bounded(shape)) return invalid("conv got operands that are too large");
   const kc::Kernel& kernel = kc::select(algorithm, capped(active_cpu(), static_cast<Isa>(s.isa)));
   p.x = x.as<float>();
   p.w = call.inputs[1]->as<float>();
   p.bias = s.has_bias && call.inputs.size() > 2 && call.inputs[2] ? call.inputs[2]->as<float>() : nullptr;
-  if (p.bias && call.inputs[2]->count() != y.dims[1]) return invalid("conv got a bias of the wrong size");
+  if (p.bias && (call.inputs[2]->dtype != DType::f32 || call.inputs[2]->count() != y.dims[1]))
+    return invalid("conv got a bias of the wrong size");
   p.y = y.as<float>();
   MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kChannelsLast, p.epilogue));
   kc::Work w = kc::setup(kernel, shape, &p);

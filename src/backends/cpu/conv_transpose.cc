@@ -49,7 +49,10 @@ void fill_shape(const TransposeStep& s, const TensorView& x, const TensorView& y
 bool supported(const Spatial& w) {
   const std::int64_t *k = w.kernel, *d = w.dilation, *s = w.stride;
   bool pads = std::min({w.pad_begin[0], w.pad_begin[1], w.pad_begin[2]}) >= 0;
-  return pads && sizes_fit({s[0], s[1], s[2]}) && sizes_fit({k[0], k[1], k[2], d[0], d[1], d[2]});
+  // Every phase looks at every tap.
+  constexpr std::int64_t kMostVisits = std::int64_t{1} << 30;
+  Checked visits = Checked(s[0]) * s[1] * s[2] * k[0] * k[1] * k[2];
+  return pads && visits.ok() && visits.value() <= kMostVisits && sizes_fit({k[0], k[1], k[2], d[0], d[1], d[2]});
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
@@ -128,7 +131,9 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("conv_transpose has bad groups");
   // What a tile's copy of the input may reach to.
   auto reach = [&](int d) { return (shape.kernel[d] - 1) * shape.dilation[d] + shape.out[d] + 2; };
-  if (!sizes_fit({reach(0), reach(1), reach(2), shape.channels + 32}))
+  if (!sizes_fit({reach(0), reach(1), reach(2), shape.channels + 32}) ||
+      !sizes_fit({shape.batch, s.groups, shape.out[0], shape.out[1], shape.out[2], shape.channels / s.groups + 32,
+                  shape.out_channels / s.groups + 32, shape.kernel[0], shape.kernel[1], shape.kernel[2]}))
     return invalid("conv_transpose has too large a window");
   if (call.inputs[1]->bytes() < kt::packed_size(shape) * 4) return invalid("conv_transpose got too few packed weights");
   shape.x_pixel = pixel_pitch(x);
@@ -140,7 +145,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.w = call.inputs[1]->as<float>();
   p.y = y.as<float>();
   if (s.has_bias && call.inputs.size() > 2 && call.inputs[2]) {
-    if (call.inputs[2]->count() != y.dims[1]) return invalid("conv_transpose got a bias of the wrong size");
+    if (call.inputs[2]->dtype != DType::f32 || call.inputs[2]->count() != y.dims[1])
+      return invalid("conv_transpose got a bias of the wrong size");
     p.bias = call.inputs[2]->as<float>();
   }
   const kt::Kernel& kernel = kt::select(capped(active_cpu(), static_cast<Isa>(s.isa)));

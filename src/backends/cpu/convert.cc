@@ -99,7 +99,8 @@ Status setup_scale(const KernelCall& call, void* state, KernelWork& work) {
   const TensorView* zero = call.inputs.size() > 2 ? call.inputs[2] : nullptr;
   DType q = s.quantize ? y.dtype : x.dtype;
   if (!kc::can_scale(q, s.quantize != 0) || (s.quantize ? x.dtype : y.dtype) != DType::f32 ||
-      scale.dtype != DType::f32 || (zero && (zero->dtype != q || zero->count() != scale.count())))
+      scale.dtype != DType::f32 || !dense(call.inputs.subspan(1)) ||
+      (zero && (zero->dtype != q || zero->count() != scale.count())))
     return invalid("operands of the wrong kind");
   auto* st = new (state) ScaleState();
   kc::ScaleParams& p = st->params;
@@ -117,6 +118,7 @@ Status setup_scale(const KernelCall& call, void* state, KernelWork& work) {
     p.length = x.strides[s.axis];
   }
   if (p.count == 0) return {};
+  if (p.length < 1) return invalid("the scales do not fit the tensor");
   const kc::Row& row = kc::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
   st->run = s.quantize ? row.quantize : row.dequantize;
   work.add(run_scale, kc::tiles_of(p.count));

@@ -96,6 +96,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   if (n.type(0).rank() - 2 > kd::kMaxBatchDims || n.type(1).rank() - 2 > kd::kMaxBatchDims) return std::nullopt;
   if (!gemm && !claim_epilogue(n, RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
+  // The result of a vector on the right has rows only, and no last axis that the operands' columns could be.
+  if (n.type(1).rank() == 1 && has_operands(s.epilogue)) return std::nullopt;
   const kd::Kernel& kernel = s.pairs ? kd::select_pairs(options.cpu) : kd::select(options.cpu);
   s.isa = static_cast<std::int32_t>(kernel.isa);
   c.kernel = "dot";
@@ -183,9 +185,9 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
 
   // The result: [batch..., M, N] without the axes that a vector operand lacks.
   int y_batch = y.rank - (a.rank > 1 ? 1 : 0) - (vector_b ? 0 : 1);
+  if (y_batch < 0 || y_batch > kd::kMaxBatchDims) return invalid("dot got a result of the wrong rank");
   std::int64_t y_rows = a.rank > 1 ? y.dims[y_batch] : 1, y_cols = vector_b ? 1 : y.dims[y.rank - 1];
-  if (y_batch < 0 || y_batch > kd::kMaxBatchDims || y_rows != shape.m || y_cols != shape.n)
-    return invalid("dot got a result of the wrong shape");
+  if (y_rows != shape.m || y_cols != shape.n) return invalid("dot got a result of the wrong shape");
   shape.c_row = a.rank > 1 ? y.strides[y_batch] : shape.n;
   if (shape.m <= 1) shape.c_row = shape.n;
   if (!vector_b && shape.n > 1 && y.strides[y.rank - 1] != 1)
@@ -215,6 +217,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
       return invalid("batch extents do not broadcast");
     }
   }
+  if (!sizes_fit({shape.m, shape.n + 32, shape.k, shape.batch[0], shape.batch[1], shape.batch[2], shape.batch[3]}))
+    return invalid("dot got operands that are too large");
   // One matrix of weights for all: rows of all batches are rows of one product, where they follow each other evenly.
   if (s.packed && s.batch == 1) {
     for (int i = kd::kMaxBatchDims; i-- > 0;) {
@@ -236,10 +240,11 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.b = b.data;
   p.c = y.as<float>();
   if (s.has_bias && call.inputs.size() > 2 && call.inputs[2]) {
-    if (call.inputs[2]->count() != shape.n || !call.inputs[2]->dense())
+    if (call.inputs[2]->dtype != DType::f32 || call.inputs[2]->count() != shape.n || !call.inputs[2]->dense())
       return invalid("dot got a bias of the wrong size");
     p.bias = call.inputs[2]->as<float>();
   }
+  if (vector_b && has_operands(s.epilogue)) return invalid("dot got an epilogue that does not fit its result");
   MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kLastAxis, p.epilogue));
   const CpuFeatures cpu = capped(active_cpu(), static_cast<Isa>(s.isa));
   const kd::Kernel& kernel = s.pairs ? kd::select_pairs(cpu) : kd::select(cpu);

@@ -279,6 +279,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.inputs = s.inputs;
   p.op_count = s.op_count;
   DType compute = s.compute > 0 && s.compute < kDTypeCount ? static_cast<DType>(s.compute) : DType::none;
+  if (compute == DType::none || (ke::compute_type(y.dtype) != compute && y.dtype != DType::boolean))
+    return invalid("the elementwise program gives another dtype");
   for (int i = 0; i < s.op_count; ++i) {
     p.ops[i] = s.ops[i];
     if (s.ops[i].form > kernels::Form::kSelect || s.ops[i].operand >= s.inputs || s.ops[i].operand2 >= s.inputs ||

@@ -1,5 +1,7 @@
 #include "backends/cpu/epilogue.h"
 
+#include <algorithm>
+
 #include "ops/epilogue.h"
 
 namespace mote::cpu {
@@ -80,6 +82,11 @@ bool claim_epilogue(const NodeView& n, RowOrder order, EpilogueProgram& program)
   return true;
 }
 
+bool has_operands(const EpilogueProgram& program) {
+  return std::any_of(std::begin(program.ops), std::end(program.ops),
+                     [](const kernels::EpilogueOp& op) { return op.operand >= 0 || op.operand2 >= 0; });
+}
+
 Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, const TensorView& out, RowOrder order,
                      kernels::Epilogue& to) {
   if (program.count < 0 || program.count > kernels::kMaxProgramOps) return invalid("the epilogue is malformed");
@@ -93,6 +100,7 @@ Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, con
                      : op.form <= kernels::Form::kSelect && op.opcode < kernels::kBinaryOpCount;
     if (!known) return invalid("the epilogue is malformed");
     for (std::int8_t* operand : {&op.operand, &op.operand2}) {
+      if (*operand < kernels::kStart) return invalid("the epilogue is malformed");
       if (*operand < 0) continue;
       std::size_t position = static_cast<std::size_t>(*operand);
       if (used >= kernels::kMaxProgramOperands || position >= call.inputs.size() || !call.inputs[position] ||

@@ -23,6 +23,9 @@ struct EpilogueProgram {
 // not what they take. Operands must have the extents of output 0, or be one value, or one per column, or one per row.
 bool claim_epilogue(const NodeView& node, RowOrder order, EpilogueProgram& program);
 
+// Whether the program reads operands of the step.
+bool has_operands(const EpilogueProgram& program);
+
 // The program with its operands' memory. Fails when an operand's view does not fit the output's.
 Status bind_epilogue(const EpilogueProgram& program, const KernelCall& call, const TensorView& out, RowOrder order,
                      kernels::Epilogue& to);

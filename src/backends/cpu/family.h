@@ -54,7 +54,7 @@ inline bool dense(std::span<const TensorView* const> operands) {
 // Whether extents and counts that a file may name make a size that arithmetic on it cannot overflow: none is negative,
 // even when it is rounded up to whole panels of floats.
 inline bool sizes_fit(std::initializer_list<std::int64_t> sizes) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 46, kMostProduct = std::int64_t{1} << 56;
+  constexpr std::int64_t kMost = kMaxElements, kMostProduct = std::int64_t{1} << 56;
   Checked product = 1;
   for (std::int64_t n : sizes) {
     if (n < 0 || n > kMost) return false;

@@ -43,7 +43,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p->count = index.count();
   p->extent = x.dims[s.axis];
   p->row_bytes = inner * bits_of(x.dtype) / 8;
-  if (p->outer * p->count * inner != y.count()) return invalid("gather got a result of the wrong size");
+  if (!sizes_fit({p->outer, p->count, inner}) || p->outer * p->count * inner != y.count())
+    return invalid("gather got a result of the wrong size");
   p->x = x.data;
   p->y = y.data;
   p->index = index.data;

@@ -159,7 +159,8 @@ Status setup_tuples(const KernelCall& call, void* state, KernelWork& work) {
     p.batch_bytes *= p.extent[j];
   }
   if (p.tuples == 0 || p.slice == 0) return {};
-  if (batches == 0 || p.tuples % batches != 0 || moved->bytes() != p.tuples * p.slice)
+  if (batches == 0 || p.tuples % batches != 0 || !sizes_fit({p.tuples, p.slice}) ||
+      moved->bytes() != p.tuples * p.slice)
     return invalid("index tuples do not fit the data");
   p.per_batch = p.tuples / batches;
   p.index = indices_of(index, call);

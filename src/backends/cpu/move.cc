@@ -98,7 +98,7 @@ Status copy_parts(const MoveStep& s, const TensorView& whole, std::span<const Te
     if (part.rank != whole.rank || part.dtype != whole.dtype ||
         !std::equal(part.dims, part.dims + part.rank, window.dims))
       return invalid("a part has another shape than the whole");
-    window.data = whole.data + at * whole.strides[s.axis] * (bits_of(whole.dtype) / 8);
+    if (whole.data) window.data = whole.data + at * whole.strides[s.axis] * (bits_of(whole.dtype) / 8);
     at += part.dims[s.axis];
     if (at > whole.dims[s.axis]) return invalid("the parts are longer than the whole");
     std::int64_t tiles =
@@ -174,7 +174,8 @@ Status setup_slice(const KernelCall& call, void* state, KernelWork& work) {
   if (x.rank != y.rank || x.dtype != y.dtype || bits_of(x.dtype) < 8 || in(1)->count() > x.rank)
     return invalid("operands of the wrong kind");
   for (std::size_t i : {1, 3, 4}) {
-    if (in(i) && ((in(i)->dtype != DType::i64 && in(i)->dtype != DType::i32) || in(i)->count() != in(1)->count()))
+    if (in(i) && ((in(i)->dtype != DType::i64 && in(i)->dtype != DType::i32) || in(i)->count() != in(1)->count() ||
+                  !in(i)->dense()))
       return invalid("bounds of the wrong kind");
   }
   if (y.count() == 0) return {};

@@ -61,7 +61,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("pad got operands of the wrong kind");
   if (y.count() == 0) return {};
   auto* p = new (state) kp::Params();
-  p->x = x.data;
+  // Of an empty input nothing is read, but places in it are computed.
+  p->x = x.count() > 0 ? x.data : y.data;
   p->y = y.data;
   p->value = value && value->count() > 0 ? value->data : nullptr;
   p->mode = static_cast<kp::Mode>(s.mode);

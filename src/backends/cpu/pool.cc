@@ -88,6 +88,12 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     p.pad_begin[d] = s.window.pad_begin[d];
     p.pad_end[d] = s.window.pad_end[d];
   }
+  for (int d = 0; d < 3; ++d) {
+    if (!sizes_fit({p.kernel[d], p.dilation[d]}) || !sizes_fit({p.out[d], p.stride[d]}))
+      return invalid("pool has too large a window");
+  }
+  if (!sizes_fit({p.batch, p.channels, p.out[0], p.out[1], p.out[2], p.kernel[0], p.kernel[1], p.kernel[2]}))
+    return invalid("pool has too large a window");
   st->run = kp::select(capped(active_cpu(), static_cast<Isa>(s.isa))).run;
   if (std::int64_t tiles = kp::setup(&p); tiles > 0) work.add(run_pool, tiles);
   return {};

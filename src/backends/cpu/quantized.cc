@@ -202,7 +202,8 @@ Status bind_parameters(const Operands& in, const Slots& at, bool linear, std::in
 }
 
 Status fill_conv(const QuantizedStep& s, const TensorView& x, const TensorView& y, ki::Params& p) {
-  if (!s.window.valid() || !sizes_fit({s.window.kernel[0], s.window.kernel[1], s.window.kernel[2]}))
+  if (!s.window.valid() || !sizes_fit({s.window.kernel[0], s.window.kernel[1], s.window.kernel[2]}) ||
+      !sizes_fit({s.k, s.n, s.group}))
     return invalid("a convolution of integers has a bad window");
   std::int64_t taps = taps_of(s);
   if (s.group < 1 || s.k < 1 || s.n < 1 || s.k % taps != 0 || x.rank != s.window.rank + 2 || y.rank != x.rank ||
@@ -215,6 +216,8 @@ Status fill_conv(const QuantizedStep& s, const TensorView& x, const TensorView& 
     if (axis >= 2) {
       p.window.in[d] = x.dims[axis];
       p.window.out[d] = y.dims[axis];
+      if (y.count() > 0 && p.window.out[d] != s.window.out(d, p.window.in[d]))
+        return invalid("a convolution of integers got a result of the wrong extent");
     }
     p.window.kernel[d] = s.window.kernel[d];
     p.window.stride[d] = s.window.stride[d];
@@ -239,7 +242,8 @@ Status fill_matmul(const QuantizedStep& s, const TensorView& a, const TensorView
   p.n = y.dims[y.rank - 1];
   std::int64_t rows = a.dims[a.rank - 2], matrices = 1;
   for (int i = 0; i < a.rank - 2; ++i) matrices *= a.dims[i];
-  if (y.count() != matrices * rows * p.n || (s.packed && (p.k != s.k || p.n != s.n)))
+  if (!sizes_fit({matrices, rows, p.n}) || !sizes_fit({matrices, p.k, p.n}) || y.count() != matrices * rows * p.n ||
+      (s.packed && (p.k != s.k || p.n != s.n)))
     return invalid("a product of integers got operands of the wrong shape");
   p.m = rows;
   p.a_row = p.k;
@@ -284,7 +288,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.c = y.data;
   p.out = y.dtype;
   MOTE_TRY(s.conv ? fill_conv(s, a, y, p) : fill_matmul(s, a, b, y, p));
-  if (!sizes_fit({p.k, p.n, s.group, p.batch})) return invalid("a product of integers is too large");
+  if (!sizes_fit({p.m, p.k + 64, p.n + 64, s.group, p.batch})) return invalid("a product of integers is too large");
   if (s.packed && b.bytes() < packed_bytes(s, p.k, p.n)) return invalid("too few packed weights");
   if (y.count() == 0) return {};
   MOTE_TRY(bind_parameters(in, at, s.linear, p.n * p.groups, a.dtype, p.b_signed ? DType::i8 : DType::u8, y.dtype, p));

@@ -2,6 +2,7 @@
 #include "kernels/resize/resize.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/cpu/family.h"
 #include "ops/element.h"
@@ -204,11 +205,16 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("resize got operands of the wrong kind");
   if (y.count() == 0) return {};
   std::vector<ResizeTaps> taps;
+  double tables = 0;
   for (int a = 0; a < x.rank; ++a) {
     if (x.dims[a] < 1 || x.dims[a] > INT32_MAX || y.dims[a] > INT32_MAX) return invalid("resize: too long an axis");
     ResizeAxis axis{x.dims[a], y.dims[a], s.scale[a], false, s.begin[a], s.end[a]};
     axis.by_size = !(s.scale[a] > 0);
     if (axis.by_size) axis.scale = static_cast<double>(axis.out) / static_cast<double>(axis.in);
+    if (!(std::fabs(static_cast<double>(axis.out) - static_cast<double>(axis.in) * axis.scale) <= 1))
+      return invalid("resize got a result of another extent than its scale gives");
+    tables += resize_tap_count(s.rule, axis);
+    if (!(tables <= kMostResizeTaps)) return unsupported("resize: the filters of all axes are too large");
     taps.push_back(resize_taps(s.rule, axis));
   }
   auto* st = new (state) ResizeState();

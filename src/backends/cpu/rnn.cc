@@ -140,6 +140,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   std::int64_t gates = gates_of(s), columns = s.directions * gates * s.hidden;
   if (x.rank != 3 || x.dtype != DType::f32 || x.dims[2] != s.inputs || !dense(call.inputs) || !dense(call.outputs))
     return invalid("rnn got operands of the wrong kind");
+  if (!sizes_fit({x.dims[0], x.dims[1] + 32, columns + 32, std::max(s.inputs, s.hidden) + 32}))
+    return invalid("rnn got operands that are too large");
   std::int64_t packed = kd::packed_size(s.hidden, gates * s.hidden);
   if (in(1)->bytes() < kd::packed_size(s.inputs, columns) * 4 || in(2)->bytes() < s.directions * packed * 4)
     return invalid("rnn got too few packed weights");
@@ -182,7 +184,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.reverse[1] = true;
   p.x = st->products.c;
   p.weights = in(2)->as<float>();
-  p.reset_bias = !s.lstm && s.has_bias ? in(3)->as<float>() + columns : nullptr;
+  p.reset_bias = !s.lstm && s.has_bias && in(3)->data ? in(3)->as<float>() + columns : nullptr;
   p.h0 = in(5) ? in(5)->as<float>() : nullptr;
   p.c0 = s.lstm && in(6) ? in(6)->as<float>() : nullptr;
   p.y = out(0) ? out(0)->as<float>() : nullptr;

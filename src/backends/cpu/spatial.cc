@@ -19,6 +19,11 @@ bool Spatial::valid() const {
   return true;
 }
 
+std::int64_t Spatial::out(int d, std::int64_t in) const {
+  const std::int64_t room = in + pad_begin[d] + pad_end[d] - (kernel[d] - 1) * dilation[d] - 1;
+  return room < 0 ? 0 : room / stride[d] + 1;
+}
+
 bool read_spatial(const NodeView& n, std::span<const std::int64_t> kernel, Spatial& s) {
   const Shape& x = *n.type(0).shape;
   s.rank = static_cast<std::int32_t>(x.size()) - 2;

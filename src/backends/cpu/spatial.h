@@ -13,6 +13,8 @@ struct Spatial {
                pad_end[3] = {};
 
   bool valid() const;
+  // The extent of a result over an axis of extent `in`, dimension d; rounded down, 0 where the window does not fit.
+  std::int64_t out(int d, std::int64_t in) const;
 };
 
 // Reads strides, dilations, pads and auto_pad of `node`, whose input 0 has a rank of 3 to 5. False when auto_pad needs

@@ -116,10 +116,10 @@ DType compute_type(DType t) {
 bool supported(DType compute, const EpilogueOp& op) {
   switch (op.form) {
     case Form::kUnary:
-      return supported_unary(compute, static_cast<UnaryOp>(op.opcode));
+      return op.opcode < kUnaryOpCount && supported_unary(compute, static_cast<UnaryOp>(op.opcode));
     case Form::kBinary:
     case Form::kReversed:
-      return supported_binary(compute, static_cast<BinaryOp>(op.opcode));
+      return op.opcode < kBinaryOpCount && supported_binary(compute, static_cast<BinaryOp>(op.opcode));
     default:
       return true;
   }

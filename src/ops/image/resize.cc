@@ -148,6 +148,8 @@ double source(std::int32_t mode, const ResizeAxis& a, double o) {
   return x;
 }
 
+bool is_identity(const ResizeAxis& a) { return a.in == a.out && a.scale == 1 && a.begin == 0 && a.end == 1; }
+
 double linear_filter(double x) { return std::fmax(0, 1 - std::fabs(x)); }
 
 double cubic_filter(double x, double a) {
@@ -180,6 +182,9 @@ Status run(ReferenceContext& ctx) {
   if (y.count() == 0) return {};
   std::vector<ResizeTaps> taps;
   ResizeRule rule = resize_rule(ctx.op(), ctx.attrs());
+  double tables = 0;
+  for (const ResizeAxis& a : axes) tables += resize_tap_count(rule, a);
+  if (!(tables <= kMostResizeTaps)) return Status(Code::kResourceExhausted, "the filters of all axes are too large");
   for (const ResizeAxis& a : axes) taps.push_back(resize_taps(rule, a));
   auto outside = [&](std::span<const std::int64_t> at) {
     for (std::size_t a = 0; a < at.size(); ++a) {
@@ -263,7 +268,10 @@ Result<std::vector<ResizeAxis>> resize_axes(const Op& op, const Attrs& attrs, st
   for (std::size_t i = 0; scales.empty() && policy != "stretch" && i < n; ++i) {
     ResizeAxis& a = axes[listed[i]];
     a.scale = common;
-    a.out = static_cast<std::int64_t>(common * static_cast<double>(a.in) + 0.5);
+    double out = common * static_cast<double>(a.in) + 0.5;
+    if (!(out >= 0 && out < kMaxExtent))
+      return invalid("the resized extent of axis " + std::to_string(listed[i]) + " is out of range");
+    a.out = static_cast<std::int64_t>(out);
   }
   return axes;
 }
@@ -285,9 +293,15 @@ ResizeRule resize_rule(const Op& op, const Attrs& attrs) {
   return r;
 }
 
+double resize_tap_count(const ResizeRule& rule, const ResizeAxis& axis) {
+  double shrink = rule.antialias ? std::fmin(axis.scale, 1) : 1, radius = rule.mode == ResizeRule::kLinear ? 1 : 2;
+  bool one = rule.mode == ResizeRule::kNearest || is_identity(axis);
+  return static_cast<double>(axis.out) * (one ? 1 : 2 * std::ceil(radius / shrink));
+}
+
 ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis) {
   ResizeTaps taps;
-  taps.identity = axis.in == axis.out && axis.scale == 1 && axis.begin == 0 && axis.end == 1;
+  taps.identity = is_identity(axis);
   bool is_nearest = rule.mode == ResizeRule::kNearest, exclude = rule.exclude_outside != 0,
        crop = rule.coordinates == ResizeRule::kCrop;
   double shrink = rule.antialias ? std::fmin(axis.scale, 1) : 1;

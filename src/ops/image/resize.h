@@ -41,6 +41,10 @@ struct ResizeTaps {
   bool identity = false;            // the axis stays as it is
 };
 
+inline constexpr double kMostResizeTaps = 1 << 26;  // of all axes together
+
+// How many a table for the axis holds at most; infinite or NaN for a scale that is no scale.
+double resize_tap_count(const ResizeRule& rule, const ResizeAxis& axis);
 ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis);
 
 }  // namespace mote
