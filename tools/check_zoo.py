@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Runs the networks of the zoo (tools/export_zoo.py) with `mote run` and compares with PyTorch's answers.
 
-    tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--onnxruntime] [--mote PROGRAM] [-- ARGUMENT...]
+    tools/check_zoo.py [--only NAME]... [--via onnx|mote] [--onnxruntime] [--memory] [--mote PROGRAM] [-- ARGUMENT...]
 
 A network passes if, for each of its input sets, no output differs by more than 1e-4 of the output's standard deviation (5e-3 for
 networks in f16, 1e-1 in bf16). --via mote converts to .mote first and runs that; --via onnx writes the model out as ONNX first. What follows
--- goes to `mote run`. Exit code 1 if any network fails.
+-- goes to `mote run`. Exit code 1 if any network fails. --memory holds each to the memory that a network may take instead: every weight
+once, 1.15 x max(file, packed weights) + arena + 10 MB.
 """
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -81,11 +83,25 @@ def check(args, name, work):
     return True, worst, time.monotonic() - start, ""
 
 
+def check_memory(args, name):
+    """Returns (ok, MB that the process took, MB allowed, reason)."""
+    folder = zoo_files.ZOO / name
+    command = [args.mote, "bench", str(folder / "model.onnx"), "--seconds", "0", "--warmup", "0", "--json", *args.arguments]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=args.timeout)
+    if done.returncode != 0:
+        return False, 0, 0, done.stdout.strip()
+    r = json.loads(done.stdout)
+    size = sum(f.stat().st_size for f in folder.iterdir() if f.suffix != ".npz")
+    allowed = 1.15e-6 * max(size, r["weight_bytes"]) + 1e-6 * r["arena_bytes"] + 10
+    return r["peak_rss_mb"] <= allowed, r["peak_rss_mb"], allowed, ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--via", choices=["onnx", "mote"])
     parser.add_argument("--onnxruntime", action="store_true", help="run with ONNX Runtime, which shows with --via onnx whether others read what is written")
+    parser.add_argument("--memory", action="store_true", help="check the memory that mote bench takes instead of results")
     parser.add_argument("--mote", default=str(zoo_files.ROOT / "build" / "native" / "bin" / "mote"))
     parser.add_argument("--tolerance", type=float, help="in standard deviations, instead of each network's own")
     parser.add_argument("--timeout", type=float, default=300)
@@ -99,7 +115,9 @@ def main():
         skipped, wanted = len(wanted), []
     elif not there:
         print(f"no networks in {zoo_files.ZOO}: $(tools/zoo_venv.sh) tools/export_zoo.py makes them")
-    if wanted:
+    if wanted and args.memory:
+        print(f"{'network':30s} {'':5s} {'peak MB':>9s} {'allowed':>8s}")
+    elif wanted:
         print(f"{'network':30s} {'':5s} {'error/std':>9s} {'seconds':>8s}")
     for name in wanted:
         if name not in there:
@@ -109,6 +127,11 @@ def main():
         if args.onnxruntime and "_bf16" in name:
             print(f"{name:30s} skip  ONNX Runtime does not run bf16")
             skipped += 1
+            continue
+        if args.memory:
+            ok, peak, allowed, reason = check_memory(args, name)
+            passed, failed = passed + ok, failed + (not ok)
+            print(f"{name:30s} {'pass' if ok else 'FAIL':5s} {peak:9.1f} {allowed:8.1f}  {reason}".rstrip(), flush=True)
             continue
         with tempfile.TemporaryDirectory() as work:
             ok, error, seconds, reason = check(args, name, work)

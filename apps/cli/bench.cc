@@ -90,7 +90,7 @@ Result<Json> bench(const Options& o) {
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   progress("loading ...");
-  MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(Model model, load_model(o.model.path, load));
   MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   int allowed = system_info().threads;
   if (with.threads == 0 && o.concurrency > 1) with.threads = std::max(1, allowed / o.concurrency);

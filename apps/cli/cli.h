@@ -85,6 +85,9 @@ struct ModelOptions {
   Result<std::int64_t> memory() const;
 };
 
+// The model, without what reading and preparing it left behind in the heap.
+Result<Model> load_model(const std::string& path, const LoadOptions& options);
+
 // Images as a model's input.
 struct ImageOptions {
   std::vector<std::string> files;

@@ -66,7 +66,7 @@ Result<Side> run_side(const Options& o, const std::string& path, const std::stri
   load.target = target;
   if (target == "reference") load.optimise = false;
   progress("running " + path + " ...");
-  MOTE_ASSIGN(Model model, Model::load(path, load));
+  MOTE_ASSIGN(Model model, load_model(path, load));
   MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   MOTE_ASSIGN(Session session, model.session(with));
   MOTE_ASSIGN(std::vector<media::Array> arrays, o.arrays.read(limits));

@@ -1,4 +1,9 @@
 // Options that several verbs share.
+#include <cstdlib>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "base/file.h"
 #include "base/text.h"
 #include "cli.h"
@@ -93,6 +98,14 @@ Result<std::int64_t> ModelOptions::memory() const {
   return Status(Code::kResourceExhausted,
                 concat("the program alone takes ", human_bytes(program), ", --max-ram allows ", human_bytes(*bytes)))
       .hint("64M is 64 * 2^20 bytes, 64MB 64 * 10^6");
+}
+
+Result<Model> load_model(const std::string& path, const LoadOptions& options) {
+  Result<Model> model = Model::load(path, options);
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  return model;
 }
 
 Result<SessionOptions> ModelOptions::session(const Model& model) const {

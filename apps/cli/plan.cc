@@ -83,7 +83,7 @@ void print_memory(const PlanInfo& plan) {
 
 Result<int> show(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
-  MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(Model model, load_model(o.model.path, load));
   PlanInfo plan = model.plan();
   if (!o.svg.empty()) {
     MOTE_ASSIGN(FileWriter file, FileWriter::create(o.svg));

@@ -55,7 +55,7 @@ Result<Profile> measure(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
-  MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(Model model, load_model(o.model.path, load));
   MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   MOTE_ASSIGN(Session session, model.session(with));
   std::vector<media::Array> arrays;

@@ -185,7 +185,7 @@ Result<int> run(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   load.extra_outputs = o.dump;
   if (!o.until.empty()) load.outputs.push_back(o.until);
-  MOTE_ASSIGN(Model model, Model::load(o.model.path, load));
+  MOTE_ASSIGN(Model model, load_model(o.model.path, load));
   MOTE_ASSIGN(SessionOptions with, o.model.session(model));
   MOTE_ASSIGN(Session session, model.session(with));
   std::vector<std::string> labels;

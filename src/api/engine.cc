@@ -218,6 +218,12 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   MOTE_ASSIGN(PrepareOptions prepare_with, prepare_options(options));
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
   prepare_with.budget = &budget;
+  // What reading the file left in memory.
+  const Source* last = nullptr;
+  for (const Constant& c : module.constants) {
+    if (c.source.get() != last) c.source->drop(0, c.source->bytes().size());
+    last = c.source.get();
+  }
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
   // What was read around the weights while they were packed; what runs need comes back when it is touched.
   for (const auto& source : plan.sources) source->drop(0, source->bytes().size());

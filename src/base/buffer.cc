@@ -27,7 +27,7 @@ namespace {
 // Large buffers are pages of their own, given back to the system at once: from the heap, what weights leave behind
 // while they are packed would stay with the process. Under AddressSanitizer all come from the heap, which it watches.
 #if MOTE_FILES && !defined(MOTE_ASAN)
-constexpr std::size_t kOwnPages = 128 << 10;
+constexpr std::size_t kOwnPages = 32 << 10;
 #else
 constexpr std::size_t kOwnPages = SIZE_MAX;
 #endif
@@ -98,7 +98,8 @@ Result<Buffer> Buffer::allocate(std::int64_t bytes, std::string_view who, bool z
   b.data_ = static_cast<std::byte*>(p);
   b.size_ = bytes;
   count(bytes);
-  if (zeroed) std::memset(p, 0, static_cast<std::size_t>(bytes));
+  bool fresh = allocator.allocate == default_allocate && size >= kOwnPages;  // pages that are zero until written
+  if (zeroed && !fresh) std::memset(p, 0, static_cast<std::size_t>(bytes));
   return b;
 }
 

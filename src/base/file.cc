@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -155,11 +156,12 @@ void FileMap::will_need(std::uint64_t offset, std::uint64_t size) const {
 void FileMap::drop(std::uint64_t offset, std::uint64_t size) const {
   if (offset >= size_) return;
   if (size > size_ - offset) size = size_ - offset;
-  auto begin = static_cast<std::uint64_t>(data_ - map_) + offset, end = begin + size;
-  // The pages at the rim are kept, except where the map itself begins or ends.
-  std::uint64_t first = offset == 0 ? 0 : (begin + page_size() - 1) / page_size() * page_size();
-  std::uint64_t last = end == map_size_ ? end : end / page_size() * page_size();
-  if (last > first) madvise(map_ + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
+  // Systems load what lies around a page together with it, up to 64 KiB on Linux: all that goes as well.
+  constexpr std::uintptr_t kAround = 64 << 10;
+  auto map = reinterpret_cast<std::uintptr_t>(map_), from = reinterpret_cast<std::uintptr_t>(data_) + offset;
+  std::uintptr_t first = std::max(map, from / kAround * kAround);
+  std::uintptr_t last = std::min(map + map_size_, (from + size + kAround - 1) / kAround * kAround);
+  madvise(map_ + (first - map), last - first, MADV_DONTNEED);
 }
 
 FileWriter::~FileWriter() {

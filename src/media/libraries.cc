@@ -31,7 +31,7 @@ std::vector<std::pair<std::string, std::string>> libraries() {
   png = png_get_libpng_ver(nullptr);
 #endif
 #if MOTE_NPZ
-  zip = zip_libzip_version();
+  zip = LIBZIP_VERSION;
 #endif
   return {{"libjpeg", jpeg}, {"libpng", png}, {"libzip", zip}};
 }

@@ -7,7 +7,7 @@
 #include "media/npy.h"
 
 #if MOTE_NPZ
-#include <zip.h>
+#include "media/zip_library.h"
 #if MOTE_FILES
 #include <cstdio>
 #include <filesystem>
@@ -28,20 +28,22 @@ constexpr std::int64_t kMaxEntries = 1 << 20;
 
 struct Error {
   zip_error_t e;
-  Error() { zip_error_init(&e); }
-  ~Error() { zip_error_fini(&e); }
+  Error() { libzip().error_init(&e); }
+  ~Error() { libzip().error_fini(&e); }
   Error(const Error&) = delete;
   Error& operator=(const Error&) = delete;
-  std::string text() { return zip_error_strerror(&e); }
+  std::string text() { return libzip().error_strerror(&e); }
 };
 
 // An open archive; dropped without writing unless closed.
 struct Archive {
   zip_t* zip = nullptr;
   ~Archive() {
-    if (zip != nullptr) zip_discard(zip);
+    if (zip != nullptr) libzip().discard(zip);
   }
-  Status failed(std::string_view what) const { return Status(Code::kIo, std::string(what) + ": " + zip_strerror(zip)); }
+  Status failed(std::string_view what) const {
+    return Status(Code::kIo, std::string(what) + ": " + libzip().strerror(zip));
+  }
 };
 
 Status zip_bomb(const zip_stat_t& st) {
@@ -52,15 +54,15 @@ Status zip_bomb(const zip_stat_t& st) {
 
 // What the directory says of every entry, checked against the archive before anything is read.
 Result<std::vector<zip_stat_t>> check_directory(zip_t* zip, std::int64_t archive_size, const Limits& limits) {
-  const std::int64_t n = zip_get_num_entries(zip, 0);
+  const std::int64_t n = libzip().get_num_entries(zip, 0);
   if (n > kMaxEntries) return Status(Code::kResourceExhausted, std::to_string(n) + " entries in one archive");
   std::vector<zip_stat_t> entries;
   std::int64_t stored = 0, claimed = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     zip_stat_t st;
-    zip_stat_init(&st);
+    libzip().stat_init(&st);
     constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-    if (zip_stat_index(zip, static_cast<zip_uint64_t>(i), 0, &st) != 0 || (st.valid & kNeeded) != kNeeded) {
+    if (libzip().stat_index(zip, static_cast<zip_uint64_t>(i), 0, &st) != 0 || (st.valid & kNeeded) != kNeeded) {
       return invalid("damaged zip directory").at("entry " + std::to_string(i));
     }
     const std::string place = "entry " + mote::quoted(st.name);
@@ -92,12 +94,12 @@ Result<std::vector<zip_stat_t>> check_directory(zip_t* zip, std::int64_t archive
 struct Entry {
   zip_file_t* file = nullptr;
   ~Entry() {
-    if (file != nullptr) zip_fclose(file);
+    if (file != nullptr) libzip().fclose(file);
   }
   Status read(std::byte* to, std::int64_t n) {
     for (std::int64_t done = 0; done < n;) {
-      const std::int64_t got = zip_fread(file, to + done, static_cast<zip_uint64_t>(n - done));
-      if (got < 0) return invalid(std::string("damaged: ") + zip_file_strerror(file));
+      const std::int64_t got = libzip().fread(file, to + done, static_cast<zip_uint64_t>(n - done));
+      if (got < 0) return invalid(std::string("damaged: ") + libzip().file_strerror(file));
       if (got == 0) return invalid("ends after " + std::to_string(done) + " of " + std::to_string(n) + " bytes");
       done += got;
     }
@@ -107,8 +109,8 @@ struct Entry {
   Status finish() {
     std::byte skipped[4096];
     for (;;) {
-      const std::int64_t got = zip_fread(file, skipped, sizeof skipped);
-      if (got < 0) return invalid(std::string("damaged: ") + zip_file_strerror(file));
+      const std::int64_t got = libzip().fread(file, skipped, sizeof skipped);
+      if (got < 0) return invalid(std::string("damaged: ") + libzip().file_strerror(file));
       if (got == 0) return {};
     }
   }
@@ -116,8 +118,8 @@ struct Entry {
 
 Result<Array> read_entry(zip_t* zip, const zip_stat_t& st, const Limits& limits) {
   Entry entry;
-  entry.file = zip_fopen_index(zip, st.index, 0);
-  if (entry.file == nullptr) return invalid(std::string("damaged: ") + zip_strerror(zip));
+  entry.file = libzip().fopen_index(zip, st.index, 0);
+  if (entry.file == nullptr) return invalid(std::string("damaged: ") + libzip().strerror(zip));
   const auto size = static_cast<std::int64_t>(st.size);
   std::vector<std::byte> head(static_cast<std::size_t>(std::min<std::int64_t>(size, 12)));
   MOTE_TRY(entry.read(head.data(), static_cast<std::int64_t>(head.size())));
@@ -151,17 +153,17 @@ Status add_entries(const Archive& archive, std::span<const ArrayView> arrays, Np
     zip_buffer_fragment_t pieces[2] = {
         {reinterpret_cast<zip_uint8_t*>(const_cast<std::byte*>(file.header.data())), file.header.size()},
         {reinterpret_cast<zip_uint8_t*>(const_cast<std::byte*>(data.data())), data.size()}};
-    zip_source_t* source = zip_source_buffer_fragment(archive.zip, pieces, data.empty() ? 1 : 2, 0);
+    zip_source_t* source = libzip().source_buffer_fragment(archive.zip, pieces, data.empty() ? 1 : 2, 0);
     if (source == nullptr) return archive.failed("array " + mote::quoted(array.name));
-    const zip_int64_t index = zip_file_add(archive.zip, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+    const zip_int64_t index = libzip().file_add(archive.zip, name.c_str(), source, ZIP_FL_ENC_UTF_8);
     if (index < 0) {
-      zip_source_free(source);
-      return invalid(zip_strerror(archive.zip)).at("array " + mote::quoted(array.name));
+      libzip().source_free(source);
+      return invalid(libzip().strerror(archive.zip)).at("array " + mote::quoted(array.name));
     }
     const auto method = compression == NpzCompression::kStored ? ZIP_CM_STORE : ZIP_CM_DEFLATE;
     constexpr zip_uint16_t kDate1980 = 1 << 5 | 1;
-    if (zip_set_file_compression(archive.zip, static_cast<zip_uint64_t>(index), method, 0) != 0 ||
-        zip_file_set_dostime(archive.zip, static_cast<zip_uint64_t>(index), 0, kDate1980, 0) != 0) {
+    if (libzip().set_file_compression(archive.zip, static_cast<zip_uint64_t>(index), method, 0) != 0 ||
+        libzip().file_set_dostime(archive.zip, static_cast<zip_uint64_t>(index), 0, kDate1980, 0) != 0) {
       return archive.failed("array " + mote::quoted(array.name));
     }
   }
@@ -179,13 +181,14 @@ std::vector<std::byte> empty_archive() {
 
 Result<std::vector<Array>> read_npz(std::span<const std::byte> file, const Limits& limits) {
   if (!is_zip(file)) return invalid("not an .npz file: it does not start with PK").hint("write it with numpy.savez");
+  MOTE_TRY(load_libzip());
   Error error;
-  zip_source_t* source = zip_source_buffer_create(file.data(), file.size(), 0, &error.e);
+  zip_source_t* source = libzip().source_buffer_create(file.data(), file.size(), 0, &error.e);
   if (source == nullptr) return Status(Code::kIo, "cannot read the archive: " + error.text());
   Archive archive;
-  archive.zip = zip_open_from_source(source, ZIP_RDONLY, &error.e);
+  archive.zip = libzip().open_from_source(source, ZIP_RDONLY, &error.e);
   if (archive.zip == nullptr) {
-    zip_source_free(source);
+    libzip().source_free(source);
     return invalid("damaged .npz archive: " + error.text())
         .at("byte " + std::to_string(file.size()))
         .hint("a truncated file lacks the directory at its end");
@@ -209,30 +212,32 @@ Result<std::vector<Array>> read_npz(std::span<const std::byte> file, const Limit
 Result<std::vector<std::byte>> write_npz(std::span<const ArrayView> arrays, NpzCompression compression,
                                          const Limits& limits) {
   if (arrays.empty()) return empty_archive();
+  MOTE_TRY(load_libzip());
   Error error;
-  zip_source_t* target = zip_source_buffer_create(nullptr, 0, 0, &error.e);
+  zip_source_t* target = libzip().source_buffer_create(nullptr, 0, 0, &error.e);
   if (target == nullptr) return Status(Code::kIo, "cannot write the archive: " + error.text());
   Archive archive;
-  archive.zip = zip_open_from_source(target, ZIP_CREATE | ZIP_TRUNCATE, &error.e);
+  archive.zip = libzip().open_from_source(target, ZIP_CREATE | ZIP_TRUNCATE, &error.e);
   if (archive.zip == nullptr) {
-    zip_source_free(target);
+    libzip().source_free(target);
     return Status(Code::kIo, "cannot write the archive: " + error.text());
   }
-  zip_source_keep(target);
+  libzip().source_keep(target);
   struct Release {
     zip_source_t* s;
-    ~Release() { zip_source_free(s); }
+    ~Release() { libzip().source_free(s); }
   } release{target};
   std::vector<NpyFile> files;
   MOTE_TRY(add_entries(archive, arrays, compression, limits, files));
-  if (zip_close(archive.zip) != 0) return archive.failed("cannot write the archive");
+  if (libzip().close(archive.zip) != 0) return archive.failed("cannot write the archive");
   archive.zip = nullptr;
   zip_stat_t st;
-  zip_stat_init(&st);
-  if (zip_source_open(target) != 0 || zip_source_stat(target, &st) != 0) return internal_error("the archive was lost");
+  libzip().stat_init(&st);
+  if (libzip().source_open(target) != 0 || libzip().source_stat(target, &st) != 0)
+    return internal_error("the archive was lost");
   std::vector<std::byte> out(static_cast<std::size_t>(st.size));
-  const zip_int64_t got = zip_source_read(target, out.data(), out.size());
-  zip_source_close(target);
+  const zip_int64_t got = libzip().source_read(target, out.data(), out.size());
+  libzip().source_close(target);
   if (got != static_cast<zip_int64_t>(out.size())) return internal_error("the archive was lost");
   return out;
 }
@@ -262,19 +267,20 @@ Status write_npz_file(const std::string& path, std::span<const ArrayView> arrays
     MOTE_ASSIGN(const auto bytes, write_npz(arrays, compression, limits));
     return write_plain(path, bytes);
   }
+  MOTE_TRY(load_libzip());
   // The rename must replace what a link points to, not the link.
   const fs::path real = fs::exists(there) ? fs::canonical(path, ignored) : fs::path(path);
   Error error;
   int code = 0;
   Archive archive;
-  archive.zip = zip_open(real.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
+  archive.zip = libzip().open(real.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
   if (archive.zip == nullptr) {
-    zip_error_init_with_code(&error.e, code);
+    libzip().error_init_with_code(&error.e, code);
     return Status(Code::kIo, "cannot write: " + error.text()).at(path);
   }
   std::vector<NpyFile> files;
   MOTE_TRY(add_entries(archive, arrays, compression, limits, files));
-  if (zip_close(archive.zip) != 0) return archive.failed("cannot write").at(path);
+  if (libzip().close(archive.zip) != 0) return archive.failed("cannot write").at(path);
   archive.zip = nullptr;
   return {};
 }

@@ -41,8 +41,9 @@ struct Packing {
   std::size_t bytes = 0;
   // Writes the packed form of `plain` (dense row-major) to `out`, zeroed before, 64-byte aligned. Runs once.
   std::function<void(const TensorView& plain, std::span<std::byte> out)> pack;
-  // Where set, packs a part of a matrix: positions from `begin` on along `axis` (0 or 1), a multiple of 64. `part` may
-  // have any strides and be of f32, f16 or bf16. Large matrices come this way, so that they are not in memory twice.
+  // Where set, packs a part: positions from `begin` on, a multiple of 16, along `axis`, which is 0, or 1 of a matrix. A
+  // matrix may have any strides and be of f32, f16 or bf16 whatever its type; of other ranks `part` is dense. Large
+  // constants come this way, so that they are not in memory twice.
   std::function<void(const TensorView& part, int axis, std::int64_t begin, std::span<std::byte> out)> pack_part;
 };
 

@@ -195,6 +195,9 @@ Result<std::int32_t> ConstantPool::add(std::string name, DType dtype, std::vecto
   return static_cast<std::int32_t>(plan_.constants.size()) - 1;
 }
 
+// Smaller constants are copied: of a mapped file, each would bring what lies around it into memory.
+constexpr std::int64_t kOwnPages = 256 << 10;
+
 Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::uint8_t>& perm) {
   std::string key = "plain";
   for (std::uint8_t p : perm) key += "," + std::to_string(p);
@@ -209,8 +212,13 @@ Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::u
     MOTE_TRY(working.charge(working_bytes(c), c.name));
     MOTE_ASSIGN(PlainConstant p, materialise(c));
     MOTE_TRY(charge(p.view.bytes(), c));
-    if (perm.empty() && !p.owned.data()) {
+    bool stored = perm.empty() && !p.owned.data();
+    if (stored && p.view.bytes() >= kOwnPages) {
       in_place = true;
+    } else if (stored) {
+      MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(p.view.bytes(), 1), c.name));
+      if (p.view.bytes() > 0) std::memcpy(b.data(), p.view.data, static_cast<std::size_t>(p.view.bytes()));
+      MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(b), ""));
     } else if (perm.empty()) {
       MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(p.owned), ""));
     } else {
@@ -252,12 +260,17 @@ std::optional<TensorView> stored_matrix(const Constant& c) {
   return v;
 }
 
+// How many rows of so many bytes are packed at a time.
+std::int64_t rows_of_part(std::int64_t row_bytes) {
+  constexpr std::int64_t kPart = std::int64_t{1} << 20, kStep = 16;
+  return std::max(kPart / std::max<std::int64_t>(row_bytes, 1) / kStep, std::int64_t{1}) * kStep;
+}
+
 // Packs `whole`, the stored bytes of `c`, piece by piece in the order of the file and drops the pages behind.
 Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& packing, std::span<std::byte> out) {
-  constexpr std::int64_t kPart = std::int64_t{4} << 20, kStep = 64;
   int axis = whole.strides[0] >= whole.strides[1] ? 0 : 1;
   std::int64_t row = whole.dims[1 - axis] * bits_of(whole.dtype) / 8;
-  std::int64_t rows = std::max(kPart / std::max<std::int64_t>(row, 1) / kStep, std::int64_t{1}) * kStep;
+  std::int64_t rows = rows_of_part(row);
   bool aligned = reinterpret_cast<std::uintptr_t>(whole.data) % 4 == 0;
   Buffer copy;
   if (!aligned) {
@@ -277,6 +290,58 @@ Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& 
   return {};
 }
 
+// Whether every transform works on each position of axis 0 by itself.
+bool keeps_rows(const Constant& c) {
+  std::optional<std::int64_t> count = element_count(c.stored_shape);
+  if (c.encoding != Encoding::kPlain || c.stored_shape.empty() || !count || *count <= 0) return false;
+  if (bits_of(c.stored_dtype) < 8 || static_cast<std::int64_t>(c.size) < bytes_of(c.stored_dtype, *count)) return false;
+  return std::ranges::all_of(c.transforms, [&](const Transform& t) {
+    switch (t.kind) {
+      case Transform::Kind::kCast:
+        return bits_of(t.dtype) >= 8;
+      case Transform::Kind::kScale:
+        return true;
+      case Transform::Kind::kTranspose:
+        return t.ints[0] == 0;
+      case Transform::Kind::kReshape:
+        return !t.ints.empty() && t.ints[0] == c.stored_shape[0];
+    }
+    return false;
+  });
+}
+
+std::int64_t row_bytes(const Constant& c) {
+  return bytes_of(c.stored_dtype, *element_count(c.stored_shape)) / c.stored_shape[0];
+}
+
+// Positions [begin, begin + rows) of axis 0 of a constant that keeps its rows.
+Constant rows_of(const Constant& c, std::int64_t begin, std::int64_t rows) {
+  Constant part = c;
+  part.offset += static_cast<std::size_t>(begin * row_bytes(c));
+  part.size = static_cast<std::size_t>(rows * row_bytes(c));
+  part.stored_shape[0] = rows;
+  (*part.type.shape)[0] = Dim(rows);
+  for (Transform& t : part.transforms) {
+    if (t.kind == Transform::Kind::kReshape) t.ints[0] = rows;
+    if (t.kind == Transform::Kind::kScale && t.ints[0] == 0)
+      t.scale = std::vector<double>(t.scale.begin() + begin, t.scale.begin() + begin + rows);
+  }
+  return part;
+}
+
+Status pack_in_rows(const Constant& c, const Packing& packing, Budget& budget, std::span<std::byte> out) {
+  std::int64_t all = c.stored_shape[0], rows = rows_of_part(row_bytes(c));
+  for (std::int64_t begin = 0; begin < all; begin += rows) {
+    Constant part = rows_of(c, begin, std::min(rows, all - begin));
+    ScopedCharge working(budget);
+    MOTE_TRY(working.charge(working_bytes(part), c.name));
+    MOTE_ASSIGN(PlainConstant p, materialise(part));
+    packing.pack_part(p.view, 0, begin, out);
+    c.source->drop(part.offset, part.size);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::int32_t> ConstantPool::packed(ConstantId id, const Packing& packing) {
@@ -287,6 +352,8 @@ Result<std::int32_t> ConstantPool::packed(ConstantId id, const Packing& packing)
               Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(packing.bytes), 1), c.name, true));
   if (std::optional<TensorView> whole = packing.pack_part ? stored_matrix(c) : std::nullopt) {
     MOTE_TRY(pack_in_parts(c, *whole, packing, b.bytes()));
+  } else if (packing.pack_part && keeps_rows(c)) {
+    MOTE_TRY(pack_in_rows(c, packing, budget_, b.bytes()));
   } else {
     ScopedCharge working(budget_);
     MOTE_TRY(working.charge(working_bytes(c), c.name));

@@ -50,6 +50,31 @@ class Memory(program.Case):
             limit = 1.15 * max(os.path.getsize(model), r["weight_bytes"]) + r["arena_bytes"] + 10 * MB
             self.assertLess(r["peak_rss_mb"] * MB, limit, path)
 
+    def assert_fits(self, model):
+        r = self.ok("bench", model, "--seconds", "0", "--warmup", "0", "--threads", "1", "--json").json
+        limit = 1.15 * max(os.path.getsize(model), r["weight_bytes"]) + r["arena_bytes"] + 10 * MB
+        self.assertLess(r["peak_rss_mb"] * MB, limit)
+
+    def test_kernels_of_convolutions_are_held_once(self):
+        for shape, side in (((2048, 4096, 1, 1), 4), ((512, 512, 3, 3), 24), ((2048, 512, 3, 3), 6)):
+            with self.subTest(shape):
+                n, c = shape[:2]
+                channel = [onnx.tensor(name, (n,), [1.5] * n) for name in ("scale", "shift", "mean", "variance")]
+                nodes = [onnx.node("Conv", ["x", "w"], ["a"]),
+                         onnx.node("BatchNormalization", ["a", "scale", "shift", "mean", "variance"], ["y"])]
+                self.assert_fits(self.write("m.onnx", onnx.model(
+                    nodes, [onnx.value("x", [1, c, side, side])], [onnx.value("y", None)], [raw_tensor("w", shape, 3), *channel])))
+
+    def test_many_small_weights_are_held_once(self):
+        nodes, constants = [], []
+        for i in range(200):
+            constants += [raw_tensor(f"w{i}", (128, 128, 1, 1), i), onnx.tensor(f"b{i}", (128,), [0.5] * 128)]
+            nodes.append(onnx.node("Conv", [f"y{i - 1}" if i else "x", f"w{i}", f"b{i}"], [f"y{i}"]))
+        self.assert_fits(self.write("m.onnx", onnx.model(nodes, [onnx.value("x", [1, 128, 4, 4])], [onnx.value("y199", None)], constants)))
+
+    def test_the_program_itself_takes_little(self):
+        self.assert_fits(self.write("m.onnx", onnx.model([onnx.node("Relu", ["x"], ["y"])], [onnx.value("x", [1])], [onnx.value("y", None)])))
+
     def test_a_limit_is_kept_and_explained(self):
         model = self.write("m.onnx", network(5))
         # 16 MiB of weights do not fit; the answer comes before they are packed.

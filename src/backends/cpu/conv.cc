@@ -142,12 +142,21 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     p.name += "." + std::to_string(crop.first[d]) + "+" + std::to_string(s.window.kernel[d]);
   }
   p.bytes = static_cast<std::size_t>(kc::packed_size(algorithm, shape)) * 4;
-  p.pack = [=, window = s.window, rows = wd[0] * wd[1]](const TensorView& plain, std::span<std::byte> out) {
+  auto pack = [=, window = s.window, inputs = wd[1]](const TensorView& plain, std::int64_t begin,
+                                                     std::span<std::byte> out) {
     std::vector<std::byte> part;
-    if (!crop.whole(window)) part = cropped(plain, crop, window, rows);
+    if (!crop.whole(window)) part = cropped(plain, crop, window, plain.dims[0] * inputs);
     kc::Weights weights{part.empty() ? plain.data : part.data(), plain.dtype, in_group * taps, taps, 1};
-    kc::pack(algorithm, shape, weights, reinterpret_cast<float*>(out.data()));
+    float* to = reinterpret_cast<float*>(out.data());
+    if (begin < 0) return kc::pack(algorithm, shape, weights, to);
+    kc::pack_part(algorithm, shape, weights, begin, plain.dims[0], to);
   };
+  p.pack = [=](const TensorView& plain, std::span<std::byte> out) { pack(plain, -1, out); };
+  if (kc::packs_in_parts(algorithm, shape)) {
+    p.pack_part = [=](const TensorView& part, int, std::int64_t begin, std::span<std::byte> out) {
+      pack(part, begin, out);
+    };
+  }
   c.packings.push_back(std::move(p));
   c.why = std::string(kernel.name) + ", " + std::string(kc::name_of(algorithm));
   if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known())

@@ -108,46 +108,73 @@ i64 packed_size(Algorithm algorithm, const Shape& s) {
   return s.groups * dot::packed_size(words * s.taps(), s.out_channels / s.groups);
 }
 
-void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
-  if (algorithm == Algorithm::kDepthwise) {
-    dot::pack({w.data, w.dtype, w.tap_stride, w.out_stride}, s.taps(), s.out_channels, dst, s.taps() * dot::kPanel);
-    return;
-  }
-  if (algorithm == Algorithm::kGrouped) {
-    const i64 group = s.channels / s.groups, piece = group * dot::kPanel;
-    for (i64 tap = 0; tap < s.taps(); ++tap) {
-      const auto* data = static_cast<const std::byte*>(w.data) + tap * w.tap_stride * (bits_of(w.dtype) / 8);
-      dot::pack({data, w.dtype, w.channel_stride, w.out_stride}, group, s.out_channels, dst + tap * piece,
-                s.taps() * piece);
-    }
-    return;
-  }
-  if (algorithm == Algorithm::kWinograd23 || algorithm == Algorithm::kWinograd43) {
-    pack_winograd(algorithm, s, w, dst);
-    return;
-  }
-  if (algorithm == Algorithm::kDotPairs) {
-    dot::pack_pairs({w.data, w.dtype, w.channel_stride, w.out_stride}, s.channels, s.out_channels, dst,
-                    dot::pairs_of(s.channels) * dot::kPanel);
-    return;
-  }
-  // Channels are counted in elements of packed weights, of one or two channels.
-  const bool pairs = algorithm == Algorithm::kDirectPairs;
-  const i64 unit = pairs ? 2 : 1;
-  const i64 channels = s.channels / s.groups / unit, cols = s.out_channels / s.groups, k = channels * s.taps();
+namespace {
+
+// One group of kDot or kDirect: `cols` output channels of `channels` inputs, chunk by chunk. Of pairs, channels are
+// counted in words of two.
+void pack_group(const Shape& s, const Weights& w, bool pairs, i64 channels, i64 cols, float* dst) {
   const auto* data = static_cast<const std::byte*>(w.data);
-  const i64 element = bits_of(w.dtype) / 8;
-  for (i64 g = 0; g < s.groups; ++g) {
-    for (i64 c = 0; c < channels; c += kChunk) {
-      const i64 len = std::min(kChunk, channels - c);
-      for (i64 tap = 0; tap < s.taps(); ++tap) {
-        const i64 at = g * cols * w.out_stride + c * unit * w.channel_stride + tap * w.tap_stride;
-        (pairs ? dot::pack_pairs : dot::pack)({data + at * element, w.dtype, w.channel_stride, w.out_stride},
-                                              len * unit, cols, dst + (c * s.taps() + tap * len) * dot::kPanel,
-                                              k * dot::kPanel);
-      }
+  const i64 element = bits_of(w.dtype) / 8, k = channels * s.taps(), unit = pairs ? 2 : 1;
+  for (i64 c = 0; c < channels; c += kChunk) {
+    const i64 len = std::min(kChunk, channels - c);
+    for (i64 tap = 0; tap < s.taps(); ++tap) {
+      const i64 at = c * unit * w.channel_stride + tap * w.tap_stride;
+      (pairs ? dot::pack_pairs : dot::pack)({data + at * element, w.dtype, w.channel_stride, w.out_stride}, len * unit,
+                                            cols, dst + (c * s.taps() + tap * len) * dot::kPanel, k * dot::kPanel);
     }
-    dst += dot::packed_size(k, cols);
+  }
+}
+
+}  // namespace
+
+bool packs_in_parts(Algorithm algorithm, const Shape& s) {
+  return s.groups == 1 || algorithm == Algorithm::kDepthwise || algorithm == Algorithm::kGrouped;
+}
+
+void pack_part(Algorithm algorithm, const Shape& s, const Weights& w, i64 first, i64 count, float* dst) noexcept {
+  const i64 group = s.channels / s.groups;
+  switch (algorithm) {
+    case Algorithm::kDepthwise:
+      dot::pack({w.data, w.dtype, w.tap_stride, w.out_stride}, s.taps(), count, dst + first * s.taps(),
+                s.taps() * dot::kPanel);
+      break;
+    case Algorithm::kGrouped: {
+      const i64 piece = group * dot::kPanel;
+      for (i64 tap = 0; tap < s.taps(); ++tap) {
+        const auto* data = static_cast<const std::byte*>(w.data) + tap * w.tap_stride * (bits_of(w.dtype) / 8);
+        dot::pack({data, w.dtype, w.channel_stride, w.out_stride}, group, count,
+                  dst + first * group * s.taps() + tap * piece, s.taps() * piece);
+      }
+      break;
+    }
+    case Algorithm::kWinograd23:
+    case Algorithm::kWinograd43:
+      pack_winograd(algorithm, s, w, first, count, dst);
+      break;
+    case Algorithm::kDotPairs: {
+      const i64 k = dot::pairs_of(s.channels);
+      dot::pack_pairs({w.data, w.dtype, w.channel_stride, w.out_stride}, s.channels, count, dst + first * k,
+                      k * dot::kPanel);
+      break;
+    }
+    case Algorithm::kDirectPairs:
+      pack_group(s, w, true, group / 2, count, dst + first * (group / 2) * s.taps());
+      break;
+    case Algorithm::kDot:
+    case Algorithm::kDirect:
+      pack_group(s, w, false, group, count, dst + first * group * s.taps());
+      break;
+  }
+}
+
+void pack(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
+  if (packs_in_parts(algorithm, s)) return pack_part(algorithm, s, w, 0, s.out_channels, dst);
+  const bool pairs = algorithm == Algorithm::kDirectPairs;
+  const i64 channels = s.channels / s.groups / (pairs ? 2 : 1), cols = s.out_channels / s.groups;
+  Weights from = w;
+  for (i64 g = 0; g < s.groups; ++g, dst += dot::packed_size(channels * s.taps(), cols)) {
+    from.data = static_cast<const std::byte*>(w.data) + g * cols * w.out_stride * (bits_of(w.dtype) / 8);
+    pack_group(s, from, pairs, channels, cols, dst);
   }
 }
 

@@ -68,6 +68,11 @@ struct Weights {
 
 std::int64_t packed_size(Algorithm algorithm, const Shape& shape);  // in floats
 void pack(Algorithm algorithm, const Shape& shape, const Weights& weights, float* dst) noexcept;
+// Output channels [first, first + count) alone, where `weights` start at the first of them; `dst` is that of pack().
+// `first` must be a multiple of 16, and the shape have packs_in_parts().
+bool packs_in_parts(Algorithm algorithm, const Shape& shape);
+void pack_part(Algorithm algorithm, const Shape& shape, const Weights& weights, std::int64_t first, std::int64_t count,
+               float* dst) noexcept;
 
 struct Params {
   // Set by the caller before every run.

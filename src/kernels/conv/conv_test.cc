@@ -142,7 +142,17 @@ void check(const Case& c) {
   Data want = reference(c, x, w, bias, residual, epilogue);
   Data packed = Data::poisoned(packed_size(algorithm, s));
   const Weights oihw{w.get(), DType::f32, cg * s.taps(), s.taps(), 1}, ohwi{w.get(), DType::f32, s.taps() * cg, 1, cg};
-  pack(algorithm, s, c.ohwi ? ohwi : oihw, packed.get());
+  const Weights& weights = c.ohwi ? ohwi : oihw;
+  pack(algorithm, s, weights, packed.get());
+  if (packs_in_parts(algorithm, s)) {
+    Data in_parts = Data::poisoned(packed_size(algorithm, s));
+    for (i64 first = 0; first < s.out_channels; first += 16) {
+      Weights part = weights;
+      part.data = w.get() + first * weights.out_stride;
+      pack_part(algorithm, s, part, first, std::min<i64>(16, s.out_channels - first), in_parts.get());
+    }
+    ASSERT_TRUE(in_parts.same_bits(packed));
+  }
   const Kernel* first = &select(algorithm, host_cpu());
   for (const Kernel& kernel : kernels()) {
     if (kernel.algorithm != algorithm || !host_cpu().has(kernel.isa)) continue;

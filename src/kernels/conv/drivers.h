@@ -78,7 +78,8 @@ inline float load_weight(const Weights& w, i64 i) {
   return w.dtype == DType::f16 ? f16_to_f32(h) : bf16_to_f32(h);
 }
 
-void pack_winograd(Algorithm algorithm, const Shape& shape, const Weights& weights, float* dst) noexcept;
+void pack_winograd(Algorithm algorithm, const Shape& shape, const Weights& weights, std::int64_t first,
+                   std::int64_t count, float* dst) noexcept;
 Work setup_winograd(const dot::Kernel& kernel, Algorithm algorithm, Params* params);
 void run_winograd(const Params& params, TileRange range, Algorithm algorithm, const WinogradFns& fns) noexcept;
 

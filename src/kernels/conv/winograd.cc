@@ -37,13 +37,13 @@ constexpr double kG23[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0,
 }  // namespace
 
 // A panel of output channels at a time, in double.
-void pack_winograd(Algorithm algorithm, const Shape& s, const Weights& w, float* dst) noexcept {
+void pack_winograd(Algorithm algorithm, const Shape& s, const Weights& w, i64 begin, i64 count, float* dst) noexcept {
   constexpr int kLanes = dot::kPanel;
   const Sizes z = sizes_of(algorithm);
   const auto* g_rows = algorithm == Algorithm::kWinograd43 ? kG43 : kG23;
   const i64 step = dot::packed_size(s.channels, s.out_channels);
-  for (i64 first = 0; first < s.out_channels; first += kLanes) {
-    const i64 width = std::min<i64>(kLanes, s.out_channels - first);
+  for (i64 first = 0; first < count; first += kLanes) {
+    const i64 width = std::min<i64>(kLanes, count - first);
     for (i64 c = 0; c < s.channels; ++c) {
       double g[9][kLanes] = {}, half[6][3][kLanes];
       for (i64 o = 0; o < width; ++o) {
@@ -56,7 +56,7 @@ void pack_winograd(Algorithm algorithm, const Shape& s, const Weights& w, float*
           for (int o = 0; o < kLanes; ++o) half[i][j][o] = r[0] * g[j][o] + r[1] * g[3 + j][o] + r[2] * g[6 + j][o];
         }
       }
-      float* to = dst + (first * s.channels + c * kLanes);
+      float* to = dst + ((begin + first) * s.channels + c * kLanes);
       for (i64 i = 0; i < z.span; ++i) {
         for (i64 j = 0; j < z.span; ++j, to += step) {
           const double* r = g_rows[j];
