@@ -45,8 +45,8 @@ Status run(ReferenceContext& ctx) {
   for (std::int64_t c = 0; c < channels; ++c) {
     Moments m{load_f64(ctx.in(3), c), load_f64(ctx.in(4), c)};
     auto each = [&](const auto& f) {
-      for (std::size_t i = 0; i < xs.size(); ++i) {
-        if (static_cast<std::int64_t>(i) / inner % channels == c) f(i);
+      for (std::int64_t from = c * inner; from < x.count(); from += channels * inner) {
+        for (std::int64_t i = from; i < from + inner; ++i) f(static_cast<std::size_t>(i));
       }
     };
     if (training) {
