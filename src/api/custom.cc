@@ -218,6 +218,7 @@ Status OpRegistry::add(CustomOp custom) {
   d->kernel.name = d->kernel_name;
   d->kernel.version = d->version;
   d->kernel.direct = run_custom;
+  d->kernel.op = d.get();
   impl_->definitions.emplace(std::move(full), std::move(d));
   return {};
 }

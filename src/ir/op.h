@@ -54,6 +54,8 @@ struct Op {
   std::uint32_t flags = kPure;
   // Bit i: output shapes depend on the *value* of input i.
   std::uint32_t shape_operands = 0;
+  // Bit i: input i may be a list or an optional. All others are tensors.
+  std::uint32_t list_operands = 0;
 
   bool is(OpFlags f) const { return (flags & f) != 0; }
   const AttrSpec* attr(std::string_view attr_name) const {

@@ -238,7 +238,7 @@ Status verify_call(const Op& op, std::span<const std::uint8_t> present, std::siz
   }
   for (std::size_t i = 0; i < present.size(); ++i) {
     const Slot& slot = op.inputs[std::min(i, op.inputs.size() - 1)];
-    if (!present[i] && slot.arity == Arity::kOne) return invalid("lacks operand " + quoted(slot.name));
+    if (!present[i] && slot.arity != Arity::kOptional) return invalid("lacks operand " + quoted(slot.name));
   }
   MOTE_TRY(verify_attributes(op, attrs));
   c = count_of(op.outputs);

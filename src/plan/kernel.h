@@ -51,6 +51,7 @@ struct Kernel {
   std::size_t state_bytes = 0;
   Status (*setup)(const KernelCall&, void* state, KernelWork&) = nullptr;
   ReferenceFn direct = nullptr;
+  const Op* op = nullptr;               // of `direct`: what it computes, and the only op that its steps may name
   std::string_view fault_message = {};  // "index {} is out of range": what a fault means
 };
 

@@ -112,7 +112,12 @@ Status Frame::run_kernel(std::size_t s) {
 // Whether the step is a call of its op at all; inference may not be asked before.
 Status Frame::check_call(const Step& step, const Op& op) const {
   std::vector<std::uint8_t> present;
-  for (std::int32_t v : step.inputs) present.push_back(v != kNone && slots_[at(v)].present);
+  for (std::int32_t v : step.inputs) {
+    bool may_be_list = present.size() < 32 && (op.list_operands >> present.size() & 1u) != 0;
+    present.push_back(v != kNone && slots_[at(v)].present);
+    if (present.back() && slots_[at(v)].list && !may_be_list)
+      return invalid("operand '" + f_.values[at(v)].name + "' is a list");
+  }
   return verify_call(op, present, step.outputs.size(), step.attrs);
 }
 

@@ -22,6 +22,15 @@ Result<std::shared_ptr<const LinkedPlan>> link(Plan plan, std::span<const Kernel
     const Op* op = ops.find(o.name);
     linked->ops.push_back(op && op->version == o.version ? op : nullptr);
   }
+  for (const PlanFunction& f : plan.functions) {
+    for (const Step& s : f.steps) {
+      if (s.kind != Step::Kind::kKernel) continue;
+      const Kernel& kernel = *linked->kernels[static_cast<std::size_t>(s.kernel)];
+      const Op* op = linked->ops[static_cast<std::size_t>(s.op)];
+      if (kernel.direct && op && op != kernel.op)
+        return invalid("step '" + s.name + "' runs " + std::string(kernel.name) + " for " + std::string(op->name));
+    }
+  }
   linked->plan = std::move(plan);
   return std::shared_ptr<const LinkedPlan>(std::move(linked));
 }

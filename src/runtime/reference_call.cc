@@ -46,6 +46,7 @@ Result<TensorView> StepCall::out(int o, DType dtype, std::span<const std::int64_
   }
   std::int32_t v = out_id(o);
   const PlanValue& pv = frame_.f_.values[static_cast<std::size_t>(v)];
+  if (frame_.slot(v).list) return internal_error("a list was planned where a tensor is given");
   if (dtype != pv.dtype && pv.dtype != DType::none) {
     return internal_error("output " + std::to_string(o) + " is " + std::string(name_of(dtype)) + ", planned as " +
                           std::string(name_of(pv.dtype)));

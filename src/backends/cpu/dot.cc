@@ -158,6 +158,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     vector_b = s.n == 1 && y.rank == std::max(a.rank, 2) - 1 && a.rank > 1;
   } else {
     if (b.rank < 1 || !to_matrix(b, mb)) return invalid("dot got operands of the wrong rank");
+    if (!is_weight_type(b.dtype)) return invalid("dot got operands of the wrong kind");
     if (b.rank == 1) {
       vector_b = true;
       mb.rows = b.dims[0];

@@ -83,7 +83,8 @@ bool claim_epilogue(const NodeView& n, RowOrder order, EpilogueProgram& program)
 }
 
 bool has_operands(const EpilogueProgram& program) {
-  return std::any_of(std::begin(program.ops), std::end(program.ops),
+  int count = std::clamp<int>(program.count, 0, kernels::kMaxProgramOps);
+  return std::any_of(program.ops, program.ops + count,
                      [](const kernels::EpilogueOp& op) { return op.operand >= 0 || op.operand2 >= 0; });
 }
 

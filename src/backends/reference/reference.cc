@@ -16,7 +16,7 @@ class Provider final : public KernelProvider {
     for (const Op* op : all_ops()) {
       if (ReferenceFn fn = find_reference(*op)) {
         names_.push_back(std::string(kPrefix) + std::string(op->name));
-        kernels_.push_back({.name = {}, .version = op->version, .direct = fn});
+        kernels_.push_back({.name = {}, .version = op->version, .direct = fn, .op = op});
       }
     }
     for (std::size_t i = 0; i < names_.size(); ++i) kernels_[i].name = names_[i];

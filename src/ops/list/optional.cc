@@ -68,7 +68,8 @@ MOTE_DEFINE_OP(optional) = {.name = "optional",
                             .inputs = kMakeInputs,
                             .outputs = kMakeOutputs,
                             .attrs = kMakeAttrs,
-                            .infer = infer_make};
+                            .infer = infer_make,
+                            .list_operands = 1};
 MOTE_DEFINE_REFERENCE(optional) = run_make;
 
 MOTE_DEFINE_OP(optional_get_element) = {.name = "optional_get_element",
@@ -76,14 +77,16 @@ MOTE_DEFINE_OP(optional_get_element) = {.name = "optional_get_element",
                                         .inputs = kGetInputs,
                                         .outputs = kGetOutputs,
                                         .infer = infer_get,
-                                        .flags = kDataDependent};
+                                        .flags = kDataDependent,
+                                        .list_operands = 1};
 MOTE_DEFINE_REFERENCE(optional_get_element) = run_get;
 
 MOTE_DEFINE_OP(optional_has_element) = {.name = "optional_has_element",
                                         .doc = "Whether an optional holds something.",
                                         .inputs = kHasInputs,
                                         .outputs = kHasOutputs,
-                                        .infer = infer_has};
+                                        .infer = infer_has,
+                                        .list_operands = 1};
 MOTE_DEFINE_REFERENCE(optional_has_element) = run_has;
 
 }  // namespace mote

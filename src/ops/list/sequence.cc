@@ -262,7 +262,8 @@ MOTE_DEFINE_OP(concat_from_sequence) = {.name = "concat_from_sequence",
                                         .outputs = kJoinOutputs,
                                         .attrs = kJoinAttrs,
                                         .infer = infer_join,
-                                        .flags = kDataDependent};
+                                        .flags = kDataDependent,
+                                        .list_operands = 1};
 MOTE_DEFINE_REFERENCE(concat_from_sequence) = run_join;
 
 MOTE_DEFINE_OP(sequence_at) = {.name = "sequence_at",
@@ -270,7 +271,8 @@ MOTE_DEFINE_OP(sequence_at) = {.name = "sequence_at",
                                .inputs = kAtInputs,
                                .outputs = kAtOutputs,
                                .infer = infer_at,
-                               .flags = kDataDependent};
+                               .flags = kDataDependent,
+                               .list_operands = 1};
 MOTE_DEFINE_REFERENCE(sequence_at) = run_at;
 
 MOTE_DEFINE_OP(sequence_construct) = {.name = "sequence_construct",
@@ -291,21 +293,24 @@ MOTE_DEFINE_OP(sequence_erase) = {.name = "sequence_erase",
                                   .doc = "A list without one of its elements.",
                                   .inputs = kEraseInputs,
                                   .outputs = kListOutputs,
-                                  .infer = infer_erase};
+                                  .infer = infer_erase,
+                                  .list_operands = 1};
 MOTE_DEFINE_REFERENCE(sequence_erase) = run_erase;
 
 MOTE_DEFINE_OP(sequence_insert) = {.name = "sequence_insert",
                                    .doc = "A list with one more element, in front of the one at position.",
                                    .inputs = kInsertInputs,
                                    .outputs = kListOutputs,
-                                   .infer = infer_insert};
+                                   .infer = infer_insert,
+                                   .list_operands = 1};
 MOTE_DEFINE_REFERENCE(sequence_insert) = run_insert;
 
 MOTE_DEFINE_OP(sequence_length) = {.name = "sequence_length",
                                    .doc = "The number of elements of a list.",
                                    .inputs = kList,
                                    .outputs = kLengthOutputs,
-                                   .infer = infer_length};
+                                   .infer = infer_length,
+                                   .list_operands = 1};
 MOTE_DEFINE_REFERENCE(sequence_length) = run_length;
 
 MOTE_DEFINE_OP(split_to_sequence) = {.name = "split_to_sequence",

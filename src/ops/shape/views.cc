@@ -191,7 +191,8 @@ MOTE_DEFINE_OP(identity) = {.name = "identity",
                             .inputs = kIdentityInputs,
                             .outputs = kIdentityOutputs,
                             .infer = infer_identity,
-                            .flags = kView};
+                            .flags = kView,
+                            .list_operands = 1};
 MOTE_DEFINE_REFERENCE(identity) = run_identity;
 
 MOTE_DEFINE_OP(reshape) = {.name = "reshape",
