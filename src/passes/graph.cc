@@ -132,9 +132,8 @@ bool compatible(const Type& known, const Type& made) {
   if (known.kind != made.kind) return false;
   if (!known.is_tensor()) return known == made;
   if (known.dtype != made.dtype) return false;
-  if (known.has_rank() != made.has_rank()) return false;
   if (!known.has_rank()) return true;
-  if (known.rank() != made.rank()) return false;
+  if (!made.has_rank() || known.rank() != made.rank()) return false;
   for (std::size_t i = 0; i < known.shape->size(); ++i) {
     const Dim &a = (*known.shape)[i], &b = (*made.shape)[i];
     if (a.is_const() && b.is_const() && !(a == b)) return false;

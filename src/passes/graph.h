@@ -119,7 +119,7 @@ class Graph {
 };
 
 // Whether a value of type `made` may stand for one of type `known`: the same dtype, rank and constant extents, as far
-// as either is known; ranks have to be known on both sides or on none.
+// as either is known; a rank that is known may not be lost.
 bool compatible(const Type& known, const Type& made);
 
 }  // namespace mote::passes
