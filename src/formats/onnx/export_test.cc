@@ -150,6 +150,41 @@ TEST(OnnxExport, FilledAndTransposedConstants) {
   EXPECT_EQ(got, (std::vector<float>{0, 3, 1, 4, 2, 5}));
 }
 
+// Stored, then cast, moved and scaled: what is stored is written as it is, with nodes behind it.
+TEST(OnnxExport, CastConstantsAreWrittenAsStored) {
+  Module m = imported(branching_model());
+  Constant& c = m.constants[0];
+  std::vector<std::uint16_t> halves = {0x3c00, 0x4000, 0x4200};  // 1, 2, 3
+  c.source = std::make_shared<BufferSource>(to_bytes(std::span<const std::uint16_t>(halves)));
+  c.offset = 0;
+  c.size = 6;
+  c.stored_dtype = DType::f16;
+  c.stored_shape = {1, 3};
+  c.transforms = {{Transform::Kind::kTranspose, {1, 0}, DType::none, {}},
+                  {Transform::Kind::kCast, {}, DType::f32, {}},
+                  {Transform::Kind::kScale, {0}, DType::none, {0.5, 1, 2}},
+                  {Transform::Kind::kReshape, {3}, DType::none, {}}};
+  Module second = again(m);
+  std::string nodes = listing(second, second.functions[0]);
+  std::size_t cast = nodes.find("cast"), mul = nodes.find("mul"), reshape = nodes.find("reshape");
+  EXPECT_LT(cast, mul) << nodes;
+  EXPECT_LT(mul, reshape) << nodes;
+  EXPECT_NE(reshape, std::string::npos) << nodes;
+  const Constant& stored = second.constants[0];
+  EXPECT_EQ(stored.type.dtype, DType::f16);
+  EXPECT_EQ(stored.stored_shape, (std::vector<std::int64_t>{3, 1}));
+  EXPECT_EQ(*small_floats(stored), (std::vector<double>{1, 2, 3}));
+
+  c.encoding = Encoding::kFill;
+  c.size = 2;
+  c.transforms = {{Transform::Kind::kTranspose, {1, 0}, DType::none, {}},
+                  {Transform::Kind::kCast, {}, DType::f32, {}},
+                  {Transform::Kind::kReshape, {3}, DType::none, {}}};
+  Module filled = again(m);
+  nodes = listing(filled, filled.functions[0]);
+  EXPECT_LT(nodes.find("cast"), nodes.find("reshape")) << nodes;
+}
+
 TEST(OnnxExport, StatesSurvive) {
   Module m = imported(branching_model());
   m.signatures[0].states.push_back(State{"x", 0, 0});
