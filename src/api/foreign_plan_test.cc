@@ -1,0 +1,246 @@
+// Plans from files that say something else than prepare would: each is refused when it is opened, made ready or run,
+// and reads and writes nothing outside of its own memory on the way (the sanitizers' build watches).
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "api/engine.h"
+#include "ir/text.h"
+#include "ops/ops.h"
+#include "plan/file.h"
+
+namespace mote {
+namespace {
+
+// As a file would give it.
+Result<std::shared_ptr<const LinkedPlan>> through_a_file(const Plan& plan) {
+  std::vector<std::byte> bytes;
+  const Plan* plans[] = {&plan};
+  MOTE_TRY(write_plans(plans, [&](std::span<const std::byte> more) {
+    bytes.insert(bytes.end(), more.begin(), more.end());
+    return Status();
+  }));
+  return api::open_plan(std::make_shared<const BufferSource>(std::move(bytes)));
+}
+
+// Inputs of ones; extents of symbols are 3.
+Status run_all(Context& context) {
+  const Plan& plan = context.linked().plan;
+  const PlanFunction& f = plan.functions[static_cast<std::size_t>(plan.signatures[0].function)];
+  std::vector<std::vector<std::byte>> memory;
+  for (int i = 0; i < context.input_count(); ++i) {
+    if (context.is_state_input(i)) continue;
+    const PlanValue& pv = context.input_info(i);
+    std::vector<std::int64_t> symbols(f.symbols.size(), 3), dims;
+    std::int64_t count = 1;
+    for (Extent e : pv.dims) {
+      dims.push_back(evaluate(f, e, symbols));
+      count *= dims.back();
+    }
+    memory.emplace_back(static_cast<std::size_t>(bytes_of(pv.dtype, count)), std::byte{0});
+    MOTE_TRY(context.set_input(i, TensorView::of(memory.back().data(), pv.dtype, dims)));
+  }
+  return context.run();
+}
+
+Status all_of(const Plan& plan) {
+  MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, through_a_file(plan));
+  MOTE_ASSIGN(std::unique_ptr<Context> context, Context::create(linked, {.threads = 1, .max_bytes = 16 << 20}));
+  for (int run = 0; run < 2; ++run) MOTE_TRY(run_all(*context));
+  return {};
+}
+
+Plan plan_of(std::string_view text) {
+  Result<Module> module = parse(text, builtin_ops());
+  EXPECT_TRUE(module.ok()) << module.status().to_string();
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(*std::move(module), {});
+  EXPECT_TRUE(linked.ok()) << linked.status().to_string();
+  return (*linked)->plan;
+}
+
+PlanFunction& entry(Plan& p) { return p.functions[static_cast<std::size_t>(p.signatures[0].function)]; }
+
+// The first step that runs `kernel`.
+Step& step(Plan& p, std::string_view kernel) {
+  for (PlanFunction& f : p.functions) {
+    for (Step& s : f.steps) {
+      if (s.kind == Step::Kind::kKernel && p.kernels[static_cast<std::size_t>(s.kernel)].name == kernel) return s;
+    }
+  }
+  ADD_FAILURE() << "no step runs " << kernel;
+  return p.functions[0].steps[0];
+}
+
+PlanValue& input(Plan& p, Step& s, std::size_t i) { return entry(p).values[static_cast<std::size_t>(s.inputs[i])]; }
+PlanValue& output(Plan& p, Step& s, std::size_t i) { return entry(p).values[static_cast<std::size_t>(s.outputs[i])]; }
+
+std::int32_t op_index(Plan& p, std::string_view name) {
+  p.ops.push_back({std::string(name), builtin_ops().find(name)->version});
+  return static_cast<std::int32_t>(p.ops.size()) - 1;
+}
+
+constexpr std::string_view kConv = R"(module "conv"
+const @w: f32[4,3,3,3] = fill [0.5]
+const @b: f32[4] = [1, 2, 3, 4]
+signature "main" = @main {
+}
+func @main(%x: f32[1,3,5,5]) -> (%y) {
+  %y = conv(%x, @w, @b) {pads=[1,1,1,1]}
+}
+)";
+constexpr std::string_view kTransposed = R"(module "transposed"
+const @w: f32[3,4,3,3] = fill [0.5]
+const @b: f32[4] = [1, 2, 3, 4]
+signature "main" = @main {
+}
+func @main(%x: f32[1,3,5,5]) -> (%y) {
+  %y = conv_transpose(%x, @w, @b) {strides=[2,2]}
+}
+)";
+constexpr std::string_view kProducts = R"(module "products"
+const @w: f32[8,4] = fill [0.5]
+const @b: f32[4] = [1, 2, 3, 4]
+signature "main" = @main {
+}
+func @main(%x: f32[3,8], %v: f32[4,5]) -> (%z) {
+  %y = gemm(%x, @w, @b)
+  %z = matmul(%y, %v)
+}
+)";
+constexpr std::string_view kNumbers = R"(module "numbers"
+const @s: f32[3] = [1, 2, 3]
+const @begin: i64[1] = [0]
+symbol N = 1..8
+signature "main" = @main {
+}
+func @main(%x: f32[N,3,4], %i: i64[N,4], %e: i64[1]) -> (%q, %k, %t) {
+  %q = quantize_linear(%x, @s) {axis=1}
+  %k = add(%i, %i)
+  %t = slice(%x, @begin, %e)
+}
+)";
+constexpr std::string_view kResize = R"(module "resize"
+const @scales: f32[4] = [1, 1, 2, 2]
+signature "main" = @main {
+}
+func @main(%x: f32[1,2,3,3]) -> (%y) {
+  %y = resize(%x, _, @scales) {mode="linear", antialias=1}
+}
+)";
+constexpr std::string_view kReferences = R"(module "references"
+symbol N = 1..8
+signature "main" = @main {
+}
+func @main(%x: f32[N,N], %i: i64[]) -> (%h, %p, %d) {
+  %h = hardmax(%x)
+  %list = sequence_construct(%x, %x)
+  %p = sequence_at(%list, %i)
+  %d = det(%x)
+}
+)";
+
+struct Damage {
+  const char* what;
+  std::string_view text;
+  std::function<void(Plan&)> change;
+};
+
+const Damage kDamages[] = {
+    {"a convolution's bias of bytes", kConv, [](Plan& p) { input(p, step(p, "conv"), 2).dtype = DType::u8; }},
+    {"a convolution whose kernel overflows", kConv,
+     [](Plan& p) {
+       // Extents of the window, behind the number of groups and its rank.
+       std::int64_t much = std::int64_t{1} << 31;
+       for (std::size_t at : {16, 24, 32}) std::memcpy(step(p, "conv").params.data() + at, &much, 8);
+     }},
+    {"a transposed convolution's bias of bytes", kTransposed,
+     [](Plan& p) { input(p, step(p, "conv_transpose"), 2).dtype = DType::u8; }},
+    {"a transposed convolution of endless phases", kTransposed,
+     [](Plan& p) {
+       std::int64_t much = 1 << 20;
+       for (std::size_t at : {40, 48}) std::memcpy(step(p, "conv_transpose").params.data() + at, &much, 8);
+     }},
+    {"a product's bias of bytes", kProducts, [](Plan& p) { input(p, step(p, "dot"), 2).dtype = DType::u8; }},
+    {"a right side of bytes", kProducts,
+     [](Plan& p) {
+       for (Step& s : entry(p).steps) {
+         if (s.inputs.size() > 1 && input(p, s, 1).place == Place::kInput) input(p, s, 1).dtype = DType::u8;
+       }
+     }},
+    {"integers into bytes", kNumbers, [](Plan& p) { output(p, step(p, "elementwise"), 0).dtype = DType::i16; }},
+    {"one scale for three", kNumbers,
+     [](Plan& p) {
+       input(p, step(p, "scale"), 1).strides = {0};
+       input(p, step(p, "scale"), 1).offset = 8;
+     }},
+    {"an offset that no memory reaches", kNumbers,
+     [](Plan& p) {
+       PlanValue& v = input(p, step(p, "scale"), 1);
+       v.strides = {std::int64_t{1} << 45};
+     }},
+    {"extents whose product overflows", kNumbers,
+     [](Plan& p) {
+       for (PlanValue& v : entry(p).values) {
+         if (v.place == Place::kOutput && v.dims.size() == 2) v.dims = {std::int64_t{1} << 40, std::int64_t{1} << 40};
+       }
+     }},
+    {"extents whose product overflows beside an empty one", kNumbers,
+     [](Plan& p) {
+       for (PlanValue& v : entry(p).values) {
+         if (v.place == Place::kOutput && v.dims.size() == 3)
+           v.dims = {0, std::int64_t{1} << 40, std::int64_t{1} << 40};
+       }
+     }},
+    {"an expression that overflows", kNumbers,
+     [](Plan& p) {
+       for (Expr& e : entry(p).exprs) {
+         e.code.push_back({ExprOp::kConst, INT64_MIN});
+         e.code.push_back({ExprOp::kMod, 0});
+       }
+     }},
+    {"a scale that gives another extent", kResize,
+     [](Plan& p) {
+       double little = 1e-12;
+       std::vector<std::byte>& params = step(p, "resize").params;
+       // The factors stand behind the rule (four 32-bit words, padding, one double) and the fill.
+       for (std::size_t at = 0; at + 8 <= params.size(); at += 8) {
+         double v;
+         std::memcpy(&v, params.data() + at, 8);
+         if (v == 2) std::memcpy(params.data() + at, &little, 8);
+       }
+     }},
+    {"a reference of another op", kReferences,
+     [](Plan& p) { step(p, "reference.hardmax").op = op_index(p, "negative_log_likelihood_loss"); }},
+    {"a list for a tensor", kReferences,
+     [](Plan& p) { step(p, "reference.hardmax").inputs[0] = step(p, "reference.sequence_at").inputs[0]; }},
+    {"a list for a position", kReferences,
+     [](Plan& p) { step(p, "reference.sequence_at").inputs[1] = step(p, "reference.sequence_at").inputs[0]; }},
+    {"a result that lies on its operand", kReferences,
+     [](Plan& p) {
+       Step& s = step(p, "reference.hardmax");
+       PlanValue v = output(p, s, 0);
+       v.name = "twin";
+       entry(p).values.push_back(v);
+       s.inputs[0] = static_cast<std::int32_t>(entry(p).values.size()) - 1;
+     }},
+};
+
+TEST(ForeignPlan, RunsAsItIs) {
+  for (std::string_view text : {kConv, kTransposed, kProducts, kNumbers, kResize, kReferences}) {
+    Status s = all_of(plan_of(text));
+    EXPECT_TRUE(s.ok()) << s.to_string();
+  }
+}
+
+TEST(ForeignPlan, IsRefusedWhereItIsWrong) {
+  for (const Damage& d : kDamages) {
+    Plan p = plan_of(d.text);
+    d.change(p);
+    Status s = all_of(p);
+    EXPECT_FALSE(s.ok()) << d.what;
+    EXPECT_FALSE(!s.ok() && s.message().empty()) << d.what;
+  }
+}
+
+}  // namespace
+}  // namespace mote
