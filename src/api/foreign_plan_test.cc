@@ -242,5 +242,21 @@ TEST(ForeignPlan, IsRefusedWhereItIsWrong) {
   }
 }
 
+// What did not fit once is asked for again.
+TEST(ForeignPlan, IsRefusedEachTimeItLacksScratchMemory) {
+  Result<std::shared_ptr<const LinkedPlan>> linked = through_a_file(plan_of(kTransposed));
+  ASSERT_TRUE(linked.ok());
+  int refused = 0;
+  for (std::int64_t bytes = 1000; bytes < 20000; bytes += 1000) {
+    Result<std::unique_ptr<Context>> context = Context::create(*linked, {.threads = 1, .max_bytes = bytes});
+    ASSERT_TRUE(context.ok());
+    Status first = run_all(**context), second = run_all(**context);
+    EXPECT_EQ(first.code(), second.code());
+    refused += first.code() == Code::kResourceExhausted;
+  }
+  EXPECT_GT(refused, 2);
+  EXPECT_LT(refused, 19);
+}
+
 }  // namespace
 }  // namespace mote

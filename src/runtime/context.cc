@@ -38,10 +38,14 @@ Status load_strings(ContextCore& core, const PlanConstant& c, Cell& slot) {
 
 }  // namespace
 
-Status ContextCore::reserve_scratch(std::size_t shared, std::size_t per_thread) {
-  shared_scratch = std::max(shared_scratch, round_up(static_cast<std::int64_t>(shared), 64));
-  thread_scratch = std::max(thread_scratch, round_up(static_cast<std::int64_t>(per_thread), 64));
-  MOTE_TRY(scratch.reserve(budget, shared_scratch + threads * thread_scratch, "scratch memory of kernels"));
+Status ContextCore::reserve_scratch(std::uint64_t shared, std::uint64_t per_thread) {
+  if (shared > kMostKernelBytes || per_thread > kMostKernelBytes)
+    return Status(Code::kResourceExhausted, "a kernel wants too much memory");
+  std::int64_t all = std::max(shared_scratch, round_up(static_cast<std::int64_t>(shared), 64)),
+               each = std::max(thread_scratch, round_up(static_cast<std::int64_t>(per_thread), 64));
+  MOTE_TRY(scratch.reserve(budget, all + threads * each, "scratch memory of kernels"));
+  shared_scratch = all;
+  thread_scratch = each;
   ++scratch_generation;
   return {};
 }

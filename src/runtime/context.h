@@ -42,6 +42,9 @@ struct StateMemory {
   std::int64_t capacity = 0;  // growing in place: extents of its axis that fit
 };
 
+// Sizes beyond it are mistakes of a plan, and no sizes to compute with.
+inline constexpr std::uint64_t kMostKernelBytes = std::uint64_t{1} << 48;
+
 // What all frames of a context share.
 struct ContextCore {
   std::shared_ptr<const LinkedPlan> linked;
@@ -63,7 +66,7 @@ struct ContextCore {
 
   explicit ContextCore(std::int64_t max_bytes) : budget(max_bytes, Budget::kUnlimited) {}
   const Plan& plan() const { return linked->plan; }
-  Status reserve_scratch(std::size_t shared, std::size_t per_thread);
+  Status reserve_scratch(std::uint64_t shared, std::uint64_t per_thread);
   // Room for `capacity` positions of growing state i; what it holds moves along.
   Status reserve_state(std::size_t i, const PlanState& state, std::int64_t capacity);
   // Whether growing state i can become `out`, which lies in its memory.

@@ -307,13 +307,15 @@ Status Frame::setup(std::size_t s) {
                   core_.scratch.data(), state.table.bytes(), &core_.fault};
   state.work = KernelWork();
   MOTE_TRY(kernel->setup(call, state.state, state.work));
-  bool more_scratch = static_cast<std::int64_t>(state.work.shared_scratch) > core_.shared_scratch ||
-                      static_cast<std::int64_t>(state.work.thread_scratch) > core_.thread_scratch;
-  bool more_table = static_cast<std::int64_t>(state.work.table_bytes) > state.table.capacity();
+  const std::uint64_t shared = state.work.shared_scratch, thread = state.work.thread_scratch,
+                      table = state.work.table_bytes;
+  bool more_scratch = shared > static_cast<std::uint64_t>(core_.shared_scratch) ||
+                      thread > static_cast<std::uint64_t>(core_.thread_scratch);
+  bool more_table = table > static_cast<std::uint64_t>(state.table.capacity());
   if (more_scratch || more_table) {
-    if (more_scratch) MOTE_TRY(core_.reserve_scratch(state.work.shared_scratch, state.work.thread_scratch));
-    if (more_table)
-      MOTE_TRY(state.table.reserve(core_.budget, static_cast<std::int64_t>(state.work.table_bytes), step.name));
+    if (table > kMostKernelBytes) return Status(Code::kResourceExhausted, "a kernel wants too much memory");
+    if (more_scratch) MOTE_TRY(core_.reserve_scratch(shared, thread));
+    if (more_table) MOTE_TRY(state.table.reserve(core_.budget, static_cast<std::int64_t>(table), step.name));
     call.shared_scratch = core_.scratch.data();
     call.table = state.table.bytes();
     state.work = KernelWork();
