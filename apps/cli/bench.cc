@@ -86,6 +86,7 @@ std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
 Result<Json> bench(const Options& o) {
   const double base = peak_rss_mb();  // before anything is loaded
   MOTE_ASSIGN(LoadOptions load, o.model.load());
+  MOTE_ASSIGN(load.overrides, o.arrays.names());
   MOTE_TRY(apply_batch(o, load));
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());

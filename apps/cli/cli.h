@@ -107,6 +107,8 @@ struct ArrayOptions {
 
   void add(CLI::App& app);
   bool empty() const { return npz.empty() && named.empty(); }
+  // The names that --input gives: inputs that the file has values for are then inputs all the same.
+  Result<std::vector<std::string>> names() const;
   Result<std::vector<media::Array>> read(const media::Limits& limits) const;
 };
 

@@ -61,6 +61,7 @@ void record_layers(Session& session, Layers& into) {
 
 Result<Side> run_side(const Options& o, const std::string& path, const std::string& target) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
+  MOTE_ASSIGN(load.overrides, o.arrays.names());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   load.target = target;

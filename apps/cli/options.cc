@@ -162,6 +162,15 @@ void ArrayOptions::add(CLI::App& app) {
   app.add_option("--input", named, "NAME=FILE.npy: one input")->take_all();
 }
 
+Result<std::vector<std::string>> ArrayOptions::names() const {
+  std::vector<std::string> names;
+  for (const std::string& s : named) {
+    std::string path;
+    MOTE_TRY(split_file(s, names.emplace_back(), path));
+  }
+  return names;
+}
+
 Result<std::vector<media::Array>> ArrayOptions::read(const media::Limits& limits) const {
   std::vector<media::Array> arrays;
   if (!npz.empty()) {

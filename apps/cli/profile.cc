@@ -53,6 +53,7 @@ void add(std::vector<Row>& rows, std::map<std::string, std::size_t>& index, cons
 
 Result<Profile> measure(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
+  MOTE_ASSIGN(load.overrides, o.arrays.names());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   MOTE_ASSIGN(Model model, load_model(o.model.path, load));

@@ -183,6 +183,7 @@ Status run_batches(const Options& o, const Model& model, Session& session, Answe
 
 Result<int> run(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
+  MOTE_ASSIGN(load.overrides, o.arrays.names());
   load.extra_outputs = o.dump;
   if (!o.until.empty()) load.outputs.push_back(o.until);
   MOTE_ASSIGN(Model model, load_model(o.model.path, load));

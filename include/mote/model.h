@@ -45,7 +45,8 @@ struct LoadOptions {
   std::int64_t max_bytes = 0;              // memory for loading and preparing, weights included; 0: no limit
   std::vector<std::string> outputs;        // nodes or values to give out instead of the model's outputs
   std::vector<std::string> extra_outputs;  // nodes or values to give out as well
-  std::shared_ptr<const OpRegistry> ops;   // custom ops, kept alive by the model
+  std::vector<std::string> overrides;     // inputs with a default value in the file that are given at every run instead
+  std::shared_ptr<const OpRegistry> ops;  // custom ops, kept alive by the model
 };
 
 // An input or output. `shape` is as text, since extents may be symbols: {"N", "3", "224", "224"}; empty for a scalar.

@@ -22,6 +22,8 @@ struct Loaded {
     mote_options_free(options);
   }
   bool load() {
+    EXPECT_EQ(mote_options_add_override(options, nullptr), MOTE_INVALID);
+    EXPECT_EQ(mote_options_add_override(options, "an input without a value in the file"), MOTE_OK);
     return mote_model_load(kDigits, options, &model) == MOTE_OK &&
            mote_session_create(model, options, &session) == MOTE_OK;
   }

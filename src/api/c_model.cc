@@ -227,6 +227,13 @@ mote_code mote_options_add_output(mote_options* options, const char* name) {
   return MOTE_OK;
 }
 
+mote_code mote_options_add_override(mote_options* options, const char* input) {
+  MOTE_NEED(options);
+  MOTE_NEED(input);
+  options->load.overrides.emplace_back(input);
+  return MOTE_OK;
+}
+
 mote_code mote_options_set_registry(mote_options* options, const mote_registry* registry) {
   MOTE_NEED(options);
   options->load.ops = registry ? registry->ops : nullptr;

@@ -111,6 +111,7 @@ Result<Module> read_onnx(std::shared_ptr<const Source> source, const std::string
   onnx::ImportOptions options;
   options.ops = &builtin_ops();
   options.missing = missing;
+  options.overrides = o.overrides;
   if (o.max_bytes > 0) {
     std::size_t limit = static_cast<std::size_t>(o.max_bytes);
     options.limits.max_bytes = std::min(options.limits.max_bytes, limit);

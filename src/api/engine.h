@@ -46,7 +46,7 @@ Status prefer_signature(std::vector<Signature>& signatures, const std::string& n
 
 // The module in a file of any format but .mote, its first signature the one asked for. External data is looked for in
 // `folder`, and refused where that is empty. `missing` collects operators that Mote lacks instead of failing. Of the
-// options, ops, max_bytes and signature count. Errors begin with the source's name.
+// options, ops, overrides, max_bytes and signature count. Errors begin with the source's name.
 Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
                            std::vector<std::string>* missing = nullptr);
 

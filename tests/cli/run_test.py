@@ -17,6 +17,20 @@ def floats(shape, values):
     return onnx.npy(shape, values)
 
 
+class Defaults(program.Case):
+    def test_an_input_with_a_value_can_be_given(self):
+        model = self.write("m.onnx", onnx.model([onnx.node("Add", ["a", "b"], ["y"])], [onnx.value("a", [2]), onnx.value("b", [2])],
+                                                [onnx.value("y", [2])], [onnx.tensor("b", (2,), [10.0, 20.0])]))
+        a = self.write("a.npy", floats((2,), [1.0, 2.0]))
+        b = self.write("b.npy", floats((2,), [5.0, 6.0]))
+        out = self.path("out.npz")
+        self.ok("run", model, "--input", f"a={a}", "--outputs", out)
+        self.assertEqual(list(onnx.read_npz(out)["y"][1]), [11.0, 22.0])
+        self.ok("run", model, "--input", f"a={a}", "--input", f"b={b}", "--outputs", out)
+        self.assertEqual(list(onnx.read_npz(out)["y"][1]), [6.0, 8.0])
+        self.ok("bench", model, "--input", f"a={a}", "--input", f"b={b}", "--seconds", "0", "--warmup", "0")
+
+
 class Images(program.Case):
     def test_reads_every_digit(self):
         r = self.ok("run", DIGITS, "--image", *[png(d) for d in range(10)], "--json").json

@@ -126,6 +126,8 @@ MOTE_API mote_code mote_options_set_seed(mote_options* options, uint64_t seed);
 MOTE_API mote_code mote_options_set_signature(mote_options* options, const char* signature);
 /* A node or value to give out as well. */
 MOTE_API mote_code mote_options_add_output(mote_options* options, const char* name);
+/* An input with a default value in the file that is given at every run instead; without this it is a constant. */
+MOTE_API mote_code mote_options_add_override(mote_options* options, const char* input);
 /* The options and every model loaded with them keep the registry alive. */
 MOTE_API mote_code mote_options_set_registry(mote_options* options, const mote_registry* registry);
 

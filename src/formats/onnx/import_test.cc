@@ -223,6 +223,31 @@ TEST(OnnxImport, InitializersNeedNoInput) {
   EXPECT_EQ(r->functions[0].inputs.size(), 1u);
 }
 
+TEST(OnnxImport, InitializersThatAreInputsCanBeOverridden) {
+  for (std::int64_t version : {3, 8}) {
+    Model m = add_model();
+    m.proto.ir_version = version;
+    m.graph().inputs.push_back(value("w", kFloat, {{dim(3)}}));
+    std::string bytes = m.bytes();
+    ImportOptions o = options();
+    o.overrides = {"w", "x", "no such name"};
+    Result<Module> r = import_onnx(source(bytes), o);
+    ASSERT_TRUE(r.ok()) << r.status().to_string();
+    const Function& f = r->functions[0];
+    ASSERT_EQ(f.inputs.size(), 2u);
+    EXPECT_EQ(f.values[static_cast<std::size_t>(f.inputs[1])].name, "w");
+    EXPECT_TRUE(r->constants.empty());
+  }
+  // What is no graph input stays a constant.
+  Model m = add_model();
+  ImportOptions o = options();
+  o.overrides = {"w"};
+  std::string bytes = m.bytes();
+  Result<Module> r = import_onnx(source(bytes), o);
+  ASSERT_TRUE(r.ok()) << r.status().to_string();
+  EXPECT_EQ(r->constants.size(), 1u);
+}
+
 TEST(OnnxImport, SparseInitializersBecomeDense) {
   Model m = add_model();
   m.graph().initializers.clear();

@@ -135,6 +135,7 @@ Status Importer::main_graph() {
   std::set<std::string_view> initialized;
   for (const TensorProto& t : graph.initializers) initialized.insert(t.name);
   for (const SparseTensorProto& t : graph.sparse_initializers) initialized.insert(t.values.name);
+  for (const std::string& name : options_.overrides) initialized.erase(name);
   // Plain names first, so that expressions over them are understood wherever they stand.
   for (const ValueInfoProto& input : graph.inputs) {
     if (initialized.count(input.name) || !input.type.shape) continue;
@@ -203,6 +204,9 @@ Result<Scope> Importer::begin_body(Scope& outer, std::string_view name) {
 }
 
 Status Importer::initializers(Scope& scope, const GraphProto& graph) {
+  auto is_given = [&](std::string_view name) {
+    return scope.depth == 0 && scope.names.contains(name) && std::ranges::count(options_.overrides, name) > 0;
+  };
   auto add = [&](std::string_view name, Result<Constant> c) -> Status {
     if (!c.ok()) return std::move(c).status().at("initializer " + quoted(name));
     c->name = scope.prefix + std::string(name);
@@ -212,8 +216,12 @@ Status Importer::initializers(Scope& scope, const GraphProto& graph) {
     if (!scope.names.emplace(name, v).second) return invalid("two values are named " + quoted(name));
     return {};
   };
-  for (const TensorProto& t : graph.initializers) MOTE_TRY(add(t.name, tensor(t)));
-  for (const SparseTensorProto& t : graph.sparse_initializers) MOTE_TRY(add(t.values.name, sparse_tensor(t)));
+  for (const TensorProto& t : graph.initializers) {
+    if (!is_given(t.name)) MOTE_TRY(add(t.name, tensor(t)));
+  }
+  for (const SparseTensorProto& t : graph.sparse_initializers) {
+    if (!is_given(t.values.name)) MOTE_TRY(add(t.values.name, sparse_tensor(t)));
+  }
   return {};
 }
 

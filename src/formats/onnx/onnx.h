@@ -29,12 +29,15 @@ struct ImportOptions {
   // Where set, what Mote lacks is listed here, as "operator ('node', ...)", instead of failing. The module then lacks
   // those nodes and serves only to be looked at.
   std::vector<std::string>* missing = nullptr;
+  // Graph inputs whose initializers are left aside, so that the caller gives them. Names of anything else mean nothing.
+  std::vector<std::string> overrides;
   ParseLimits limits;                    // of the file; max_nodes also bounds what inlining functions makes of it
   std::size_t max_constants = 1u << 30;  // bytes of constants that have to be rewritten, sparse ones for example
 };
 
-// The module's `main` function has the graph's inputs (without those that have an initializer) and outputs, by name.
-// File-level facts are metadata: "onnx.opset", "onnx.opset.DOMAIN", "onnx.ir_version", "onnx.producer_name", ...
+// The module's `main` function has the graph's inputs (of those that have an initializer, only overrides) and outputs,
+// by name. File-level facts are metadata: "onnx.opset", "onnx.opset.DOMAIN", "onnx.ir_version", "onnx.producer_name",
+// ...
 Result<Module> import_onnx(std::shared_ptr<const Source> model, const ImportOptions& options);
 
 // Ok when `location` is a relative path that stays inside the folder of the model.
