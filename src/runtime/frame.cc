@@ -135,8 +135,11 @@ Status Frame::place_value(std::size_t v) {
       if (Status bad = check_extent(pv, view, offset, arena_.capacity()); !bad.ok()) {
         // What folding left over has no memory, and nobody who asks for it.
         if (readers_begin_[v] == readers_begin_[v + 1] &&
-            std::ranges::find(f_.outputs, static_cast<std::int32_t>(v)) == f_.outputs.end())
+            std::ranges::find(f_.outputs, static_cast<std::int32_t>(v)) == f_.outputs.end()) {
+          slot.present = false;
+          view.data = nullptr;
           return {};
+        }
         return bad;
       }
       view.data = arena_.data() + offset;
