@@ -225,7 +225,8 @@ MOTE_INLINE Angle reduce_angle(F32 x) {
 }
 MOTE_INLINE F32 sin_part(F32 r) {
   F32 u = r * r;
-  return fma(r * u, horner(u, -0x1.555556p-3f, 0x1.111198p-7f, -0x1.a08312p-13f, 0x1.877536p-19f), r);
+  F32 y = fma(r * u, horner(u, -0x1.555556p-3f, 0x1.111198p-7f, -0x1.a08312p-13f, 0x1.877536p-19f), r);
+  return select(r == zero(), r, y);  // keeps -0
 }
 MOTE_INLINE F32 cos_part(F32 r) {
   F32 u = r * r;

@@ -214,6 +214,26 @@ TEST(Math, F32WithinBoundsAndTheSameBitsEverywhere) {
   }
 }
 
+TEST(Math, ZerosInfinitiesAndEnds) {
+  const float denormal = bits_to_f32(1), most = bits_to_f32(0x7f7fffffu), infinity = bits_to_f32(0x7f800000u);
+  std::vector<float> x;
+  for (float v : {0.0f, denormal, 0x1p-126f, 0.5f, 1.0f, 88.0f, 1e30f, most, infinity}) x.insert(x.end(), {v, -v});
+  x.push_back(bits_to_f32(0x7fc00000u));
+  for (const Row& row : kRows) {
+    for (const Kernel& k : kernels()) {
+      if (!k.run || k.compute != DType::f32 || !active_cpu().has(k.isa)) continue;
+      std::vector<float> y(x.size());
+      apply(k, row.op, x.data(), y.data(), static_cast<std::int64_t>(x.size()));
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        Worst w;
+        judge(row, x[i], y[i], &w);
+        EXPECT_TRUE(w.wrong == 0 && w.ulp <= row.ulp)
+            << k.name << ' ' << name_of(row.op) << ' ' << x[i] << ": " << y[i];
+      }
+    }
+  }
+}
+
 struct Pairs {
   std::uint64_t state = 88172645463325252u;
   std::uint64_t next() {
