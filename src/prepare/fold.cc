@@ -114,8 +114,9 @@ bool is_compressed(const Function& f, const Node& n) {
   return attr_int(*n.op, n.attrs, "block_size") != 0 || bits_of(f.values[at(n.inputs[0])].type.dtype) < 8;
 }
 
-// All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets.
-Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
+// All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets. Constants
+// that are dequantized stay so where `keep` says, since integer ops may take them.
+Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, bool keep) {
   Function& f = m.functions[at(id)];
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
     Node node = f.nodes[n];
@@ -128,6 +129,7 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
     const Node& node = f.nodes[n];
     if (node.op->is(kControl) || node.op->is(kRandom) || node.op->is(kState) || is_compressed(f, node)) continue;
+    if (keep && node.op->name == "dequantize_linear") continue;
     bool fits =
         std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return v == kNone || foldable[at(v)]; });
     for (ValueId v : node.outputs) {
@@ -194,6 +196,17 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options) {
   return {};
 }
 
+bool has_quantized(const Module& m) {
+  for (const Function& f : m.functions) {
+    for (const Node& n : f.nodes) {
+      for (std::string_view op : {"dequantize_linear", "quantize_linear", "matmul_integer", "conv_integer"}) {
+        if (n.op->name == op) return true;
+      }
+    }
+  }
+  return false;
+}
+
 std::size_t node_count(const Module& m) {
   std::size_t n = 0;
   for (const Function& f : m.functions) n += f.nodes.size();
@@ -205,25 +218,35 @@ std::size_t node_count(const Module& m) {
 Status simplify(Module& m, const PrepareOptions& options) {
   for (Function& f : m.functions) drop_dead(f);
   if (!options.optimise) return {};
-  auto fold = [&]() -> Status {
+  auto fold = [&](bool keep) -> Status {
     for (std::size_t f = 0; f < m.functions.size(); ++f) {
-      MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options));
+      MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options, keep));
     }
     return {};
   };
-  // Each constant found may let inference and the simpler passes find more.
-  PassOptions cleanup;
-  cleanup.only = {"dce", "simplify", "cse"};
-  for (std::size_t before = 0; before != node_count(m);) {
-    before = node_count(m);
-    Inference inference(m);
-    MOTE_TRY(inference.run());
-    MOTE_TRY(use_known_values(m, inference));
-    MOTE_TRY(fold());
-    MOTE_TRY(run_passes(m, builtin_ops(), cleanup));
+  // Each constant found may let inference and the simpler passes find more. First with the quantized tensors as they
+  // are, then, when integer ops have taken theirs, with the others in f32.
+  auto clean = [&](bool keep, std::vector<std::string> passes) -> Status {
+    PassOptions cleanup;
+    cleanup.only = std::move(passes);
+    for (std::size_t before = 0; before != node_count(m);) {
+      before = node_count(m);
+      Inference inference(m);
+      MOTE_TRY(inference.run());
+      MOTE_TRY(use_known_values(m, inference));
+      MOTE_TRY(fold(keep));
+      MOTE_TRY(run_passes(m, builtin_ops(), cleanup));
+    }
+    return {};
+  };
+  MOTE_TRY(clean(true, {"dce", "simplify", "cse"}));
+  if (has_quantized(m)) {
+    MOTE_TRY(clean(true, {"dce", "simplify", "cse", "move_qdq", "raise_gelu", "raise_activation", "raise_pool",
+                          "gemm_to_matmul", "lower_qdq"}));
+    MOTE_TRY(clean(false, {"dce", "simplify", "cse"}));
   }
   MOTE_TRY(run_passes(m, builtin_ops()));
-  MOTE_TRY(fold());
+  MOTE_TRY(fold(false));
   return Inference(m).run();
 }
 

@@ -1,4 +1,4 @@
-// cast, quantize_linear and dequantize_linear on kernels/convert.
+// cast, quantize_linear, dequantize_linear and dynamic_quantize_linear on kernels/convert.
 #include "kernels/convert/convert.h"
 
 #include <algorithm>
@@ -32,6 +32,23 @@ void run_scale(const void* state, kernels::TileRange range) noexcept {
   s.run(s.params, range);
 }
 
+struct DynamicState {
+  kc::DynamicParams params;
+  kernels::KernelFn<kc::DynamicParams> range;
+  kernels::KernelFn<kc::ScaleParams> quantize;
+};
+void run_range(const void* state, kernels::TileRange range) noexcept {
+  const DynamicState& s = *static_cast<const DynamicState*>(state);
+  s.range(s.params, range);
+}
+void run_choose(const void* state, kernels::TileRange range) noexcept {
+  kc::choose(static_cast<const DynamicState*>(state)->params, range);
+}
+void run_then(const void* state, kernels::TileRange range) noexcept {
+  const DynamicState& s = *static_cast<const DynamicState*>(state);
+  s.quantize(s.params.then, range);
+}
+
 // Scales as the kernels take them: one, or one per index of an axis.
 bool claim_scale(const NodeView& n, bool quantize, ConvertStep& s) {
   DType q = quantize ? n.out_type(0).dtype : n.type(0).dtype, x = quantize ? n.type(0).dtype : n.out_type(0).dtype;
@@ -48,10 +65,21 @@ bool claim_scale(const NodeView& n, bool quantize, ConvertStep& s) {
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   std::string_view op = n.node.op->name;
   bool cast = op == "cast", quantize = op == "quantize_linear";
-  if (!cast && !quantize && op != "dequantize_linear") return std::nullopt;
   const kc::Row& row = kc::select(options.cpu);
   ConvertStep s;
   s.isa = static_cast<std::int32_t>(row.isa);
+  if (op == "dynamic_quantize_linear" && n.type(0).dtype == DType::f32 && n.node.outputs.size() == 3 &&
+      std::ranges::count(n.node.outputs, kNone) == 0) {
+    Claim c;
+    c.kernel = "scale.dynamic";
+    c.params = to_params(s);
+    c.numerics = row.numerics;
+    c.inputs = {{Layout::kSame, false}};
+    c.outputs = {{Layout::kSame, false}, {Layout::kPlain, false}};
+    c.why = row.name;
+    return c;
+  }
+  if (!cast && !quantize && op != "dequantize_linear") return std::nullopt;
   if (cast ? !kc::can_cast(n.type(0).dtype, n.out_type(0).dtype) : !claim_scale(n, quantize, s)) return std::nullopt;
   Claim c;
   c.kernel = cast ? "cast" : "scale";
@@ -125,7 +153,35 @@ Status setup_scale(const KernelCall& call, void* state, KernelWork& work) {
   return {};
 }
 
-constexpr Kernel kKernels[] = {{.name = "cast", .state_bytes = sizeof(CastState), .setup = setup_cast},
+Status setup_dynamic(const KernelCall& call, void* state, KernelWork& work) {
+  ConvertStep s = from_params<ConvertStep>(call.params);
+  if (call.outputs.size() != 3 || !call.outputs[1] || !call.outputs[2]) return invalid("an operand is missing");
+  MOTE_TRY(check_pair(call, 1));
+  const TensorView &x = *call.inputs[0], &y = *call.outputs[0], &scale = *call.outputs[1], &zero = *call.outputs[2];
+  if (x.dtype != DType::f32 || y.dtype != DType::u8 || scale.dtype != DType::f32 || scale.count() != 1 ||
+      zero.dtype != DType::u8 || zero.count() != 1)
+    return invalid("operands of the wrong kind");
+  auto* st = new (state) DynamicState();
+  const kc::Row& row = kc::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
+  kc::DynamicParams& p = st->params;
+  p.x = x.as<float>();
+  p.count = x.count();
+  p.partial = reinterpret_cast<float*>(call.shared_scratch);
+  p.scale = scale.as<float>();
+  p.zero = zero.as<std::uint8_t>();
+  p.then = {x.data, y.data, DType::u8, p.scale, zero.data, p.count, 1, 1};
+  st->range = row.range;
+  st->quantize = row.quantize;
+  std::int64_t tiles = kc::tiles_of(p.count);
+  work.shared_scratch = static_cast<std::size_t>(tiles) * 2 * sizeof(float);
+  if (tiles > 0) work.add(run_range, tiles);
+  work.add(run_choose, 1);
+  if (tiles > 0) work.add(run_then, tiles);
+  return {};
+}
+
+constexpr Kernel kKernels[] = {{.name = "scale.dynamic", .state_bytes = sizeof(DynamicState), .setup = setup_dynamic},
+                               {.name = "cast", .state_bytes = sizeof(CastState), .setup = setup_cast},
                                {.name = "scale", .state_bytes = sizeof(ScaleState), .setup = setup_scale}};
 
 }  // namespace

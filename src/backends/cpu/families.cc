@@ -8,9 +8,9 @@ constexpr const cpu::Family* kFamilies[] = {&cpu::attention_family,   &cpu::conv
                                             &cpu::gather_family,      &cpu::dot_family,     &cpu::pool_family,
                                             &cpu::elementwise_family, &cpu::convert_family, &cpu::reduce_family,
                                             &cpu::norm_family,        &cpu::rnn_family,     &cpu::resize_family,
-                                            &cpu::quantized_family,   &cpu::pad_family,     &cpu::index_family,
-                                            &cpu::made_family,        &cpu::sample_family,  &cpu::move_family,
-                                            &cpu::along_family,       &cpu::copy_family};
+                                            &cpu::quantized_family,   &cpu::qmap_family,    &cpu::pad_family,
+                                            &cpu::index_family,       &cpu::made_family,    &cpu::sample_family,
+                                            &cpu::move_family,        &cpu::along_family,   &cpu::copy_family};
 
 class Provider final : public KernelProvider {
  public:

@@ -37,6 +37,7 @@ extern const Family move_family;
 extern const Family norm_family;
 extern const Family pad_family;
 extern const Family pool_family;
+extern const Family qmap_family;
 extern const Family quantized_family;
 extern const Family reduce_family;
 extern const Family resize_family;

@@ -1,7 +1,8 @@
 // matmul_integer, qlinear_matmul, conv_integer and qlinear_conv on kernels/idot. Zero points and scales may be values
-// of the run.
+// of the run; where all are constants, what follows from them is computed once.
 #include <algorithm>
 
+#include "backends/cpu/epilogue.h"
 #include "backends/cpu/family.h"
 #include "backends/cpu/spatial.h"
 #include "kernels/idot/depthwise.h"
@@ -15,7 +16,9 @@ namespace ki = kernels::idot;
 struct QuantizedStep {
   Spatial window;
   std::int64_t group = 1, k = 0, n = 0;  // of one group; matmul: of a packed B
-  std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, reserved = 0;
+  std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, fixed = 0;
+  std::int32_t low = -128, high = 255;
+  EpilogueProgram epilogue;
 };
 
 struct QuantizedState {
@@ -69,6 +72,14 @@ bool per_column(const NodeView& n, std::size_t i, const Dim& count) {
   return t.has_rank() && t.rank() == 1 && (*t.shape)[0] == count;
 }
 
+// Whether none of the operands but A is made in the run.
+bool all_constant(const NodeView& n) {
+  for (int i = 1; i < std::min(static_cast<int>(n.node.inputs.size()), 9); ++i) {
+    if (n.has(i) && !n.constant(i)) return false;
+  }
+  return true;
+}
+
 bool claim_types(const NodeView& n, const Slots& at, bool linear) {
   const Type &a = n.type(static_cast<int>(at.a)), &b = n.type(static_cast<int>(at.b));
   if (!eight_bits(a.dtype) || !eight_bits(b.dtype) || !a.has_rank() || !b.has_rank()) return false;
@@ -76,9 +87,11 @@ bool claim_types(const NodeView& n, const Slots& at, bool linear) {
       !one_element(n, at.y_zero))
     return false;
   if (!linear) return true;
-  return eight_bits(n.out_type(0).dtype) && n.type(static_cast<int>(at.a_scale)).dtype == DType::f32 &&
-         n.type(static_cast<int>(at.b_scale)).dtype == DType::f32 &&
-         n.type(static_cast<int>(at.y_scale)).dtype == DType::f32;
+  DType y = n.out_type(0).dtype;
+  for (std::size_t i : {at.a_scale, at.b_scale, at.y_scale}) {
+    if (n.has(static_cast<int>(i)) && n.type(static_cast<int>(i)).dtype != DType::f32) return false;
+  }
+  return eight_bits(y) || y == DType::f32;
 }
 
 Packing packing_of(std::size_t operand, const QuantizedStep& s) {
@@ -152,17 +165,28 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   if (s.packed && (s.k < 1 || s.n < 1)) return std::nullopt;
   if (!per_column(n, at.b_scale, columns) || !per_column(n, at.b_zero, columns)) return std::nullopt;
+  if (s.linear) {
+    if (!per_column(n, at.bias, columns)) return std::nullopt;
+    if (!claim_epilogue(n, s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
+    if (std::vector<std::int64_t> range = n.attr_ints("y_range"); range.size() == 2) {
+      s.low = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[0], s.low, s.high));
+      s.high = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[1], s.low, s.high));
+    }
+  }
+  s.fixed = s.packed && all_constant(n);
   const ki::Row& row = ki::select(options.cpu);
   s.isa = static_cast<std::int32_t>(row.isa);
   Claim c;
   c.kernel = "quantized";
   c.numerics = row.numerics;
   c.params = to_params(s);
-  c.inputs.assign(9, {Layout::kPlain, false});
+  c.inputs.assign(10, {Layout::kPlain, false});
   if (s.conv) {
-    c.inputs[0] = {Layout::kChannelsLast, true};
+    c.inputs[0] = c.inputs[9] = {Layout::kChannelsLast, true};
     c.outputs = {{Layout::kChannelsLast, true}};
   }
+  if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known(); out && s.packed)
+    c.macs = static_cast<double>(*out) * static_cast<double>(s.k);
   if (s.packed) {
     c.inputs[at.b] = {Layout::kPacked, false};
     c.packings.push_back(packing_of(at.b, s));
@@ -184,17 +208,19 @@ Status bind_parameters(const Operands& in, const Slots& at, bool linear, std::in
   };
   const TensorView *a_zero = in(at.a_zero), *b_zero = in(at.b_zero), *bias = in(at.bias), *a_scale = in(at.a_scale),
                    *b_scale = in(at.b_scale), *y_scale = in(at.y_scale), *y_zero = in(at.y_zero);
+  const bool floating = y == DType::f32;
   if (!fits(a_zero, a, false) || !fits(b_zero, b, true) || !fits(a_scale, DType::f32, false) ||
       !fits(b_scale, DType::f32, true) || !fits(y_scale, DType::f32, false) || !fits(y_zero, y, false) ||
-      (bias && (bias->dtype != DType::i32 || bias->count() != columns)) ||
-      (linear && (!a_scale || !b_scale || !y_scale)))
+      (bias && ((bias->dtype != DType::i32 && !(floating && bias->dtype == DType::f32)) || bias->count() != columns)) ||
+      (linear && (!a_scale || !b_scale || (!floating && !y_scale))))
     return invalid("a scale or zero point does not fit");
   if (a_zero) p.a_zero = a_zero->data;
   if (b_zero) p.b_zero = {b_zero->data, b_zero->count()};
-  if (bias) p.bias = bias->as<std::int32_t>();
+  if (bias && bias->dtype == DType::i32) p.bias = bias->as<std::int32_t>();
+  if (bias && bias->dtype == DType::f32) p.float_bias = bias->as<float>();
   if (linear) {
     p.a_scale = a_scale->as<float>();
-    p.y_scale = y_scale->as<float>();
+    p.y_scale = y_scale ? y_scale->as<float>() : nullptr;
     p.b_scale = {b_scale->data, b_scale->count()};
     p.y_zero = y_zero ? y_zero->data : nullptr;
   }
@@ -274,11 +300,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   Operands in{call};
   if (!in(at.a) || !in(at.b) || call.outputs.empty() || !call.outputs[0]) return invalid("an operand is missing");
   const TensorView &a = *in(at.a), &b = *in(at.b), &y = *call.outputs[0];
-  if (!eight_bits(a.dtype) || !(s.linear ? eight_bits(y.dtype) : y.dtype == DType::i32) ||
+  bool fits = s.linear ? eight_bits(y.dtype) || y.dtype == DType::f32 : y.dtype == DType::i32;
+  if (!eight_bits(a.dtype) || !fits || s.low > s.high || s.low < -128 || s.high > 255 ||
       (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
     return invalid("a product of integers got other dtypes");
   bool rows = s.conv ? has_pixels(a) && has_pixels(y) : a.dense() && y.dense();
-  for (const TensorView* v : call.inputs) rows = rows && (!v || v == &a || v->dense());
+  for (std::size_t i = 1; i < std::min<std::size_t>(call.inputs.size(), 9); ++i)
+    rows = rows && (!call.inputs[i] || call.inputs[i]->dense());
   if (!rows && y.count() > 0) return invalid("a product of integers got operands that are not dense");
   auto* st = new (state) QuantizedState();
   ki::Params& p = st->params;
@@ -292,15 +320,28 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (s.packed && b.bytes() < packed_bytes(s, p.k, p.n)) return invalid("too few packed weights");
   if (y.count() == 0) return {};
   MOTE_TRY(bind_parameters(in, at, s.linear, p.n * p.groups, a.dtype, p.b_signed ? DType::i8 : DType::u8, y.dtype, p));
+  p.low = s.low;
+  p.high = s.high;
+  RowOrder order = s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis;
+  if (y.dtype == DType::f32) MOTE_TRY(bind_epilogue(s.epilogue, call, y, order, p.epilogue));
   const ki::Row& row = ki::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
   bool depthwise = is_depthwise(s);
   st->run = depthwise ? row.depthwise : row.run;
   ki::Work w = depthwise ? ki::setup_depthwise(&p) : ki::setup(row, &p);
   std::size_t shared = (w.shared_bytes + 63) / 64 * 64;
   work.thread_scratch = w.scratch_bytes;
+  p.b = b.data;
+  if (s.packed && s.fixed) {
+    work.table_bytes = shared;
+    if (call.table.size() >= shared && p.b) {
+      p.shared = call.table.data();
+      depthwise ? ki::prepare_depthwise(p, {0, 1, nullptr}) : ki::prepare(p, {0, 1, nullptr});
+    }
+    work.add(run_products, w.tiles);
+    return {};
+  }
   work.shared_scratch = shared;
   p.shared = call.shared_scratch;
-  p.b = b.data;
   if (!s.packed) {
     p.b = call.shared_scratch ? call.shared_scratch + shared : nullptr;
     work.shared_scratch += static_cast<std::size_t>(ki::packed_size(p.k, p.n) * p.batch);

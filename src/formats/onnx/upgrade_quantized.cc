@@ -53,20 +53,22 @@ Status qlinear_concat(NodeImport& n) {
   return {};
 }
 
-// A, B dequantized; C holds 32-bit integers in units of a_scale * b_scale.
+// A, B dequantized, B by column; C holds 32-bit integers in units of a_scale * b_scale.
 Status qgemm(NodeImport& n) {
   Attrs attrs;
-  attrs.set("alpha", n.attr_float("alpha", 1));
+  double alpha = n.attr_float("alpha", 1);
+  std::int64_t trans_b = n.attr_int("transB", 0);
+  attrs.set("alpha", alpha);
   attrs.set("transA", n.attr_int("transA", 0));
-  attrs.set("transB", n.attr_int("transB", 0));
-  ValueId y = n.emit_with("gemm", {dequantized(n, 0), dequantized(n, 3)}, 1, std::move(attrs))[0];
+  attrs.set("transB", trans_b);
+  ValueId b = n.emit("dequantize_linear", {n.in(3), n.in(4), n.in(5)}, {{"axis", std::int64_t{trans_b != 0 ? 0 : 1}}});
+  std::vector<ValueId> inputs = {dequantized(n, 0), b};
   if (n.has(6)) {
     ValueId unit = n.emit("mul", {n.in(1), n.in(4)});
-    ValueId bias = n.emit("mul", {n.emit("cast", {n.in(6)}, {{"to", DType::f32}}), unit});
-    double alpha = n.attr_float("alpha", 1);
-    if (alpha != 1) bias = n.emit("mul", {bias, n.scalar(alpha, DType::f32)});
-    y = n.emit("add", {y, bias});
+    if (alpha != 1) unit = n.emit("mul", {unit, n.scalar(alpha, DType::f32)});
+    inputs.push_back(n.emit("dequantize_linear", {n.in(6), unit}, {{"axis", std::int64_t{-1}}}));
   }
+  ValueId y = n.emit_with("gemm", inputs, 1, std::move(attrs))[0];
   if (!n.has(7)) {
     n.output(0, y);
     return {};

@@ -1,6 +1,7 @@
 #include "kernels/convert/convert.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace mote::kernels::convert {
 
@@ -9,6 +10,7 @@ namespace mote::kernels::convert {
   void cast(const CastParams&, TileRange) noexcept;        \
   void quantize(const ScaleParams&, TileRange) noexcept;   \
   void dequantize(const ScaleParams&, TileRange) noexcept; \
+  void range(const DynamicParams&, TileRange) noexcept;    \
   }
 #include "kernels/convert/kernels.inc"
 #undef MOTE_CONVERT_KERNEL
@@ -30,9 +32,11 @@ namespace {
 #define MOTE_HAS_scalar(f) &scalar::f
 
 constexpr Row kRows[] = {
-#define MOTE_CONVERT_KERNEL(ns, isa)                                                                   \
-  {"convert_" #isa,          Isa::isa, Numerics::kExact, MOTE_HAS_##ns(cast), MOTE_HAS_##ns(quantize), \
-   MOTE_HAS_##ns(dequantize)},
+#define MOTE_CONVERT_KERNEL(ns, isa)                   \
+  {"convert_" #isa,         Isa::isa,                  \
+   Numerics::kExact,        MOTE_HAS_##ns(cast),       \
+   MOTE_HAS_##ns(quantize), MOTE_HAS_##ns(dequantize), \
+   MOTE_HAS_##ns(range)},
 #include "kernels/convert/kernels.inc"
 #undef MOTE_CONVERT_KERNEL
 };
@@ -69,6 +73,17 @@ bool can_cast(DType from, DType to) {
 
 bool can_scale(DType t, bool quantize) {
   return t == DType::u8 || t == DType::i8 || t == DType::u16 || t == DType::i16 || (t == DType::i32 && !quantize);
+}
+
+void choose(const DynamicParams& p, TileRange) noexcept {
+  float low = 0, high = 0;
+  for (std::int64_t t = 0; t < tiles_of(p.count); ++t) {
+    low = std::min(low, p.partial[2 * t]);
+    high = std::max(high, p.partial[2 * t + 1]);
+  }
+  const float scale = (high - low) / 255.0f, start = std::nearbyint(0.0f - low / scale);
+  *p.scale = scale;
+  *p.zero = start > 0 ? static_cast<std::uint8_t>(std::min(start, 255.0f)) : 0;
 }
 
 std::span<const Row> kernels() { return kRows; }

@@ -35,12 +35,25 @@ struct ScaleParams {
 };
 bool can_scale(DType dtype, bool quantize);
 
+// Dynamic quantization to u8: the range of x and 0 becomes 255 steps. First `range`, whose tiles are kTile elements,
+// then `choose`, one tile, then `quantize` of `then`, whose scale and zero point are what choose found.
+struct DynamicParams {
+  const float* x = nullptr;
+  std::int64_t count = 0;
+  float* partial = nullptr;  // [tiles][2]: least and greatest of each tile
+  float* scale = nullptr;
+  std::uint8_t* zero = nullptr;
+  ScaleParams then;
+};
+void choose(const DynamicParams& params, TileRange range) noexcept;
+
 struct Row {
   const char* name;
   Isa isa;
   Numerics numerics;
   KernelFn<CastParams> cast;
   KernelFn<ScaleParams> quantize, dequantize;
+  KernelFn<DynamicParams> range;
 };
 
 std::span<const Row> kernels();

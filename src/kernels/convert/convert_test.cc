@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "kernels/testing.h"
 
 namespace mote::kernels::convert {
 namespace {
@@ -153,6 +154,29 @@ TEST(Convert, QuantizesLikeTheDefinition) {
   check_scales<std::int8_t>(DType::i8);
   check_scales<std::uint16_t>(DType::u16);
   check_scales<std::int16_t>(DType::i16);
+}
+
+TEST(Convert, EveryRowQuantizesByTheRange) {
+  std::mt19937 random(5);
+  for (std::int64_t n : {1, 7, 100, 40000}) {
+    std::vector<float> x(static_cast<std::size_t>(n));
+    for (float& v : x) v = static_cast<float>(random() % 1000) * 0.01f - 3.0f;
+    if (n > 50) x[50] = std::nanf("");
+    float low = 0, high = 0;
+    for (float v : x) low = std::fmin(low, v), high = std::fmax(high, v);
+    float scale = (high - low) / 255.0f, zero = std::nearbyint(-low / scale);
+    for (const Row& row : kernels()) {
+      if (!row.range || !active_cpu().has(row.isa)) continue;
+      std::vector<float> partial(static_cast<std::size_t>(2 * tiles_of(n)));
+      float found = 0;
+      std::uint8_t point = 0;
+      DynamicParams p{x.data(), n, partial.data(), &found, &point, {}};
+      kernels::testing::run_in_parts(row.range, p, tiles_of(n), 0, 2);
+      choose(p, {0, 1, nullptr});
+      EXPECT_EQ(found, scale) << row.name;
+      EXPECT_EQ(static_cast<float>(point), zero) << row.name;
+    }
+  }
 }
 
 }  // namespace

@@ -260,6 +260,32 @@ void dequantize(const ScaleParams& p, TileRange range) noexcept {
   if (p.dtype == DType::i16) return dequantize_as<std::int16_t>(p, begin, end);
   dequantize_wide(p, begin, end);
 }
+
+// NaN is neither least nor greatest.
+void range(const DynamicParams& p, TileRange tiles) noexcept {
+  for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
+    std::int64_t i = t * kTile, end = i + kTile < p.count ? i + kTile : p.count;
+    F32 low[2] = {set(0.0f), set(0.0f)}, high[2] = {low[0], low[0]};
+    auto take = [&](int r, F32 v) {
+      low[r] = min(v, low[r]);
+      high[r] = max(v, high[r]);
+    };
+    for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
+      take(0, load(p.x + i));
+      take(1, load(p.x + i + kLanes));
+    }
+    for (; i < end; i += kLanes) take(0, load_n(p.x + i, static_cast<int>(end - i < kLanes ? end - i : kLanes)));
+    float lows[kLanes], highs[kLanes];
+    store(lows, min(low[0], low[1]));
+    store(highs, max(high[0], high[1]));
+    for (int l = 1; l < kLanes; ++l) {
+      lows[0] = lows[l] < lows[0] ? lows[l] : lows[0];
+      highs[0] = highs[l] > highs[0] ? highs[l] : highs[0];
+    }
+    p.partial[2 * t] = lows[0];
+    p.partial[2 * t + 1] = highs[0];
+  }
+}
 // NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace mote::kernels::convert::MOTE_SIMD_NS

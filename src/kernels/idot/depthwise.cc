@@ -17,7 +17,8 @@ std::int32_t byte_at(const std::byte* p, std::int64_t i, bool is_signed) {
 Filters filters_of(const Params& p) {
   std::int64_t pitch = panels_of(p.groups) * kPanel;
   auto* at = reinterpret_cast<std::int32_t*>(p.shared);
-  return {at, at + 16, reinterpret_cast<float*>(at + 16 + pitch), at + 16 + 2 * pitch, pitch};
+  auto* scale = reinterpret_cast<float*>(at + 16 + pitch);
+  return {at, at + 16, scale, scale + pitch, at + 16 + 3 * pitch, pitch};
 }
 
 Work setup_depthwise(Params* p) {
@@ -25,7 +26,7 @@ Work setup_depthwise(Params* p) {
   std::int64_t pitch = panels_of(p->groups) * kPanel;
   p->row_step = std::clamp<std::int64_t>(kTileMacs / (pitch * p->k), 1, p->m);
   p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
-  return {p->row_tiles, 0, static_cast<std::size_t>((16 + pitch * (2 + p->k)) * 4)};
+  return {p->row_tiles, 0, static_cast<std::size_t>((16 + pitch * (3 + p->k)) * 4)};
 }
 
 void prepare_depthwise(const Params& p, TileRange) noexcept {
@@ -37,7 +38,9 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
     f.add[c] = p.bias ? p.bias[column] : 0;
     if (p.out != DType::i32) {
       const float* scale = reinterpret_cast<const float*>(p.b_scale.data);
-      f.scale[c] = *p.a_scale * scale[p.b_scale.count == 1 ? 0 : column] / *p.y_scale;
+      f.scale[c] = *p.a_scale * scale[p.b_scale.count == 1 ? 0 : column];
+      if (p.out != DType::f32) f.scale[c] /= *p.y_scale;
+      f.shift[c] = p.float_bias ? p.float_bias[column] : 0;
     }
     std::int32_t zero = p.b_zero.data ? byte_at(p.b_zero.data, p.b_zero.count == 1 ? 0 : column, p.b_signed) : 0;
     for (std::int64_t t = 0; t < p.k; ++t)

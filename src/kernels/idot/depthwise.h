@@ -10,11 +10,11 @@ namespace mote::kernels::idot {
 
 Work setup_depthwise(Params* params);
 
-// What `prepare_depthwise` leaves in shared memory, i32 but for the scales: what is added, the scales, and the filters
-// less their zero points, [taps][channels]; channels are padded to kPanel.
+// What `prepare_depthwise` leaves in shared memory: what is added, the scales, float_bias, and the filters less their
+// zero points, [taps][channels]; channels are padded to kPanel.
 struct Filters {
   std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's
-  float* scale;
+  float *scale, *shift;
   std::int32_t* weights;
   std::int64_t pitch;
 };

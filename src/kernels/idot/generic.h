@@ -105,16 +105,21 @@ MOTE_INLINE void multiply_rows(const Block& t, int rows, std::int32_t* sums) {
   }
 }
 
-struct Epilogue {
+template <class T>
+constexpr bool kFloating = static_cast<T>(0.5f) != static_cast<T>(0);
+template <class T>
+constexpr bool kBytes = sizeof(T) == 1;
+
+struct Finish {
   const std::int32_t *add, *zero;
-  const float* scale;
+  const float *scale, *shift;
   bool zeros;
-  std::int32_t y_zero;
+  std::int32_t y_zero, low, high;
 };
 
 template <class T>
 MOTE_INLINE void store_out(T* to, I32 v, int n) {
-  if constexpr (sizeof(T) == 4) {
+  if constexpr (!kBytes<T>) {
     n == kLanes ? store(to, v) : store_n(to, v, n);
   } else if constexpr (static_cast<T>(-1) < static_cast<T>(0)) {
     n == kLanes ? store_i8(to, v) : store_i8_n(to, v, n);
@@ -125,21 +130,43 @@ MOTE_INLINE void store_out(T* to, I32 v, int n) {
 
 // `n` columns of one row from their sums; `row_sum` is that of A's unsigned bytes.
 template <class T>
-MOTE_INLINE void finish(const Epilogue& e, const std::int32_t* sums, std::int32_t row_sum, T* to, std::int64_t n) {
+MOTE_INLINE void finish(const Finish& e, const std::int32_t* sums, std::int32_t row_sum, T* to, std::int64_t n) {
   for (std::int64_t j = 0; j < n; j += kLanes) {
     int m = static_cast<int>(n - j < kLanes ? n - j : kLanes);
     I32 v = load(sums + j) + load(e.add + j);
     if (e.zeros) v = v - load(e.zero + j) * set_i32(row_sum);
-    if constexpr (sizeof(T) == 4) {
+    if constexpr (kFloating<T>) {
+      F32 y = to_f32(v) * load(e.scale + j) + load(e.shift + j);
+      m == kLanes ? store(to + j, y) : store_n(to + j, y, m);
+    } else if constexpr (!kBytes<T>) {
       store_out(to + j, v, m);
     } else {
-      constexpr bool is_signed = static_cast<T>(-1) < static_cast<T>(0);
-      F32 lo = set(static_cast<float>((is_signed ? -128 : 0) - e.y_zero)),
-          hi = set(static_cast<float>((is_signed ? 127 : 255) - e.y_zero));
-      F32 q = min(max(round_even(to_f32(v) * load(e.scale + j)), lo), hi);
+      // The conversion takes halves to the even one.
+      F32 low = set(static_cast<float>(e.low - e.y_zero)), high = set(static_cast<float>(e.high - e.y_zero));
+      F32 q = min(max(to_f32(v) * load(e.scale + j), low), high);
       store_out(to + j, to_i32(q) + set_i32(e.y_zero), m);
     }
   }
+}
+
+// The program over `rows` finished rows of `n` columns.
+template <class T>
+MOTE_INLINE void apply(const Params& p, T* to, std::int64_t rows, std::int64_t n, std::int64_t row, std::int64_t col) {
+  if constexpr (kFloating<T>) {
+    if (p.epilogue.count > 0)
+      kernels::MOTE_SIMD_BASE_NS::apply_epilogue(p.epilogue, {to, p.c_row, rows, n, row, 1, col});
+  }
+}
+
+template <class T>
+MOTE_INLINE std::int32_t least(const Params& p) {
+  constexpr std::int32_t kLow = static_cast<T>(-1) < static_cast<T>(0) ? -128 : 0;
+  return p.low > kLow ? p.low : kLow;
+}
+template <class T>
+MOTE_INLINE std::int32_t greatest(const Params& p) {
+  constexpr std::int32_t kHigh = static_cast<T>(-1) < static_cast<T>(0) ? 127 : 255;
+  return p.high < kHigh ? p.high : kHigh;
 }
 
 MOTE_INLINE std::int32_t sum_bytes(const std::uint8_t* a, std::int64_t k, std::uint8_t flip) {
@@ -203,9 +230,11 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     t.a = gathered;
     t.a_row = p.k;
   }
-  Epilogue e;
+  Finish e;
   e.zeros = s.flags[0] != 0;
   e.y_zero = s.flags[1];
+  e.low = least<T>(p);
+  e.high = greatest<T>(p);
   if (e.zeros) {
     for (std::int64_t r = 0; r < rows; ++r) row_sums[r] = sum_bytes(t.a + r * t.a_row, p.k, flip);
   }
@@ -221,6 +250,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     e.add = s.add + columns + j;
     e.zero = s.zero + group * padded + j;
     e.scale = s.scale + group * padded + j;
+    e.shift = s.shift + group * padded + j;
     for (std::int64_t r = 0; r < rows; r += kRows) {
       const int height = static_cast<int>(rows - r < kRows ? rows - r : kRows);
       t.a = a + r * t.a_row;
@@ -237,6 +267,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
       for (int i = 0; i < height; ++i) {
         finish(e, sums + i * kPanels * 16, e.zeros ? row_sums[r + i] : 0, c + (row + r + i) * p.c_row + j, width);
       }
+      apply(p, c + (row + r) * p.c_row + j, height, width, batch * p.m + row + r, group * p.n + j);
     }
   }
 }
@@ -279,7 +310,7 @@ MOTE_INLINE void depthwise_channels(const Params& p, const Filters& f, const std
   std::int32_t sums[V * kLanes];
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) store(sums + v * kLanes, acc[v]);
-  Epilogue e{f.add + c, nullptr, f.scale + c, false, f.flags[1]};
+  Finish e{f.add + c, nullptr, f.scale + c, f.shift + c, false, f.flags[1], least<T>(p), greatest<T>(p)};
   finish(e, sums, 0, to + c, V > 1 ? V * kLanes : m);
 }
 
@@ -300,8 +331,11 @@ template <class T>
 void depthwise_as(const Params& p, TileRange range) {
   const Filters f = filters_of(p);
   const std::int64_t end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
-  for (std::int64_t q = range.begin * p.row_step; q < end; ++q)
-    depthwise_pixel(p, f, q, reinterpret_cast<T*>(p.c) + q * p.c_row);
+  for (std::int64_t q = range.begin * p.row_step; q < end; ++q) {
+    T* to = reinterpret_cast<T*>(p.c) + q * p.c_row;
+    depthwise_pixel(p, f, q, to);
+    apply(p, to, 1, p.groups, q, 0);
+  }
 }
 
 }  // namespace
@@ -309,6 +343,7 @@ void depthwise_as(const Params& p, TileRange range) {
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void depthwise(const Params& p, TileRange range) noexcept {
   if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
+  if (p.out == DType::f32) return depthwise_as<float>(p, range);
   if (p.out == DType::u8) return depthwise_as<std::uint8_t>(p, range);
   depthwise_as<std::int8_t>(p, range);
 }
@@ -318,6 +353,8 @@ void run(const Params& p, TileRange range) noexcept {
   for (std::int64_t t = range.begin; t < range.end; ++t) {
     if (p.out == DType::i32) {
       run_tile<std::int32_t>(p, t, range.scratch);
+    } else if (p.out == DType::f32) {
+      run_tile<float>(p, t, range.scratch);
     } else if (p.out == DType::u8) {
       run_tile<std::uint8_t>(p, t, range.scratch);
     } else {

@@ -87,7 +87,8 @@ void pack_run(const Params& p, TileRange range) noexcept {
 Shared shared_of(const Params& p) {
   std::int64_t n = shared_columns(p), batch = p.b_batch != 0 ? p.batch : 1;
   auto* at = reinterpret_cast<std::int32_t*>(p.shared);
-  return {at + 16, reinterpret_cast<float*>(at + 16 + n * batch), at + 16 + n * batch + n, at};
+  auto* scale = reinterpret_cast<float*>(at + 16 + n * batch);
+  return {at + 16, scale, at + 16 + n * batch + n, scale + 2 * n, at};
 }
 
 void prepare(const Params& p, TileRange) noexcept {
@@ -107,7 +108,9 @@ void prepare(const Params& p, TileRange) noexcept {
       if (j < p.n && zero != 0) s.flags[0] = 1;
       if (p.out != DType::i32) {
         const float* b_scale = reinterpret_cast<const float*>(p.b_scale.data);
-        s.scale[at] = *p.a_scale * b_scale[p.b_scale.count == 1 ? 0 : column] / *p.y_scale;
+        s.scale[at] = *p.a_scale * b_scale[p.b_scale.count == 1 ? 0 : column];
+        if (p.out != DType::f32) s.scale[at] /= *p.y_scale;
+        s.shift[at] = p.float_bias ? p.float_bias[column] : 0;
       }
       for (std::int64_t i = 0; i < batch; ++i) {
         std::int32_t sum = 0;
@@ -136,7 +139,7 @@ Work setup(const Row& row, Params* p) {
   std::size_t scratch = p->gather ? static_cast<std::size_t>(rounded_up(p->row_step * p->k, 64)) : 0;
   scratch += static_cast<std::size_t>(rounded_up(p->row_step * 4, 64));
   std::int64_t batch = p->b_batch != 0 ? p->batch : 1;
-  std::size_t shared = static_cast<std::size_t>((16 + shared_columns(*p) * (batch + 2)) * 4);
+  std::size_t shared = static_cast<std::size_t>((16 + shared_columns(*p) * (batch + 3)) * 4);
   return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch, shared};
 }
 

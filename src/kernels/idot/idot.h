@@ -2,7 +2,8 @@
 // pixels.
 //
 //   sum[m, n] = bias[n] + sum over k of (a[m, k] - a_zero) (b[k, n] - b_zero[n])
-//   i32: y = sum;   u8, i8: y = saturate(round_even(f32(sum) * scale[n]) + y_zero)
+//   i32: y = sum;   u8, i8: y = clamp(round_even(f32(sum) * scale[n]) + y_zero, low, high)
+//   f32: y = epilogue(f32(sum) * scale[n] + float_bias[n])
 //
 // A is u8 or i8, read in place by rows, or gathered per tile from the taps of a convolution, where padding counts as
 // a_zero. B is packed once (pack) into panels of 16 columns, [k / 4][16][4] signed bytes, k filled up with zeros;
@@ -14,6 +15,7 @@
 #include <span>
 
 #include "base/cpu.h"
+#include "kernels/epilogue.h"
 #include "kernels/kernel.h"
 #include "mote/dtype.h"
 
@@ -61,10 +63,13 @@ struct Params {
   const std::byte* a_zero = nullptr;   // one byte, or null
   PerColumn b_zero;                    // bytes
   const std::int32_t* bias = nullptr;  // [groups * n]
-  // Requantizing: a_scale * b_scale[n] / y_scale.
+  // Scale: a_scale * b_scale[n] / y_scale; f32: a_scale * b_scale[n].
   const float *a_scale = nullptr, *y_scale = nullptr;
   PerColumn b_scale;  // floats
   const std::byte* y_zero = nullptr;
+  std::int32_t low = -128, high = 255;  // what u8 and i8 are clamped to, within their dtype
+  const float* float_bias = nullptr;    // f32 only: [groups * n]
+  Epilogue epilogue;                    // f32 only
   // A B that is an activation: packed by `pack_run`, `batch` of them, from here to `b`.
   const std::uint8_t* b_plain = nullptr;
   std::int64_t b_plain_batch = 0, b_k_stride = 0, b_n_stride = 0;
@@ -97,6 +102,7 @@ struct Shared {
   std::int32_t* add;    // [groups * n], per batch where B's sums differ
   float* scale;         // [groups * n]
   std::int32_t* zero;   // [groups * n]: of b, of its packed form
+  float* shift;         // [groups * n]: float_bias
   std::int32_t* flags;  // [0]: some b zero point is not 0; [1]: y's zero point
 };
 Shared shared_of(const Params& p);

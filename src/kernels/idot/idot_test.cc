@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -26,7 +27,7 @@ struct Product {
   std::vector<std::byte> packed;
   std::vector<std::uint8_t> b, zeros;
   std::vector<std::int32_t> bias;
-  std::vector<float> scales;
+  std::vector<float> scales, shift;
   std::uint8_t a_zero = 0, y_zero = 0;
   float a_scale = 0.02f, y_scale = 0.5f;
 
@@ -41,10 +42,16 @@ struct Product {
   }
   std::int64_t expected(std::int64_t s, std::int64_t n) const {
     if (p.out == DType::i32) return s;
-    float scale = a_scale * scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(n)] / y_scale;
+    float scale = a_scale * scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(n)];
+    if (p.out == DType::f32) {
+      float y = static_cast<float>(static_cast<std::int32_t>(s)) * scale + shift[static_cast<std::size_t>(n)];
+      return std::bit_cast<std::int32_t>(std::fmax(y, 0.0f));
+    }
+    scale = scale / y_scale;
     double q = std::nearbyint(static_cast<float>(s) * scale) + static_cast<double>(value(y_zero, p.out == DType::i8));
     bool is_signed = p.out == DType::i8;
-    return static_cast<std::int64_t>(std::fmin(std::fmax(q, is_signed ? -128 : 0), is_signed ? 127 : 255));
+    return static_cast<std::int64_t>(
+        std::fmin(std::fmax(q, std::max(p.low, is_signed ? -128 : 0)), std::min(p.high, is_signed ? 127 : 255)));
   }
 };
 
@@ -56,8 +63,12 @@ void fill(Product& t, const Shape& shape, std::mt19937& random) {
   p.batch = shape.batch;
   p.a_signed = random() % 2;
   p.b_signed = random() % 2;
-  constexpr DType kOut[] = {DType::i32, DType::u8, DType::i8};
-  p.out = kOut[random() % 3];
+  constexpr DType kOut[] = {DType::i32, DType::u8, DType::i8, DType::f32};
+  p.out = kOut[random() % 4];
+  if (random() % 2) p.low = static_cast<std::int32_t>(random() % 50);
+  if (random() % 2) p.high = 60 + static_cast<std::int32_t>(random() % 50);
+  p.epilogue.count = 1;
+  p.epilogue.ops[0] = unary(UnaryOp::relu);
   t.b.resize(static_cast<std::size_t>(p.batch * p.k * p.n));
   for (std::uint8_t& x : t.b) x = static_cast<std::uint8_t>(random() % 8 == 0 ? (random() % 2 ? 128 : 255) : random());
   t.zeros.resize(random() % 2 ? 1 : static_cast<std::size_t>(p.n));
@@ -65,6 +76,8 @@ void fill(Product& t, const Shape& shape, std::mt19937& random) {
   t.scales.resize(random() % 2 ? 1 : static_cast<std::size_t>(p.n));
   for (float& x : t.scales) x = 0.001f * static_cast<float>(1 + random() % 100);
   for (std::int64_t i = 0; i < p.n; ++i) t.bias.push_back(static_cast<std::int32_t>(random() % 20001) - 10000);
+  for (std::int64_t i = 0; i < p.n; ++i) t.shift.push_back(0.25f * static_cast<float>(random() % 1000) - 100.0f);
+  p.float_bias = t.shift.data();
   t.a_zero = static_cast<std::uint8_t>(random());
   t.y_zero = static_cast<std::uint8_t>(random());
   p.a_zero = reinterpret_cast<const std::byte*>(&t.a_zero);
@@ -94,8 +107,9 @@ std::vector<std::int64_t> run_row(const Row& row, Params p, std::int64_t c_size)
   testing::run_in_parts(row.run, p, w.tiles, w.scratch_bytes, 2);
   std::vector<std::int64_t> y;
   for (std::int64_t i = 0; i < c_size; ++i) {
-    y.push_back(p.out == DType::i32 ? reinterpret_cast<std::int32_t*>(p.c)[i]
-                                    : value(reinterpret_cast<std::uint8_t*>(p.c)[i], p.out == DType::i8));
+    y.push_back(p.out == DType::i32 || p.out == DType::f32
+                    ? reinterpret_cast<std::int32_t*>(p.c)[i]
+                    : value(reinterpret_cast<std::uint8_t*>(p.c)[i], p.out == DType::i8));
   }
   return y;
 }
@@ -173,9 +187,10 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
       std::size_t n = v.size();
       for (std::size_t i = n; i < n * static_cast<std::size_t>(groups); ++i) v.push_back(v[i - n]);
     };
-    if (p.n > 1) repeat(t.zeros), repeat(t.scales), repeat(t.bias);
-    if (p.n == 1) t.bias.resize(static_cast<std::size_t>(n_all), t.bias[0]);
+    if (p.n > 1) repeat(t.zeros), repeat(t.scales), repeat(t.bias), repeat(t.shift);
+    if (p.n == 1) t.bias.resize(static_cast<std::size_t>(n_all), t.bias[0]), t.shift.resize(t.bias.size(), t.shift[0]);
     p.bias = t.bias.data();
+    p.float_bias = t.shift.data();
     p.b_zero = {reinterpret_cast<const std::byte*>(t.zeros.data()), static_cast<std::int64_t>(t.zeros.size())};
     p.b_scale = {reinterpret_cast<const std::byte*>(t.scales.data()), static_cast<std::int64_t>(t.scales.size())};
     for (const Row& row : kernels()) {
@@ -257,7 +272,7 @@ TEST(IntegerDot, EveryRowConvolvesDepthwiseExactly) {
                 value(t.zeros[t.zeros.size() == 1 ? 0 : static_cast<std::size_t>(c)], p.b_signed));
         }
         std::int64_t i = pixel * p.c_row + c;
-        std::int64_t got = p.out == DType::i32
+        std::int64_t got = p.out == DType::i32 || p.out == DType::f32
                                ? reinterpret_cast<std::int32_t*>(y.data())[i]
                                : value(reinterpret_cast<std::uint8_t*>(y.data())[i], p.out == DType::i8);
         ASSERT_EQ(got, t.expected(s, c)) << row.name << " round " << round << " pixel " << pixel << " channel " << c;

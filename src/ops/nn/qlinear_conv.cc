@@ -1,25 +1,32 @@
 // Convolution of quantized tensors into a quantized tensor.
+#include "ops/epilogue.h"
 #include "ops/infer_util.h"
 #include "ops/nn/convolve.h"
 #include "ops/ops.h"
+#include "ops/quant/requantize.h"
 #include "ops/run_util.h"
 #include "ops/widen.h"
 
 namespace mote {
 namespace {
 
-constexpr Slot kInputs[] = {{"x", "image of i8 or u8"},
-                            {"x_scale", "f32 scalar"},
-                            {"x_zero_point", "scalar, dtype of x; also the value of padding"},
-                            {"w", "weights of i8 or u8"},
-                            {"w_scale", "f32 scalar, or one per output channel"},
-                            {"w_zero_point", "scalar or one per output channel, dtype of w"},
-                            {"y_scale", "f32 scalar"},
-                            {"y_zero_point", "scalar; its dtype is that of y"},
-                            {"b", "i32, one per output channel, scaled by x_scale * w_scale", Arity::kOptional}};
-constexpr Slot kOutputs[] = {{"y", "round_half_even(sum * x_scale * w_scale / y_scale) + y_zero_point, saturated"}};
-constexpr AttrSpec kAttrs[] = {kAutoPadAttr,     kDataLayoutAttr, kDilationsAttr, kGroupAttr,
-                               kKernelShapeAttr, kPadsAttr,       kStridesAttr,   kWeightLayoutAttr};
+constexpr Slot kInputs[] = {
+    {"x", "image of i8 or u8"},
+    {"x_scale", "f32 scalar"},
+    {"x_zero_point", "scalar, dtype of x; also the value of padding"},
+    {"w", "weights of i8 or u8"},
+    {"w_scale", "f32 scalar, or one per output channel"},
+    {"w_zero_point", "scalar or one per output channel, dtype of w"},
+    {"y_scale", "f32 scalar; absent: y is f32", Arity::kOptional},
+    {"y_zero_point", "scalar; its dtype is that of y", Arity::kOptional},
+    {"b", "one per output channel: i32 in units of x_scale * w_scale, or, where y is f32, f32", Arity::kOptional},
+    {"operands", "operands of the epilogue", Arity::kVariadic}};
+constexpr Slot kOutputs[] = {{"y",
+                              "round_half_even(sum * x_scale * w_scale / y_scale) + y_zero_point, saturated; without "
+                              "y_scale, sum * (x_scale * w_scale)"}};
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr, kDataLayoutAttr,  kDilationsAttr, kEpilogueAttr,
+                               kGroupAttr,   kKernelShapeAttr, kPadsAttr,      kQuantizedRangeAttr,
+                               kStridesAttr, kWeightLayoutAttr};
 
 Status infer(InferContext& ctx) {
   for (int i : {0, 3, 7}) MOTE_TRY(check_dtype(ctx, i, kInts));
@@ -29,7 +36,9 @@ Status infer(InferContext& ctx) {
   for (int i : {4, 5}) {
     if (ctx.has_rank(3) && ctx.rank(3) > 0) MOTE_TRY(check_per_channel(ctx, i, ctx.shape(3)[0], true));
   }
-  return infer_convolution(ctx, 0, 3, 8, ctx.dtype(7));
+  MOTE_ASSIGN(DType dtype, infer_quantized_result(ctx, 6, 8));
+  MOTE_TRY(infer_convolution(ctx, 0, 3, 8, dtype));
+  return infer_epilogue(ctx, ctx.out_types_[0]);
 }
 
 Status run(ReferenceContext& ctx) {
@@ -41,20 +50,20 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
   MOTE_ASSIGN(auto w_scale, widen(ctx, ctx.in(4)));
   MOTE_ASSIGN(auto w_zero, widen(ctx, ctx.in(5)));
-  double x_zero = load_f64(ctx.in(2), 0), y_zero = load_f64(ctx.in(7), 0);
-  float x_scale = static_cast<float>(load_f64(ctx.in(1), 0)), y_scale = static_cast<float>(load_f64(ctx.in(6), 0));
+  double x_scale = load_f64(ctx.in(1), 0), x_zero = load_f64(ctx.in(2), 0),
+         y_scale = ctx.has(6) ? load_f64(ctx.in(6), 0) : 0, y_zero = ctx.has(7) ? load_f64(ctx.in(7), 0) : 0;
   for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - x_zero;
   for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
-  if (ctx.has(8)) fill_bias(c, ctx.in(8), ys);
   subtract_weight_zero(c, w_zero, ws);
   convolve(c, xs, ws, ys);
+  const Requantizer requantize(ctx, y.dtype);
   for (std::size_t i = 0; i < ys.size(); ++i) {
-    std::size_t channel = static_cast<std::size_t>(c.channel_of(static_cast<std::int64_t>(i)));
-    float scale = x_scale * static_cast<float>(w_scale[w_scale.size() == 1 ? 0 : channel]) / y_scale;
-    float scaled = static_cast<float>(static_cast<std::int32_t>(static_cast<std::int64_t>(ys[i]))) * scale;
-    store_f64(y, static_cast<std::int64_t>(i), static_cast<double>(std::nearbyint(scaled)) + y_zero);
+    std::int64_t channel = c.channel_of(static_cast<std::int64_t>(i));
+    double scale = w_scale[w_scale.size() == 1 ? 0 : static_cast<std::size_t>(channel)];
+    double bias = ctx.has(8) ? load_f64(ctx.in(8), channel) : 0;
+    requantize(y, static_cast<std::int64_t>(i), ys[i], {x_scale, scale, y_scale, y_zero, bias});
   }
-  return {};
+  return is_float(y.dtype) ? run_epilogue(ctx, y) : Status();
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // matmul_integer and qlinear_matmul: products of quantized matrices.
 #include "ops/element.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 #include "ops/product.h"
 #include "ops/quant/quantize.h"
+#include "ops/quant/requantize.h"
 #include "ops/run_util.h"
 
 namespace mote {
@@ -14,11 +16,18 @@ constexpr Slot kIntegerInputs[] = {{"a", "i8 or u8 [..., m, k]"},
                                    {"b_zero_point", "one element, [n], or [..., 1, n]; absent: 0", Arity::kOptional}};
 constexpr Slot kIntegerOutputs[] = {{"y", "i32 [..., m, n]"}};
 constexpr Slot kQLinearInputs[] = {
-    {"a", "i8, u8 or an 8-bit float [..., m, k]"},    {"a_scale", "one element, [m], or [..., m, 1]"},
-    {"a_zero_point", "shape of a_scale, dtype of a"}, {"b", "as a [..., k, n]"},
-    {"b_scale", "one element, [n], or [..., 1, n]"},  {"b_zero_point", "shape of b_scale, dtype of b"},
-    {"y_scale", "one element, [m], or [..., m, 1]"},  {"y_zero_point", "shape of y_scale, dtype of y"}};
+    {"a", "i8, u8 or an 8-bit float [..., m, k]"},
+    {"a_scale", "one element, [m], or [..., m, 1]"},
+    {"a_zero_point", "shape of a_scale, dtype of a"},
+    {"b", "as a [..., k, n]"},
+    {"b_scale", "one element, [n], or [..., 1, n]"},
+    {"b_zero_point", "shape of b_scale, dtype of b"},
+    {"y_scale", "one element, [m], or [..., m, 1]; absent: y is f32", Arity::kOptional},
+    {"y_zero_point", "shape of y_scale, dtype of y", Arity::kOptional},
+    {"bias", "[n]: i32 in units of a_scale * b_scale, or, where y is f32, f32", Arity::kOptional},
+    {"operands", "operands of the epilogue", Arity::kVariadic}};
 constexpr Slot kQLinearOutputs[] = {{"y", "[..., m, n]"}};
+constexpr AttrSpec kQLinearAttrs[] = {kEpilogueAttr, kQuantizedRangeAttr};
 
 constexpr std::uint32_t kEightBits = kInts | kFloat8;
 
@@ -104,30 +113,32 @@ Status infer_qlinear(InferContext& ctx) {
   MOTE_TRY(check_same_dtype(ctx, 3, 5));
   MOTE_ASSIGN(std::optional<Shape> shape, infer_product(ctx, 0, 3));
   for (int i : {1, 2, 6, 7}) MOTE_TRY(check_param(ctx, i, shape, true));
-  for (int i : {4, 5}) MOTE_TRY(check_param(ctx, i, shape, false));
-  output_maybe(ctx, 0, ctx.dtype(7), std::move(shape));
-  return {};
+  for (int i : {4, 5, 8}) MOTE_TRY(check_param(ctx, i, shape, false));
+  MOTE_ASSIGN(DType dtype, infer_quantized_result(ctx, 6, 8));
+  output_maybe(ctx, 0, dtype, std::move(shape));
+  return infer_epilogue(ctx, ctx.out_types_[0]);
 }
 
 Status run_qlinear(ReferenceContext& ctx) {
   const TensorView &a = ctx.in(0), &b = ctx.in(3);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   Product p = product_of(a, b);
-  std::vector<Param> params;
-  for (int i = 0; i < 8; ++i) params.emplace_back(ctx.in(i == 0 || i == 3 ? 1 : i), y, i != 4 && i != 5);
+  std::vector<std::optional<Param>> params(9);
+  for (int i : {1, 2, 4, 5, 6, 7, 8}) {
+    if (ctx.has(i)) params[static_cast<std::size_t>(i)].emplace(ctx.in(i), y, i != 4 && i != 5 && i != 8);
+  }
+  const Requantizer requantize(ctx, y.dtype);
   each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
-    auto param = [&](int i) { return load_f64(ctx.in(i), params[static_cast<std::size_t>(i)](out)); };
+    auto param = [&](int i) {
+      const std::optional<Param>& at = params[static_cast<std::size_t>(i)];
+      return at ? load_f64(ctx.in(i), (*at)(out)) : 0;
+    };
     double az = param(2), bz = param(5), sum = 0;
     for (std::int64_t i = 0; i < p.k; ++i)
       sum += (load_f64(a, a0 + i * p.a_k) - az) * (load_f64(b, b0 + i * p.b_k) - bz);
-    double q = sum * (param(1) * param(4) / param(6));
-    if (is_float(y.dtype)) {
-      store_small_float(y, out, q + param(7), true);
-    } else {
-      store_i64(y, out, quantized(q, static_cast<std::int64_t>(param(7)), y.dtype));
-    }
+    requantize(y, out, sum, {param(1), param(4), param(6), param(7), param(8)});
   });
-  return {};
+  return is_float(y.dtype) && bits_of(y.dtype) > 8 ? run_epilogue(ctx, y) : Status();
 }
 
 }  // namespace
@@ -145,9 +156,10 @@ MOTE_DEFINE_OP(qlinear_matmul) = {.name = "qlinear_matmul",
                                   .doc =
                                       "The product of two quantized matrices, quantized: "
                                       "round(product * a_scale * b_scale / y_scale) + y_zero_point, "
-                                      "saturated.",
+                                      "saturated; without y_scale, product * (a_scale * b_scale).",
                                   .inputs = kQLinearInputs,
                                   .outputs = kQLinearOutputs,
+                                  .attrs = kQLinearAttrs,
                                   .infer = infer_qlinear};
 MOTE_DEFINE_REFERENCE(qlinear_matmul) = run_qlinear;
 

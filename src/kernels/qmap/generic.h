@@ -1,0 +1,220 @@
+// Tables, sums and pools of bytes, for the ISA of the including file.
+#include "kernels/qmap/qmap.h"
+#include "simd/vec.h"
+
+namespace mote::kernels::qmap::MOTE_SIMD_NS {
+namespace {
+
+using namespace simd::MOTE_SIMD_NS;
+
+template <bool Signed>
+MOTE_INLINE I32 load_byte(const std::uint8_t* p, int n) {
+  if constexpr (Signed) {
+    auto q = reinterpret_cast<const std::int8_t*>(p);
+    return n == kLanes ? load_i8(q) : load_i8_n(q, n);
+  } else {
+    return n == kLanes ? load_u8(p) : load_u8_n(p, n);
+  }
+}
+MOTE_INLINE I32 load_any(const std::uint8_t* p, bool is_signed, int n) {
+  return is_signed ? load_byte<true>(p, n) : load_byte<false>(p, n);
+}
+MOTE_INLINE void store_any(std::uint8_t* p, bool is_signed, I32 v, int n) {
+  if (is_signed) {
+    auto q = reinterpret_cast<std::int8_t*>(p);
+    n == kLanes ? store_i8(q, v) : store_i8_n(q, v, n);
+  } else {
+    n == kLanes ? store_u8(p, v) : store_u8_n(p, v, n);
+  }
+}
+
+// Rounds within the range; the conversion takes halves to the even one.
+struct Rounding {
+  F32 low, high;
+  I32 zero;
+  MOTE_INLINE explicit Rounding(const Result& r)
+      : low(set(static_cast<float>(r.low - r.zero))),
+        high(set(static_cast<float>(r.high - r.zero))),
+        zero(set_i32(r.zero)) {}
+  MOTE_INLINE I32 operator()(F32 x) const { return to_i32(min(max(x, low), high)) + zero; }
+};
+
+struct Window {
+  std::int64_t first, last, start, padded;
+};
+
+// Taps of one axis inside of the input, where they start, and how many lie inside of the padding too.
+MOTE_INLINE Window window(const PoolParams& p, int axis, std::int64_t o) {
+  std::int64_t start = o * p.stride[axis] - p.pad_begin[axis], d = p.dilation[axis];
+  std::int64_t first = start < 0 ? (-start + d - 1) / d : 0;
+  std::int64_t last = p.kernel[axis], limit = p.in[axis] - start, padded = p.in[axis] + p.pad_end[axis] - start;
+  if ((last - 1) * d >= limit) last = limit <= 0 ? 0 : (limit + d - 1) / d;
+  std::int64_t counted = p.kernel[axis];
+  if ((counted - 1) * d >= padded) counted = padded <= 0 ? 0 : (padded + d - 1) / d;
+  if (last < first) last = first;
+  return {first, last, start, counted};
+}
+
+struct Pixel {
+  const std::uint8_t* x;  // of the image
+  std::uint8_t* y;
+  Window a, b, c;
+  float factor;
+  std::int32_t zeros;  // what the zero points of the taps sum up to
+};
+
+// V registers of channels from `ch` on; the last of `n` where V is 1.
+template <bool Average, bool Signed, int V>
+MOTE_INLINE void pool_channels(const PoolParams& p, const Pixel& q, const Rounding& rounded, std::int64_t ch, int n) {
+  I32 acc[V];
+  for (int v = 0; v < V; ++v) acc[v] = set_i32(Average ? -q.zeros : Signed ? -128 : 0);
+  for (std::int64_t i = q.a.first; i < q.a.last; ++i) {
+    for (std::int64_t j = q.b.first; j < q.b.last; ++j) {
+      std::int64_t row =
+          ((q.a.start + i * p.dilation[0]) * p.in[1] + q.b.start + j * p.dilation[1]) * p.in[2] + q.c.start;
+      for (std::int64_t k = q.c.first; k < q.c.last; ++k) {
+        const std::uint8_t* x = q.x + (row + k * p.dilation[2]) * p.x_pixel + ch;
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) {
+          I32 value = load_byte<Signed>(x + v * kLanes, V > 1 ? kLanes : n);
+          acc[v] = Average ? acc[v] + value : max(acc[v], value);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    I32 out = Average ? rounded(to_f32(acc[v]) * set(q.factor)) : acc[v];
+    store_any(q.y + ch + v * kLanes, Signed, out, V > 1 ? kLanes : n);
+  }
+}
+
+template <bool Average, bool Signed>
+MOTE_INLINE void pool_pixels(const PoolParams& p, std::int64_t begin, std::int64_t end) {
+  const std::int64_t image = p.in[0] * p.in[1] * p.in[2] * p.x_pixel;
+  const Rounding rounded(p.y_type);
+  for (std::int64_t o = begin; o < end; ++o) {
+    Pixel q;
+    q.a = window(p, 0, o / p.out[2] / p.out[1] % p.out[0]);
+    q.b = window(p, 1, o / p.out[2] % p.out[1]);
+    q.c = window(p, 2, o % p.out[2]);
+    q.x = p.x + o / p.out[2] / p.out[1] / p.out[0] * image;
+    q.y = p.y + o * p.y_pixel;
+    std::int64_t inside = (q.a.last - q.a.first) * (q.b.last - q.b.first) * (q.c.last - q.c.first);
+    std::int64_t taps = p.count_pad ? q.a.padded * q.b.padded * q.c.padded : inside;
+    q.factor = p.scale / static_cast<float>(taps > 0 ? taps : 1);
+    q.zeros = static_cast<std::int32_t>(inside) * p.x_type.zero;
+    std::int64_t ch = 0;
+    for (; ch + 4 * kLanes <= p.channels; ch += 4 * kLanes)
+      pool_channels<Average, Signed, 4>(p, q, rounded, ch, kLanes);
+    for (; ch < p.channels; ch += kLanes) {
+      int n = static_cast<int>(p.channels - ch < kLanes ? p.channels - ch : kLanes);
+      pool_channels<Average, Signed, 1>(p, q, rounded, ch, n);
+    }
+  }
+}
+
+// One row of a sum; operands of step 0 are one value.
+struct Line {
+  const std::uint8_t *a, *b;
+  std::uint8_t* y;
+  std::int64_t a_step, b_step, n;
+};
+
+template <bool Product>
+MOTE_INLINE void binary_row(const BinaryParams& p, const Line& l, const Rounding& rounded) {
+  const I32 a_zero = set_i32(p.a_type.zero), b_zero = set_i32(p.b_type.zero);
+  const F32 a_scale = set(p.a_scale), b_scale = set(p.b_scale);
+  auto one = [](const std::uint8_t* q, bool is_signed) {
+    return set_i32(is_signed ? static_cast<std::int32_t>(static_cast<std::int8_t>(*q)) : static_cast<std::int32_t>(*q));
+  };
+  I32 a = one(l.a, p.a_type.is_signed), b = one(l.b, p.b_type.is_signed);
+  for (std::int64_t i = 0; i < l.n; i += kLanes) {
+    int m = static_cast<int>(l.n - i < kLanes ? l.n - i : kLanes);
+    if (l.a_step) a = load_any(l.a + i, p.a_type.is_signed, m);
+    if (l.b_step) b = load_any(l.b + i, p.b_type.is_signed, m);
+    F32 x = Product ? to_f32((a - a_zero) * (b - b_zero)) * a_scale
+                    : to_f32(a - a_zero) * a_scale + to_f32(b - b_zero) * b_scale;
+    store_any(l.y + i, p.y_type.is_signed, rounded(x), m);
+  }
+}
+
+#if defined(__AVX512BW__) && !defined(MOTE_SIMD_SCALAR)
+// Sixteen tables of 16: the upper half of a byte picks one, the lower half an element.
+MOTE_INLINE __m512i lookup_64(__m512i x, const __m512i* tables) {
+  const __m512i low = _mm512_and_si512(x, _mm512_set1_epi8(15)),
+                high = _mm512_and_si512(_mm512_srli_epi16(x, 4), _mm512_set1_epi8(15));
+  __m512i y = _mm512_shuffle_epi8(tables[0], low);
+#pragma GCC unroll 16
+  for (int t = 1; t < 16; ++t) {
+    __mmask64 here = _mm512_cmpeq_epi8_mask(high, _mm512_set1_epi8(static_cast<char>(t)));
+    y = _mm512_mask_shuffle_epi8(y, here, tables[t], low);
+  }
+  return y;
+}
+
+MOTE_INLINE void lookup_bytes(const std::uint8_t* x, const std::uint8_t* table, std::uint8_t* y, std::int64_t n) {
+  __m512i tables[16];
+#pragma GCC unroll 16
+  for (int t = 0; t < 16; ++t)
+    tables[t] = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * t)));
+  std::int64_t i = 0;
+  for (; i + 64 <= n; i += 64) _mm512_storeu_si512(y + i, lookup_64(_mm512_loadu_si512(x + i), tables));
+  if (i == n) return;
+  const __mmask64 left = ~std::uint64_t{0} >> (64 - (n - i));
+  _mm512_mask_storeu_epi8(y + i, left, lookup_64(_mm512_maskz_loadu_epi8(left, x + i), tables));
+}
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(MOTE_SIMD_SCALAR)
+MOTE_INLINE void lookup_bytes(const std::uint8_t* x, const std::uint8_t* table, std::uint8_t* y, std::int64_t n) {
+  uint8x16x4_t tables[4];
+  for (int t = 0; t < 4; ++t) tables[t] = vld1q_u8_x4(table + 64 * t);
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    uint8x16_t v = vld1q_u8(x + i), r = vqtbl4q_u8(tables[0], v);
+    r = vqtbx4q_u8(r, tables[1], vsubq_u8(v, vdupq_n_u8(64)));
+    r = vqtbx4q_u8(r, tables[2], vsubq_u8(v, vdupq_n_u8(128)));
+    vst1q_u8(y + i, vqtbx4q_u8(r, tables[3], vsubq_u8(v, vdupq_n_u8(192))));
+  }
+  for (; i < n; ++i) y[i] = table[x[i]];
+}
+#else
+MOTE_INLINE void lookup_bytes(const std::uint8_t* x, const std::uint8_t* table, std::uint8_t* y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
+}
+#endif
+
+}  // namespace
+
+// NOLINTBEGIN(misc-definitions-in-headers): one namespace per including file
+void lookup(const LookupParams& p, TileRange range) noexcept {
+  std::int64_t i = range.begin * kTile, end = range.end * kTile < p.count ? range.end * kTile : p.count;
+  lookup_bytes(p.x + i, p.table, p.y + i, end - i);
+}
+
+void binary(const BinaryParams& p, TileRange range) noexcept {
+  const std::int64_t rows = p.dims[0] * p.dims[1] * p.dims[2];
+  const std::int64_t end = range.end * p.step < rows ? range.end * p.step : rows;
+  const Rounding rounded(p.y_type);
+  for (std::int64_t r = range.begin * p.step; r < end; ++r) {
+    const std::int64_t at[3] = {r / p.dims[2] / p.dims[1], r / p.dims[2] % p.dims[1], r % p.dims[2]};
+    Line l{p.a, p.b, p.y, p.a_stride[3], p.b_stride[3], p.dims[3]};
+    for (int d = 0; d < 3; ++d) {
+      l.a += at[d] * p.a_stride[d];
+      l.b += at[d] * p.b_stride[d];
+      l.y += at[d] * p.y_stride[d];
+    }
+    p.product ? binary_row<true>(p, l, rounded) : binary_row<false>(p, l, rounded);
+  }
+}
+
+void pool(const PoolParams& p, TileRange range) noexcept {
+  const std::int64_t pixels = p.batch * p.out[0] * p.out[1] * p.out[2], begin = range.begin * p.step,
+                     end = range.end * p.step < pixels ? range.end * p.step : pixels;
+  if (p.average) {
+    return p.x_type.is_signed ? pool_pixels<true, true>(p, begin, end) : pool_pixels<true, false>(p, begin, end);
+  }
+  p.x_type.is_signed ? pool_pixels<false, true>(p, begin, end) : pool_pixels<false, false>(p, begin, end);
+}
+// NOLINTEND(misc-definitions-in-headers)
+
+}  // namespace mote::kernels::qmap::MOTE_SIMD_NS

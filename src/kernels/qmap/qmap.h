@@ -1,0 +1,80 @@
+// qmap: 8-bit quantized tensors to 8-bit quantized tensors, one element at a time or over windows: functions by a table
+// of 256 values, sums and products of two tensors, pools. Bytes are u8 or i8; what lies between is i32 and f32.
+// Class `exact`: integers, and f32 in one order, as ops/quant says.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/cpu.h"
+#include "kernels/kernel.h"
+
+namespace mote::kernels::qmap {
+
+inline constexpr std::int64_t kTile = 1 << 16;
+
+// y[i] = table[x[i]] for `count` bytes; a tile is kTile bytes.
+struct LookupParams {
+  const std::uint8_t* x = nullptr;
+  std::uint8_t* y = nullptr;
+  const std::uint8_t* table = nullptr;  // 256
+  std::int64_t count = 0;
+};
+
+// A quantized value as the kernels take it.
+struct Quantized {
+  bool is_signed = false;
+  std::int32_t zero = 0;
+};
+// Of results: clamped to [low, high].
+struct Result {
+  bool is_signed = false;
+  std::int32_t zero = 0, low = 0, high = 255;
+};
+
+// y = a * a_scale + b * b_scale, or a * b * a_scale, rounded; scales are over that of y already. Operands broadcast:
+// strides in elements, outermost axis first, of the last axis 0 or 1 (y: 1). A tile is `step` rows of that axis.
+struct BinaryParams {
+  const std::uint8_t *a = nullptr, *b = nullptr;
+  std::uint8_t* y = nullptr;
+  Quantized a_type, b_type;
+  Result y_type;
+  float a_scale = 1, b_scale = 1;
+  bool product = false;
+  std::int64_t dims[4] = {1, 1, 1, 1}, a_stride[4] = {}, b_stride[4] = {}, y_stride[4] = {};
+  std::int64_t step = 1;
+};
+
+// Windows over channels-last images, in one to three dimensions; those of fewer have extents of 1 in front. Average:
+// (sum of x - zero) * f32(scale / n), n the taps inside of x, or with count_pad inside of the padded x.
+struct PoolParams {
+  const std::uint8_t* x = nullptr;
+  std::uint8_t* y = nullptr;
+  bool average = false, count_pad = false;
+  Quantized x_type;
+  Result y_type;
+  float scale = 1;  // x's over y's
+  std::int64_t batch = 1, channels = 0, x_pixel = 0, y_pixel = 0;
+  std::int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1},
+               dilation[3] = {1, 1, 1}, pad_begin[3] = {}, pad_end[3] = {};
+  std::int64_t step = 1;  // by setup: output pixels of a tile
+};
+
+struct Row {
+  const char* name;
+  Isa isa;
+  Numerics numerics;
+  KernelFn<LookupParams> lookup;
+  KernelFn<BinaryParams> binary;
+  KernelFn<PoolParams> pool;
+};
+
+std::span<const Row> kernels();
+const Row& select(const CpuFeatures& cpu);
+
+// How many tiles there are.
+std::int64_t setup(const LookupParams& params);
+std::int64_t setup(BinaryParams* params);
+std::int64_t setup(PoolParams* params);
+
+}  // namespace mote::kernels::qmap

@@ -1,0 +1,173 @@
+#include "kernels/qmap/qmap.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/testing.h"
+
+namespace mote::kernels::qmap {
+namespace {
+
+std::int32_t value(std::uint8_t byte, bool is_signed) {
+  return is_signed ? static_cast<std::int32_t>(static_cast<std::int8_t>(byte)) : static_cast<std::int32_t>(byte);
+}
+
+std::vector<std::uint8_t> bytes(std::int64_t n, std::mt19937& random) {
+  std::vector<std::uint8_t> v(static_cast<std::size_t>(n));
+  for (std::uint8_t& x : v) x = static_cast<std::uint8_t>(random());
+  return v;
+}
+
+std::uint8_t rounded(float x, const Result& r) {
+  double q = std::nearbyint(static_cast<double>(x)) + r.zero;
+  return static_cast<std::uint8_t>(static_cast<std::int32_t>(std::clamp<double>(q, r.low, r.high)));
+}
+
+Result some_result(std::mt19937& random, bool is_signed) {
+  Result r{is_signed, 0, is_signed ? -128 : 0, is_signed ? 127 : 255};
+  r.zero = r.low + static_cast<std::int32_t>(random() % 256);
+  if (random() % 2) r.low += static_cast<std::int32_t>(random() % 100);
+  return r;
+}
+
+bool skip(const Row& row) { return !row.lookup || !active_cpu().has(row.isa); }
+
+TEST(QuantizedMaps, EveryRowLooksBytesUp) {
+  std::mt19937 random(1);
+  for (std::int64_t n : {1, 15, 16, 63, 64, 65, 200, 70000}) {
+    std::vector<std::uint8_t> x = bytes(n, random), table = bytes(256, random), y(x.size() + 1);
+    for (const Row& row : kernels()) {
+      if (skip(row)) continue;
+      y.back() = 77;
+      LookupParams p{x.data(), y.data(), table.data(), n};
+      testing::run_in_parts(row.lookup, p, setup(p), 0, 2);
+      for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(y[i], table[x[i]]) << row.name << " at " << i;
+      EXPECT_EQ(y.back(), 77) << row.name;
+    }
+  }
+}
+
+TEST(QuantizedMaps, EveryRowAddsAndMultiplies) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 60; ++round) {
+    BinaryParams p;
+    for (std::int64_t& d : p.dims) d = 1 + static_cast<std::int64_t>(random() % 5);
+    p.dims[3] = 1 + static_cast<std::int64_t>(random() % 70);
+    // Both operands whole, or with some axes repeated.
+    std::int64_t a = 1, b = 1, y = 1;
+    for (int d = 3; d >= 0; --d) {
+      p.y_stride[d] = y;
+      p.a_stride[d] = random() % 3 ? a : 0;
+      p.b_stride[d] = random() % 3 ? b : 0;
+      if (p.a_stride[d]) a *= p.dims[d];
+      if (p.b_stride[d]) b *= p.dims[d];
+      y *= p.dims[d];
+    }
+    p.a_type = {random() % 2 != 0, static_cast<std::int32_t>(random() % 100)};
+    p.b_type = {random() % 2 != 0, static_cast<std::int32_t>(random() % 100)};
+    p.y_type = some_result(random, random() % 2 != 0);
+    p.product = random() % 2;
+    p.a_scale = p.product ? 0.01f : 0.7f;
+    p.b_scale = -0.3f;
+    std::vector<std::uint8_t> as = bytes(a, random), bs = bytes(b, random), out(static_cast<std::size_t>(y));
+    p.a = as.data();
+    p.b = bs.data();
+    p.y = out.data();
+    std::int64_t tiles = setup(&p);
+    for (const Row& row : kernels()) {
+      if (skip(row)) continue;
+      testing::run_in_parts(row.binary, p, tiles, 0, 2);
+      for (std::int64_t i = 0; i < y; ++i) {
+        std::int64_t at_a = 0, at_b = 0;
+        for (int d = 0; d < 4; ++d) {
+          at_a += i / p.y_stride[d] % p.dims[d] * p.a_stride[d];
+          at_b += i / p.y_stride[d] % p.dims[d] * p.b_stride[d];
+        }
+        std::int32_t u = value(p.a[at_a], p.a_type.is_signed) - p.a_type.zero,
+                     v = value(p.b[at_b], p.b_type.is_signed) - p.b_type.zero;
+        float x = p.product ? static_cast<float>(u * v) * p.a_scale
+                            : static_cast<float>(u) * p.a_scale + static_cast<float>(v) * p.b_scale;
+        ASSERT_EQ(out[static_cast<std::size_t>(i)], rounded(x, p.y_type)) << row.name << " round " << round;
+      }
+    }
+  }
+}
+
+// The pool of channel c at output pixel `o`, by its taps.
+std::uint8_t pooled(const PoolParams& p, std::int64_t n, const std::int64_t (&o)[3], std::int64_t c) {
+  std::int32_t sum = 0, most = p.x_type.is_signed ? -128 : 0;
+  std::int64_t inside = 0, padded = 0;
+  for (std::int64_t t = 0; t < p.kernel[0] * p.kernel[1] * p.kernel[2]; ++t) {
+    std::int64_t k[3] = {t / p.kernel[2] / p.kernel[1], t / p.kernel[2] % p.kernel[1], t % p.kernel[2]}, at = n;
+    bool in = true, in_pads = true;
+    for (int d = 0; d < 3; ++d) {
+      std::int64_t i = o[d] * p.stride[d] - p.pad_begin[d] + k[d] * p.dilation[d];
+      in = in && i >= 0 && i < p.in[d];
+      in_pads = in_pads && i < p.in[d] + p.pad_end[d];
+      at = at * p.in[d] + i;
+    }
+    padded += in_pads;
+    if (!in) continue;
+    ++inside;
+    std::int32_t x = value(p.x[at * p.x_pixel + c], p.x_type.is_signed);
+    sum += x - p.x_type.zero;
+    most = std::max(most, x);
+  }
+  if (!p.average) return static_cast<std::uint8_t>(most);
+  std::int64_t taps = std::max<std::int64_t>(p.count_pad ? padded : inside, 1);
+  return rounded(static_cast<float>(sum) * (p.scale / static_cast<float>(taps)), p.y_type);
+}
+
+TEST(QuantizedMaps, EveryRowPools) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 60; ++round) {
+    PoolParams p;
+    p.average = random() % 2;
+    p.count_pad = random() % 2;
+    p.batch = 1 + static_cast<std::int64_t>(random() % 2);
+    p.channels = 1 + static_cast<std::int64_t>(random() % 90);
+    p.x_pixel = p.channels + static_cast<std::int64_t>(random() % 3);
+    p.y_pixel = p.channels + 1;
+    p.x_type = {random() % 2 != 0, static_cast<std::int32_t>(random() % 100)};
+    p.y_type = some_result(random, p.x_type.is_signed);
+    p.scale = 0.9f;
+    for (int d = round % 3; d < 3; ++d) {
+      p.in[d] = 3 + static_cast<std::int64_t>(random() % 5);
+      p.kernel[d] = 1 + static_cast<std::int64_t>(random() % 3);
+      p.stride[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      p.dilation[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      p.pad_begin[d] = static_cast<std::int64_t>(random() % 3);
+      p.pad_end[d] = static_cast<std::int64_t>(random() % 3);
+      std::int64_t room = p.in[d] + p.pad_begin[d] + p.pad_end[d] - (p.kernel[d] - 1) * p.dilation[d] - 1;
+      p.out[d] = std::max<std::int64_t>(room, 0) / p.stride[d] + 1;
+    }
+    std::int64_t pixels = p.batch * p.out[0] * p.out[1] * p.out[2];
+    std::vector<std::uint8_t> x = bytes(p.batch * p.in[0] * p.in[1] * p.in[2] * p.x_pixel, random),
+                              y(static_cast<std::size_t>(pixels * p.y_pixel));
+    p.x = x.data();
+    p.y = y.data();
+    std::int64_t tiles = setup(&p);
+    for (const Row& row : kernels()) {
+      if (skip(row)) continue;
+      std::ranges::fill(y, std::uint8_t{7});
+      testing::run_in_parts(row.pool, p, tiles, 0, 2);
+      for (std::int64_t q = 0; q < pixels; ++q) {
+        std::int64_t o[3] = {q / p.out[2] / p.out[1] % p.out[0], q / p.out[2] % p.out[1], q % p.out[2]};
+        std::int64_t n = q / p.out[2] / p.out[1] / p.out[0];
+        for (std::int64_t c = 0; c < p.channels; ++c) {
+          ASSERT_EQ(y[static_cast<std::size_t>(q * p.y_pixel + c)], pooled(p, n, o, c))
+              << row.name << " round " << round << " pixel " << q << " channel " << c;
+        }
+        ASSERT_EQ(y[static_cast<std::size_t>(q * p.y_pixel + p.channels)], 7) << row.name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mote::kernels::qmap
