@@ -100,15 +100,31 @@ def image_model(name, **kwargs):
     return lambda: timm.create_model(name, pretrained=False, exportable=True, **kwargs)
 
 
+BERT_INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
+
+
 def bert():
     import transformers
     config = transformers.BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
     net = transformers.BertModel._from_config(config, attn_implementation="eager")
-    return Only(net, ["input_ids", "attention_mask", "token_type_ids"], lambda y: (y.last_hidden_state, y.pooler_output))
+    return Only(net, BERT_INPUTS, lambda y: (y.last_hidden_state, y.pooler_output))
+
+
+def bert_long():
+    """Two layers for long sequences."""
+    import transformers
+    config = transformers.BertConfig(vocab_size=2000, hidden_size=384, num_hidden_layers=2, num_attention_heads=12, intermediate_size=1536,
+                                     max_position_embeddings=1024)
+    net = transformers.BertModel._from_config(config, attn_implementation="eager")
+    return Only(net, BERT_INPUTS, lambda y: y.last_hidden_state)
 
 
 def bert_inputs(batch, length):
     return {"input_ids": integers(30522, batch, length), "attention_mask": mask(batch, length), "token_type_ids": integers(2, batch, length)}
+
+
+def long_inputs(length):
+    return {**bert_inputs(1, length), "input_ids": integers(2000, 1, length)}
 
 
 def whisper_encoder():
@@ -249,6 +265,10 @@ NETS = {
     "yolo_nano": Net(zoo_nets.YoloNano, image(1, 3, 640, 640)),
     "mobilenet_v2_dynamic": Net(vision("mobilenet_v2"), image(2, 3, 160, 160), more_inputs=(image(1, 3, 224, 192),),
                                 dynamic_axes={"image": {0: "N", 2: "H", 3: "W"}, "output": {0: "N"}}),
+    "ds_cnn_batch": Net(zoo_nets.DsCnn, {"mfcc": (2, 1, 49, 10)}, dynamic_axes={"mfcc": {0: "N"}, "output": {0: "N"}}),
+    "mlp": Net(zoo_nets.Mlp, {"x": (1, 64)}, more_inputs=({"x": (5, 64)},), dynamic_axes={"x": {0: "N"}, "output": {0: "N"}}),
+    "bert_long": Net(bert_long, long_inputs(96), ("last_hidden_state",), (long_inputs(256),),
+                     {name: {1: "sequence"} for name in (*BERT_INPUTS, "last_hidden_state")}),
     "swin_tiny": Net(vision("swin_t"), image()),
     "gpt2": Net(gpt2, {"input_ids": integers(1000, 1, 64)}, ("logits",)),
     "wav2vec2": Net(wav2vec, {"input_values": (1, 16000)}, ("logits",)),

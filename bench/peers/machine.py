@@ -5,6 +5,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -48,7 +49,7 @@ def run_pinned(command, cpus, timeout, threads=1):
     if done.returncode != 0:
         lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
         why = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with code {done.returncode}"
-        return None, f"{why}: {lines[-1][:200]}"
+        return None, f"{why}: {lines[-1].replace(str(zoo_files.CACHE) + '/', '').replace(str(ROOT) + '/', '')[:200]}"
     return done.stdout, None
 
 
@@ -65,6 +66,25 @@ def run_mote(arguments, cpus, timeout=300):
     if problem:
         raise RuntimeError(f"mote {arguments[0]} {problem}")
     return json.loads(output)
+
+
+def mote_version():
+    output, problem = run_pinned([PROGRAM, "--version"], allowed_cpus(), 60)
+    return problem or output.splitlines()[0].strip()
+
+
+def process_ms(cpus, times=5):
+    """From starting `mote --version` to its end: what any process costs here. The least of some."""
+    least = float("inf")
+    for _ in range(times):
+        start = time.perf_counter()
+        run_pinned([PROGRAM, "--version"], cpus, 60)
+        least = min(least, time.perf_counter() - start)
+    return least * 1e3
+
+
+def allowed_cpus():
+    return sorted(os.sched_getaffinity(0))
 
 
 def make_environment():

@@ -21,6 +21,13 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+def packages():
+    """Stands for the versions of the packages that convert."""
+    lines = (machine.ROOT / "tools" / "requirements-zoo.txt").read_text().splitlines()
+    wanted = "\n".join(sorted(line for line in lines if line and not line.startswith("#")))
+    return hashlib.sha256(wanted.encode()).hexdigest()[:8]
+
+
 class Network:
     """One network: its name, its ONNX file, and a folder for what is converted from it."""
 
@@ -28,8 +35,7 @@ class Network:
         self.onnx = pathlib.Path(name) if name.endswith(".onnx") else zoo_files.ZOO / name / "model.onnx"
         self.name = self.onnx.parent.name
         self.digest = digest(self.onnx)
-        packages = digest(machine.ROOT / "tools" / "requirements-zoo.txt")
-        self.folder = zoo_files.CACHE / "peers" / "files" / f"{self.name}-{self.digest}-{packages}"
+        self.folder = zoo_files.CACHE / "peers" / "files" / f"{self.name}-{self.digest}-{packages()}"
 
     def path(self, kind):
         return self.onnx if kind == "onnx" else self.folder / FILES[kind]
@@ -41,7 +47,7 @@ class Network:
         failed = self.folder / f"{kind}.failed"
         return failed.read_text() if failed.exists() else ""
 
-    def make(self, kind, timeout=1200):
+    def make(self, kind, timeout=900):
         command = [str(zoo_files.VENV_PYTHON), str(machine.HERE / "prepare.py"), self.name, kind, str(self.folder)]
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -75,5 +81,7 @@ def prepare(found, kinds, again=False):
         for kind in kinds:
             if kind == "onnx" or (why := network.why_not(kind)) is None or (why and not again):
                 continue
+            if kind.endswith("_int8") and network.why_not("int8"):
+                continue  # there is no int8 race for it
             print(f"making {FILES[kind]} of {network.name} ...", end=" ", flush=True)
             print(network.make(kind) or "made", flush=True)

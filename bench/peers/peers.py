@@ -13,8 +13,8 @@ import argparse
 import datetime
 import hashlib
 import json
-import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -128,7 +128,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--against", type=pathlib.Path, metavar="FILE", help="a peers.json to compare Mote with")
     parser.add_argument("--out", type=pathlib.Path, help="default: docs/performance; with --against nothing is written unless it is given")
     args = parser.parse_args(arguments)
-    args.cpus = args.cpus or sorted(os.sched_getaffinity(0))
+    args.cpus = args.cpus or machine.allowed_cpus()
     args.models = zoo_files.names() if args.models == ["all"] else args.models
     for given, known in ((args.engines, ENGINES), (args.precision, PRECISIONS)):
         if unknown := set(given) - set(known):
@@ -177,6 +177,7 @@ def measure(args, engines, found, state):
         return f"{done}/{cells}, {(time.monotonic() - start) / done * (cells - done) / 60:4.1f} min left"
 
     interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for group in left:
             state.drop(group)

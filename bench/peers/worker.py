@@ -108,6 +108,13 @@ def describe(engine):
             "threads": getattr(engine, "THREADS", None)}
 
 
+def reason(problem):
+    """The first line of what went wrong, without where this machine keeps its files."""
+    lines = [line for line in str(problem).strip().splitlines() if line.strip()] or ["no message"]
+    line = lines[0].replace(str(zoo_files.CACHE) + "/", "").replace(str(zoo_files.ROOT) + "/", "")
+    return (line if isinstance(problem, RuntimeError) else f"{type(problem).__name__}: {line}")[:300]
+
+
 def main():
     cell = json.loads(sys.argv[1])
     try:
@@ -120,8 +127,7 @@ def main():
         else:
             result = measure_session(engine, cell)
     except Exception as problem:
-        lines = [line for line in str(problem).strip().splitlines() if line.strip()] or ["no message"]
-        result = {"failed": (lines[0] if isinstance(problem, RuntimeError) else f"{type(problem).__name__}: {lines[0]}")[:300]}
+        result = {"failed": reason(problem)}
     print("\n" + json.dumps(result))
 
 

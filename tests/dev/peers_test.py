@@ -1,4 +1,5 @@
-"""./dev bench peers without its packages: the order of cells, resuming, ratios, tables, plots, and the comparison with an earlier run."""
+"""./dev bench peers, growth and start without their packages: the order of cells, resuming, ratios, tables, plots, and the comparison with an
+earlier run."""
 import json
 import os
 import pathlib
@@ -13,12 +14,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peers"))
 sys.dont_write_bytecode = True
 import against
+import growth
 import machine
 import networks
 import peers
 import plots
 import report
 import schedule
+import start
 
 ABOUT = {"mote": {"version": "mote 1", "files": {"f32": "onnx", "int8": "int8"}, "ranked": True},
          "fast": {"version": "fast 2", "files": {"f32": "onnx"}, "ranked": True, "lacks": {"int8": "no integers"}},
@@ -210,6 +213,74 @@ class Against(unittest.TestCase):
         verdicts, worse = self.verdicts([cell("mote", "a", "wrong answer")], then)
         self.assertEqual((verdicts[0][:5], worse), ("fails", 1))
         self.assertEqual(self.verdicts([cell("mote", "b", 1.0)], then), ([], 0))
+
+
+class Growth(unittest.TestCase):
+    ARGS = ["--batches", "1,4", "--lengths", "16,32", "--sessions", "1,2", "--rounds", "2", "--cpus", "0"]
+
+    def document(self, answer):
+        args = growth.parse_arguments(self.ARGS)
+        found = {name: mock.Mock(onnx=name) for name in [*growth.BATCHED, *growth.SEQUENCES, *growth.CONCURRENT, *growth.SMALL]}
+        with mock.patch.object(machine, "run_mote", answer), mock.patch("builtins.print"):
+            points, failed = growth.measure(args, found)
+        return {"date": "2026-01-01", "machine": document([])["machine"], "version": "mote 1", "rounds": 2, "cores": 1, "points": points, "failed": failed}
+
+    def test_the_best_round_counts_and_growth_is_found(self):
+        calls = []
+
+        def answer(command, cpus):
+            calls.append(command)
+            slow = 3.0 if len(calls) == 1 else 1.0
+            batch = 4 if any("=4," in word for word in command) else 1
+            time = slow * (8.0 if "ds_cnn_batch" in command and batch == 4 else batch)
+            return {"p50_ms": time, "runs_per_s": 10.0, "run_ms": 0.01, "steps": [{"ms": 0.006}, {"ms": 0.001}]}
+
+        made = self.document(answer)
+        self.assertEqual(growth.lines_of(made, "batch")["mobilenet_v2_dynamic"], [(1, 1.0), (4, 1.0)])
+        found = {what: (good, text) for what, good, text in growth.verdicts(made)}
+        self.assertTrue(found["batch, mlp"][0])
+        self.assertFalse(found["batch, ds_cnn_batch"][0])
+        self.assertIn("100%", found["batch, ds_cnn_batch"][1])
+        self.assertFalse(found["small, mlp"][0])
+        self.assertIn("3.00 us", found["small, mlp"][1])
+        self.assertTrue(found["sessions, lstm"][0])
+
+    def test_tables_plots_and_reasons(self):
+        def answer(command, cpus):
+            if "mlp" in command:
+                raise RuntimeError("mote bench ended with code 2: broken")
+            return {"p50_ms": 1.0, "runs_per_s": 10.0, "run_ms": 0.01, "steps": [{"ms": 0.009}]}
+
+        made = self.document(answer)
+        with tempfile.TemporaryDirectory() as folder:
+            growth.publish(pathlib.Path(folder), made)
+            text = (pathlib.Path(folder) / "growth.md").read_text()
+            for kind in ("batch", "sequence", "sessions"):
+                xml.parse(pathlib.Path(folder) / f"growth-{kind}.svg")
+        self.assertIn("| lstm_bidirectional | 1 | 0.25 |", text)
+        self.assertIn("- batch, mlp, 4: mote bench ended with code 2: broken", text)
+
+
+class Start(unittest.TestCase):
+    def test_medians_and_ratios(self):
+        one = {"onnx_ms": 10.0, "ort_ms": 40.0, "saved_ms": 1.0, "process_ms": 2.0, "first_ms": 6.0, "steady_ms": 5.0, "peak_mb": 20.0, "bound_mb": 25.0,
+               "second_mb": 3.0, "weights_mb": 9.0}
+        row = start.summarize([one, {**one, "onnx_ms": 30.0}, {**one, "onnx_ms": 20.0}])
+        self.assertEqual((row["onnx_ms"], row["by_ort"], row["peak_by_bound"]), (20.0, 0.5, 0.8))
+        self.assertAlmostEqual(row["first_by_steady"], 1.2)
+        alone = start.summarize([{k: v for k, v in one.items() if k != "ort_ms"}])
+        made = {"date": "2026-01-01", "machine": document([])["machine"], "version": "mote 1", "rounds": 3, "networks": {"a": row, "b": alone}, "failed": {"c": "broken"}}
+        with tempfile.TemporaryDirectory() as folder:
+            start.publish(pathlib.Path(folder), made)
+            text = (pathlib.Path(folder) / "start.md").read_text()
+            xml.parse(pathlib.Path(folder) / "start.svg")
+        self.assertIn("| a | 20 | 40 | 0.5 | 1 | 2 | 6 | 5 | 1.2 |", text)
+        self.assertIn("| b | 10 | – | – | 1 |", text)
+        self.assertIn("geometric mean **0.50** over 1 networks", text)
+        self.assertIn("- c: broken", text)
+
+    def test_the_bound_of_memory(self):
+        self.assertAlmostEqual(start.bound_mb({"weight_bytes": 100e6, "arena_bytes": 7e6}), 132.0)
 
 
 class Machine(unittest.TestCase):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ./dev bench [WHAT] ...: kernels (each kernel against the peak of this machine), peers (whole networks, beside other engines),
-# latency (how soon a deadline stops a run). Further arguments go to the program.
+# growth (batches, sequences, sessions, small models), start (loading, first runs, memory), latency (how soon a deadline stops a
+# run). Further arguments go to the program.
 set -euo pipefail
 . tools/dev/lib.sh
 what=${1:-kernels}
@@ -12,12 +13,12 @@ case $what in
     build native "bench_$what"
     exec "build/native/bin/bench_$what" "$@"
     ;;
-  peers)
+  peers | growth | start)
     build native mote_program
     exec_python "bench/peers/$what.py" "$@"
     ;;
   *)
-    echo "./dev bench: there are kernels, peers and latency, not '$what'" >&2
+    echo "./dev bench: there are kernels, peers, growth, start and latency, not '$what'" >&2
     exit 2
     ;;
 esac

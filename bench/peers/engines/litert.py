@@ -2,6 +2,7 @@
 import importlib
 import re
 
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 FILES = {"f32": "tflite", "int8": "tflite_int8"}
@@ -12,9 +13,23 @@ def version():
     return f"LiteRT {importlib.import_module('importlib.metadata').version('ai-edge-litert')}"
 
 
-def order(details):
+def in_order(details):
     """Exporters number inputs and outputs in their names and list them in any order."""
-    return [d["index"] for d in sorted(details, key=lambda d: int((re.findall(r"(?:args|output)_(\d+)", d["name"]) or [0])[0]))]
+    return sorted(details, key=lambda d: int((re.findall(r"(?:args|output)_(\d+)", d["name"]) or [0])[0]))
+
+
+def stored(x, port):
+    """As the file wants it: its quantizer gives inputs and outputs of 8 bits."""
+    scale, zero = port["quantization"]
+    if scale == 0 or x.dtype != np.float32:
+        return x.astype(port["dtype"], copy=False)
+    limits = np.iinfo(port["dtype"])
+    return np.clip(np.rint(x / scale) + zero, limits.min, limits.max).astype(port["dtype"])
+
+
+def plain(x, port):
+    scale, zero = port["quantization"]
+    return x if scale == 0 else (x.astype(np.float32) - zero) * np.float32(scale)
 
 
 class Session:
@@ -22,10 +37,9 @@ class Session:
         self.wanted = cell["outputs"]
         self.net = Interpreter(cell["file"], num_threads=cell["threads"])
         self.net.allocate_tensors()
-        details = self.net.get_input_details()
-        types = {d["index"]: d["dtype"] for d in details}
-        self.inputs = [(index, x.astype(types[index], copy=False)) for index, x in zip(order(details), inputs.values())]
-        self.places = order(self.net.get_output_details())
+        ports = in_order(self.net.get_input_details())
+        self.inputs = [(port["index"], stored(x, port)) for port, x in zip(ports, inputs.values())]
+        self.ports = in_order(self.net.get_output_details())
 
     def run(self):
         for index, x in self.inputs:  # its arena may reuse their place
@@ -33,4 +47,4 @@ class Session:
         self.net.invoke()
 
     def outputs(self):
-        return {name: self.net.get_tensor(place) for (name, _), place in zip(self.wanted, self.places)}
+        return {name: plain(self.net.get_tensor(port["index"]), port) for (name, _), port in zip(self.wanted, self.ports)}
