@@ -206,6 +206,19 @@ TEST(Engine, RunsRecurrentCellsLikeTheReference) {
   }
 }
 
+TEST(Engine, FindsAndChoosesLikeTheReference) {
+  Graph g;
+  ValueId x = g.input("x", {2, 40, 4}), s = g.input("s", {2, 3, 40});
+  ValueId few = g.b.ints({7});
+  const float limits[] = {0.4f, -0.2f};
+  ValueId overlap = g.b.constant("overlap", DType::f32, {}, to_bytes(std::span<const float>(limits, 1)));
+  ValueId least = g.b.constant("least", DType::f32, {}, to_bytes(std::span<const float>(limits + 1, 1)));
+  ValueId chosen = g.b.add("non_max_suppression", {x, s, few, overlap, least});
+  ValueId centre = g.b.add("non_max_suppression", {x, s, few}, {{"center_point_box", std::int64_t{1}}});
+  ValueId found = g.b.add("non_zero", {g.b.add("relu", {s})});
+  compare_targets(g.finish({chosen, centre, found}), {{noise(320, 5), {2, 40, 4}}, {noise(240, 6), {2, 3, 40}}});
+}
+
 TEST(Engine, GivesAShapeFoundAtRunTimeAPlaceOnceItIsKnown) {
   Graph g;
   ValueId found = g.b.add("cast", {g.b.add("non_zero", {g.input("x", {2, 3})})}, {{"to", DType::f32}});

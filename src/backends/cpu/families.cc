@@ -10,7 +10,8 @@ constexpr const cpu::Family* kFamilies[] = {&cpu::attention_family,   &cpu::conv
                                             &cpu::norm_family,        &cpu::rnn_family,     &cpu::resize_family,
                                             &cpu::quantized_family,   &cpu::qmap_family,    &cpu::pad_family,
                                             &cpu::index_family,       &cpu::made_family,    &cpu::sample_family,
-                                            &cpu::move_family,        &cpu::along_family,   &cpu::copy_family};
+                                            &cpu::move_family,        &cpu::along_family,   &cpu::detect_family,
+                                            &cpu::copy_family};
 
 class Provider final : public KernelProvider {
  public:

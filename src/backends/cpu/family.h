@@ -28,6 +28,7 @@ extern const Family copy_family;
 extern const Family convert_family;
 extern const Family conv_family;
 extern const Family conv_transpose_family;
+extern const Family detect_family;
 extern const Family dot_family;
 extern const Family elementwise_family;
 extern const Family gather_family;
