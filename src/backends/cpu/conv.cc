@@ -60,7 +60,7 @@ Crop crop_window(const NodeView& n, Spatial& w) {
   std::copy_n(w.kernel, 3, crop.kernel);
   for (int a = 0; a < w.rank && n.out_type(0).has_rank(); ++a) {
     int d = 3 - w.rank + a;
-    std::size_t axis = static_cast<std::size_t>(2 + a);
+    std::size_t axis = 2 + static_cast<std::size_t>(a);
     std::optional<std::int64_t> in = (*n.type(0).shape)[axis].known(), out = (*n.out_type(0).shape)[axis].known();
     if (!in || !out || *in < 1 || *out < 1) continue;
     auto meets = [&](std::int64_t k) {
