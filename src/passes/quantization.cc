@@ -73,7 +73,7 @@ class Table {
   }
   bool is_source(ValueId x) {
     NodeId n = g_.producer(x, "lookup");
-    if (n != kNone && g_.constant(g_.input(n, 1))) return is_source(g_.input(n, 0));
+    if (n != kNone) return is_source(g_.input(n, 0));
     if (source_ == kNone) source_ = x;
     return source_ == x && !g_.constant(x);
   }

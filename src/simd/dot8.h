@@ -1,7 +1,7 @@
 // Products of 8-bit integers, for the ISA of the including file: 16 columns of B at once, four k of each in one step.
 //   Columns16  accumulators of 16 columns     Quads16  B's bytes, [16 columns][4 k]
 //   accumulate(acc, a, b): acc[c] += sum of a[i] * b[c][i] for the four bytes of `a`, exactly, no saturation
-//   fold(acc, out): 16 i32
+//   fold(acc, out): 16 i32; lanes_of(acc, part): the kLanes of them from part * kLanes on
 // kSignedA: `a` holds signed bytes (Arm), else unsigned ones (x86). B is signed.
 #pragma once
 
@@ -27,6 +27,7 @@ MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Quads16 b) {
 MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
   for (int c = 0; c < 16; ++c) out[c] = acc.v[c];
 }
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return load(acc.v + part * kLanes); }
 
 #elif defined(__AVX512VNNI__)
 inline constexpr bool kSignedA = false;
@@ -42,6 +43,7 @@ MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Quads16 b) {
   acc.v = _mm512_dpbusd_epi32(acc.v, _mm512_set1_epi32(static_cast<int>(a)), b.v);
 }
 MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) { _mm512_storeu_si512(out, acc.v); }
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int) { return {acc.v}; }
 
 #elif defined(__AVX512BW__)
 // Bytes widened to 16 bits: pairs of products, added later.
@@ -62,12 +64,14 @@ MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Quads16 b) {
   acc.v[0] = _mm512_add_epi32(acc.v[0], _mm512_madd_epi16(x, b.v[0]));
   acc.v[1] = _mm512_add_epi32(acc.v[1], _mm512_madd_epi16(x, b.v[1]));
 }
-MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
-  std::int32_t t[32];
-  _mm512_storeu_si512(t, acc.v[0]);
-  _mm512_storeu_si512(t + 16, acc.v[1]);
-  for (int c = 0; c < 16; ++c) out[c] = t[2 * c] + t[2 * c + 1];
+// Neighbours are the two halves of a column.
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+  return {_mm512_add_epi32(_mm512_permutex2var_epi32(acc.v[0], even, acc.v[1]),
+                           _mm512_permutex2var_epi32(acc.v[0], odd, acc.v[1]))};
 }
+MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) { _mm512_storeu_si512(out, lanes_of(acc, 0).v); }
 
 #elif defined(__AVXVNNI__)
 inline constexpr bool kSignedA = false;
@@ -91,6 +95,7 @@ MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), acc.v[0]);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8), acc.v[1]);
 }
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return {acc.v[part]}; }
 
 #elif defined(__AVX2__)
 inline constexpr bool kSignedA = false;
@@ -117,11 +122,13 @@ MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Quads16 b) {
   acc.v[2] = _mm256_add_epi32(acc.v[2], _mm256_madd_epi16(x, b.v[2]));
   acc.v[3] = _mm256_add_epi32(acc.v[3], _mm256_madd_epi16(x, b.v[3]));
 }
-MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) {
   // hadd works per half: the middle quarters come out exchanged.
-  auto pair = [](__m256i a, __m256i b) { return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8); };
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), pair(acc.v[0], acc.v[1]));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8), pair(acc.v[2], acc.v[3]));
+  return {_mm256_permute4x64_epi64(_mm256_hadd_epi32(acc.v[2 * part], acc.v[2 * part + 1]), 0xd8)};
+}
+MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), lanes_of(acc, 0).v);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8), lanes_of(acc, 1).v);
 }
 
 #elif defined(__ARM_FEATURE_DOTPROD)
@@ -152,6 +159,7 @@ MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
   vst1q_s32(out + 8, acc.v[2]);
   vst1q_s32(out + 12, acc.v[3]);
 }
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return {acc.v[part]}; }
 
 #elif defined(__ARM_NEON)
 inline constexpr bool kSignedA = true;
@@ -185,6 +193,18 @@ MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
   vst1q_s32(out + 8, vpaddq_s32(acc.v[4], acc.v[5]));
   vst1q_s32(out + 12, vpaddq_s32(acc.v[6], acc.v[7]));
 }
+MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return {vpaddq_s32(acc.v[2 * part], acc.v[2 * part + 1])}; }
 #endif
+
+// The low bytes of n lanes.
+MOTE_INLINE void store_low_bytes(std::uint8_t* p, I32 v, int n) {
+#if defined(__AVX512BW__) && !defined(MOTE_SIMD_SCALAR)
+  if (n == kLanes) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v.v));
+  _mm512_mask_cvtepi32_storeu_epi8(p, lane_mask(n), v.v);
+#else
+  v = v & set_i32(255);
+  n == kLanes ? store_u8(p, v) : store_u8_n(p, v, n);
+#endif
+}
 
 }  // namespace mote::simd::MOTE_SIMD_NS

@@ -15,10 +15,25 @@ std::int32_t byte_at(const std::byte* p, std::int64_t i, bool is_signed) {
 }  // namespace
 
 Filters filters_of(const Params& p) {
-  std::int64_t pitch = panels_of(p.groups) * kPanel;
+  const std::int64_t pitch = panels_of(p.groups) * kPanel;
   auto* at = reinterpret_cast<std::int32_t*>(p.shared);
-  auto* scale = reinterpret_cast<float*>(at + 16 + pitch);
-  return {at, at + 16, scale, scale + pitch, at + 16 + 3 * pitch, pitch};
+  auto take = [&](std::int64_t n) {
+    std::int32_t* here = at;
+    at += n;
+    return here;
+  };
+  Filters f;
+  f.pitch = pitch;
+  f.flags = take(16);
+  f.add = take(pitch);
+  f.scale = reinterpret_cast<float*>(take(pitch));
+  f.shift = reinterpret_cast<float*>(take(pitch));
+  f.weights = take(p.k * pitch);
+  f.quad_add = take(pitch);
+  f.quad_scale = reinterpret_cast<float*>(take(pitch));
+  f.quads = reinterpret_cast<std::int8_t*>(take(quads_of(p.k) * pitch));
+  f.fill = reinterpret_cast<std::uint8_t*>(take(pitch / 4));
+  return f;
 }
 
 Work setup_depthwise(Params* p) {
@@ -26,13 +41,40 @@ Work setup_depthwise(Params* p) {
   std::int64_t pitch = panels_of(p->groups) * kPanel;
   p->row_step = std::clamp<std::int64_t>(kTileMacs / (pitch * p->k), 1, p->m);
   p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
-  return {p->row_tiles, 0, static_cast<std::size_t>((16 + pitch * (3 + p->k)) * 4)};
+  std::int64_t words = 16 + pitch * (5 + p->k + quads_of(p->k)) + pitch / 4;
+  return {p->row_tiles, 0, static_cast<std::size_t>(words * 4)};
 }
+
+namespace {
+
+// The filters by fours, from those with i32.
+void prepare_quads(const Params& p, const Filters& f) {
+  const std::int64_t quads = quads_of(p.k), a_zero = f.flags[0] + (p.a_signed ? 128 : 0);
+  std::fill_n(f.fill, f.pitch, static_cast<std::uint8_t>(f.flags[0]));
+  for (std::int64_t c = 0, width = 0; c < p.groups; c += width) {
+    width = block_of(p.groups - c);
+    for (std::int64_t j = 0; j < width; ++j) {
+      // Channel j of the block: where its sum comes out.
+      const std::int64_t at = j % 16 / 4 * (width / 4) + j / 16 * 4 + j % 4;
+      std::int32_t sum = 0;
+      for (std::int64_t t = 0; t < quads * 4; ++t) {
+        std::int32_t w = t < p.k ? f.weights[t * f.pitch + c + j] : 0;
+        sum += w;
+        f.quads[c * quads * 4 + (t / 4 * width + at) * 4 + t % 4] = static_cast<std::int8_t>(w);
+      }
+      f.quad_add[c + at] = static_cast<std::int32_t>(std::int64_t{f.add[c + j]} - a_zero * sum);
+      f.quad_scale[c + at] = f.scale[c + j];
+    }
+  }
+}
+
+}  // namespace
 
 void prepare_depthwise(const Params& p, TileRange) noexcept {
   Filters f = filters_of(p);
   f.flags[0] = p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
   f.flags[1] = p.y_zero ? byte_at(p.y_zero, 0, p.out == DType::i8) : 0;
+  f.flags[2] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8);
   for (std::int64_t c = 0; c < f.pitch; ++c) {
     std::int64_t column = std::min(c, p.groups - 1);
     f.add[c] = p.bias ? p.bias[column] : 0;
@@ -43,9 +85,13 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
       f.shift[c] = p.float_bias ? p.float_bias[column] : 0;
     }
     std::int32_t zero = p.b_zero.data ? byte_at(p.b_zero.data, p.b_zero.count == 1 ? 0 : column, p.b_signed) : 0;
-    for (std::int64_t t = 0; t < p.k; ++t)
-      f.weights[t * f.pitch + c] = byte_at(p.b, t * p.groups + column, p.b_signed) - zero;
+    for (std::int64_t t = 0; t < p.k; ++t) {
+      std::int32_t w = byte_at(p.b, t * p.groups + column, p.b_signed) - zero;
+      f.weights[t * f.pitch + c] = w;
+      if (w < -128 || w > 127) f.flags[2] = 0;
+    }
   }
+  if (f.flags[2] != 0) prepare_quads(p, f);
 }
 
 }  // namespace mote::kernels::idot

@@ -10,14 +10,27 @@ namespace mote::kernels::idot {
 
 Work setup_depthwise(Params* params);
 
+inline constexpr std::int64_t kMostQuadTaps = 64;
+
 // What `prepare_depthwise` leaves in shared memory: what is added, the scales, float_bias, and the filters less their
 // zero points, [taps][channels]; channels are padded to kPanel.
+//
+// For instructions that add up four products, where the filters' zero points are 0: taps by fours. Channels stand in
+// blocks of 64, then of 32, then of 16 bytes; four registers of a block hold the taps of its channels
+// 16 * lane + 4 * register + i at 16 * lane + 4 * i, as interleaving the bytes of four taps leaves them. What is added
+// and the scales come in that order, and `fill` is a pixel of padding.
 struct Filters {
-  std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's
+  std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2]: whether the second form is there
   float *scale, *shift;
   std::int32_t* weights;
   std::int64_t pitch;
+  std::int32_t* quad_add;
+  float* quad_scale;
+  std::int8_t* quads;  // per block [quads of taps][4 registers][bytes of the block]
+  std::uint8_t* fill;
 };
+// Bytes of the block of channels that starts `left` before the end.
+constexpr std::int64_t block_of(std::int64_t left) { return left >= 64 ? 64 : left >= 32 ? 32 : 16; }
 Filters filters_of(const Params& p);
 
 void prepare_depthwise(const Params& p, TileRange range) noexcept;  // one tile
