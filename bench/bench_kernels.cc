@@ -18,7 +18,7 @@
 #include "base/cpu.h"
 #include "kernels/conv/conv.h"
 #include "kernels/dot/dot.h"
-#include "peak.h"
+#include "kernels/peak/peak.h"
 
 namespace {
 
@@ -42,9 +42,9 @@ struct Floats {
 };
 
 // Multiply-adds per second.
-double peak_rate(bench::PeakFn fn) {
+double peak_rate(const peak::Row& row) {
   const double t = now();
-  const std::int64_t macs = fn(200000);
+  const std::int64_t macs = row.multiply_adds(200000);
   return static_cast<double>(macs) / (now() - t);
 }
 
@@ -55,14 +55,14 @@ struct Figure {
 
 // The best of `repeats` samples of a few milliseconds each.
 template <class Run>
-Figure measure(double macs, bench::PeakFn peak, Run run) {
+Figure measure(double macs, const peak::Row& top, Run run) {
   Figure best{0, 0};
   run();
   double t = now();
   run();
   const int per_sample = std::max(1, static_cast<int>(2e-3 / std::max((now() - t), 1e-7)));
   for (int i = 0; i < 25; ++i) {
-    best.peak = std::max(best.peak, peak_rate(peak));
+    best.peak = std::max(best.peak, peak_rate(top));
     t = now();
     for (int j = 0; j < per_sample; ++j) run();
     best.rate = std::max(best.rate, macs * per_sample / (now() - t));
@@ -70,7 +70,7 @@ Figure measure(double macs, bench::PeakFn peak, Run run) {
   return best;
 }
 
-Figure measure_dot(const dot::Kernel& kernel, bench::PeakFn peak, std::int64_t m, std::int64_t k, std::int64_t n) {
+Figure measure_dot(const dot::Kernel& kernel, const peak::Row& top, std::int64_t m, std::int64_t k, std::int64_t n) {
   Floats a(m * k), b(k * n), packed(dot::packed_size(k, n)), c(m * n), bias(n);
   dot::pack({b.data, DType::f32, n, 1}, k, n, packed.data, k * dot::kPanel);
   dot::Params p;
@@ -81,7 +81,7 @@ Figure measure_dot(const dot::Kernel& kernel, bench::PeakFn peak, std::int64_t m
   p.b = packed.data;
   p.bias = bias.data;
   p.c = c.data;
-  return measure(static_cast<double>(m) * k * n, peak, [&] { kernel.run(p, {0, work.tiles, nullptr}); });
+  return measure(static_cast<double>(m) * k * n, top, [&] { kernel.run(p, {0, work.tiles, nullptr}); });
 }
 
 struct Layer {
@@ -113,7 +113,7 @@ conv::Shape shape_of(const Layer& l, bool depthwise) {
 }
 
 // Multiply-adds are those of the direct algorithm, whichever runs.
-Figure measure_conv(Isa isa, bench::PeakFn peak, const conv::Shape& s, conv::Algorithm algorithm) {
+Figure measure_conv(Isa isa, const peak::Row& top, const conv::Shape& s, conv::Algorithm algorithm) {
   const conv::Kernel& kernel = conv::select(algorithm, typical_cpu(isa));
   const std::int64_t k = s.channels / s.groups * s.taps();
   Floats x(s.in_pixels() * s.channels), w(s.out_channels * k), packed(conv::packed_size(algorithm, s)),
@@ -130,11 +130,11 @@ Figure measure_conv(Isa isa, bench::PeakFn peak, const conv::Shape& s, conv::Alg
   p.bias = bias.data;
   p.y = y.data;
   const double macs = static_cast<double>(s.out_pixels()) * s.out_channels * k;
-  return measure(macs, peak, [&] { kernel.run(p, {0, work.tiles, reinterpret_cast<std::byte*>(scratch.data)}); });
+  return measure(macs, top, [&] { kernel.run(p, {0, work.tiles, reinterpret_cast<std::byte*>(scratch.data)}); });
 }
 
-bool bench_isa(const dot::Kernel& kernel, bench::PeakFn peak) {
-  const Figure gemm = measure_dot(kernel, peak, 1024, 1024, 1024);
+bool bench_isa(const dot::Kernel& kernel, const peak::Row& top) {
+  const Figure gemm = measure_dot(kernel, top, 1024, 1024, 1024);
   std::printf("%s\n  peak                 %7.1f GFLOP/s\n", kernel.name, gemm.peak * 2e-9);
   std::printf("  gemm 1024^3          %7.1f  %5.1f %%\n", gemm.rate * 2e-9, gemm.percent());
   double log_sum = 0, least = 1e9;
@@ -145,11 +145,11 @@ bool bench_isa(const dot::Kernel& kernel, bench::PeakFn peak) {
     const conv::Algorithm chosen = conv::choose(shape);
     const bool winograd = chosen == conv::Algorithm::kWinograd23 || chosen == conv::Algorithm::kWinograd43;
     const conv::Algorithm direct = winograd ? conv::Algorithm::kDirect : chosen;
-    const Figure f = measure_conv(kernel.isa, peak, shape, direct);
+    const Figure f = measure_conv(kernel.isa, top, shape, direct);
     std::printf("  %dx%d /%d %4d -> %4d @%-3d %6.1f  %5.1f %%  %s", l.kernel, l.kernel, l.stride, l.in, l.out, l.size,
                 f.rate * 2e-9, f.percent(), std::string(conv::name_of(direct)).c_str());
     if (winograd) {
-      const Figure w = measure_conv(kernel.isa, peak, shape, chosen);
+      const Figure w = measure_conv(kernel.isa, top, shape, chosen);
       std::printf(", %s: %.1f %% of the direct algorithm's work", std::string(conv::name_of(chosen)).c_str(),
                   w.percent());
     }
@@ -177,8 +177,8 @@ int main() {
   sched_setaffinity(0, sizeof set, &set);
   bool ok = true;
 #if defined(__x86_64__)
-  if (host_cpu().has(Isa::avx512)) ok = bench_isa(*dot::find("dot_f32_avx512"), bench::peak_avx512) && ok;
-  if (host_cpu().has(Isa::avx2)) ok = bench_isa(*dot::find("dot_f32_avx2"), bench::peak_avx2) && ok;
+  if (host_cpu().has(Isa::avx512)) ok = bench_isa(*dot::find("dot_f32_avx512"), *peak::find("peak_avx512")) && ok;
+  if (host_cpu().has(Isa::avx2)) ok = bench_isa(*dot::find("dot_f32_avx2"), *peak::find("peak_avx2")) && ok;
 #endif
   std::printf("%s\n", ok ? "all floors hold" : "a floor is missed");
   return ok ? 0 : 1;

@@ -116,6 +116,8 @@ struct StepTiming {
   std::string name, op, kernel;
   std::int64_t start_ns = 0, duration_ns = 0;
   std::vector<std::int64_t> shape;
+  std::int64_t macs = 0;   // multiply-adds by the definition of the op; 0 where the plan does not know
+  std::int64_t bytes = 0;  // of what it reads and writes, each operand once
 };
 
 // What a step has just computed. Views may be strided; data is null for lists and absent values.

@@ -31,6 +31,15 @@ struct SystemInfo {
 
 SystemInfo system_info();
 
+// What this machine can do, measured: the yardstick of `mote profile --roofline`.
+struct Ceilings {
+  double macs_per_s = 0;   // f32 multiply-adds in registers, by the best instruction set in use
+  double bytes_per_s = 0;  // read from memory, beyond all caches
+};
+
+// Takes about a fifth of a second and memory of four times the last cache. All `threads` at once.
+Ceilings measure_ceilings(int threads);
+
 // The most memory this process has held so far, as the system counts it; 0 where it does not tell.
 std::int64_t peak_resident_bytes();
 

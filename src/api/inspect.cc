@@ -4,7 +4,7 @@
 #include <map>
 
 #include "api/engine.h"
-#include "api/macs.h"
+#include "ops/macs.h"
 #include "plan/file.h"
 #include "prepare/fold.h"
 
@@ -141,7 +141,7 @@ Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, const Load
 // What preparing would find out: who runs what is left after the passes, and how much work it is.
 Status look_ahead(Module m, const PrepareOptions& with, const std::string& path, ModelInfo& info) {
   if (Status s = simplify(m, with); !s.ok()) return std::move(s).at(path);
-  std::string macs = api::count_macs(m).to_string();
+  std::string macs = count_macs(m).to_string();
   if (macs.find('$') == std::string::npos) info.macs = std::move(macs);  // else shapes depend on data
   Result<Coverage> covered = coverage(std::move(m), with);
   if (!covered.ok()) return std::move(covered).status().at(path);

@@ -211,7 +211,8 @@ std::vector<StepTiming> Session::profile() const {
   for (const StepTime& t : impl_->times) {
     std::string op = t.step->op == kNone ? "" : plan.ops[static_cast<std::size_t>(t.step->op)].name;
     std::string kernel = t.step->kernel == kNone ? op : plan.kernels[static_cast<std::size_t>(t.step->kernel)].name;
-    out.push_back({t.step->name, std::move(op), std::move(kernel), t.start_ns, t.duration_ns, t.shape});
+    out.push_back({t.step->name, std::move(op), std::move(kernel), t.start_ns, t.duration_ns, t.shape,
+                   static_cast<std::int64_t>(t.step->macs), t.bytes});
   }
   return out;
 }

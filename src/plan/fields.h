@@ -53,6 +53,7 @@ void each(A& a, Step& s) {
   a.list(s.packed);
   a.attrs(s.attrs);
   a.flag(s.late);
+  a.number(s.macs);
   a.enumeration(s.numerics, Numerics::kFast);
   a.text(s.name);
   a.text(s.why);

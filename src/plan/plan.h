@@ -82,7 +82,8 @@ struct Step {
   std::vector<std::byte> params;              // the kernel's own data for this step
   std::vector<PackedType> packed;             // late steps only
   Attrs attrs;
-  bool late = false;  // set up just before it runs: an operand's shape is late
+  bool late = false;       // set up just before it runs: an operand's shape is late
+  std::uint64_t macs = 0;  // multiply-adds by the definition of its op, where static
   Numerics numerics = Numerics::kExact;
   std::string name;  // the node's
   std::string why;   // for mote plan --explain

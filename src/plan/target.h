@@ -56,7 +56,6 @@ struct Claim {
   std::vector<Packing> packings;
   std::int32_t in_place = kNone;  // input whose memory output 0 may take when it is read here last
   std::string why;
-  double macs = 0;
 };
 
 // What a plan is made for. The CPU is data, so that a plan can be made for another machine.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/macs.h"
 #include "ops/ops.h"
 
 namespace mote {
@@ -327,7 +328,9 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
   bool is_inferred =
       std::any_of(step.outputs.begin(), step.outputs.end(), [&](std::int32_t v) { return v != kNone && val(v).late; });
   if (!is_inferred) step.packed.clear();
-  if (entry_) shared_.plan_.macs += static_cast<std::uint64_t>(claim.macs);
+  std::optional<std::int64_t> macs = count_macs(shared_.module_, f_, n).known();
+  step.macs = static_cast<std::uint64_t>(std::max<std::int64_t>(macs.value_or(0), 0));
+  if (entry_) shared_.plan_.macs += step.macs;
   add_step(std::move(step), claim.in_place);
   return {};
 }

@@ -32,6 +32,7 @@ struct StepTime {
   const Step* step;
   std::int64_t start_ns, duration_ns;
   std::vector<std::int64_t> shape;  // of output 0
+  std::int64_t bytes;               // of all operands, each once
 };
 
 struct StateMemory {

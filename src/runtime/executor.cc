@@ -52,13 +52,28 @@ Status Frame::run() {
     std::vector<Cell*> outs;
     for (std::int32_t v : step.outputs) outs.push_back(v == kNone ? nullptr : &slot(v));
     if (core_.profile) {
-      StepTime t{&step, start, Stop::now_ns() - start, {}};
+      StepTime t{&step, start, Stop::now_ns() - start, {}, operand_bytes(step)};
       if (!outs.empty() && outs[0]) t.shape.assign(outs[0]->view.shape().begin(), outs[0]->view.shape().end());
       core_.profile->push_back(std::move(t));
     }
     if (core_.after_step) MOTE_TRY(core_.after_step(step, outs));
   }
   return {};
+}
+
+std::int64_t Frame::operand_bytes(const Step& step) {
+  const auto size = [&](std::int32_t v) -> std::int64_t {
+    if (v == kNone) return 0;
+    const PlanValue& value = f_.values[at(v)];
+    if (value.place == Place::kConstant) return static_cast<std::int64_t>(core_.plan().constants[at(value.index)].size);
+    return slot(v).present && !slot(v).list ? slot(v).view.bytes() : 0;
+  };
+  std::int64_t read = 0, written = 0;
+  for (std::int32_t v : step.inputs) read += size(v);
+  for (std::int32_t v : step.outputs) written += size(v);
+  // What is picked out of a table by index is no more than what comes out.
+  const bool picks = step.op != kNone && core_.plan().ops[at(step.op)].name.starts_with("gather");
+  return picks && !step.inputs.empty() ? read - size(step.inputs[0]) + 2 * written : read + written;
 }
 
 Status Frame::run_step(std::size_t s) {

@@ -221,6 +221,18 @@ class Profile(program.Case):
         self.assertEqual(times, sorted(times, reverse=True))
         self.assertIn("share", self.ok("profile", DIGITS, "--seconds", "0").out)
 
+    def test_roofline_counts_the_work_of_every_step(self):
+        r = self.ok("profile", DIGITS, "--dim", "N=1", "--seconds", "0", "--roofline", "--json").json
+        self.assertGreater(r["ceiling_gflops"], 0)
+        self.assertGreater(r["ceiling_gbytes_per_s"], 0)
+        macs = self.ok("bench", DIGITS, "--dim", "N=1", "--seconds", "0", "--warmup", "0", "--json").json["macs"]
+        self.assertEqual(sum(s["macs"] for s in r["steps"]), macs)
+        for step in r["steps"]:
+            self.assertGreater(step["bytes"], 0)
+            self.assertIn(step["bound"], ("memory", "compute"))
+            self.assertLessEqual(step["least_ms"], step["ms"] + 1e-9)
+        self.assertIn("ceilings:", self.ok("profile", DIGITS, "--seconds", "0", "--roofline").out)
+
     def test_trace_is_trace_event_json(self):
         path = self.path("t.json")
         self.ok("profile", DIGITS, "--seconds", "0", "--trace", path)

@@ -57,8 +57,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.inputs = {{Layout::kRows, false}, {Layout::kRows, false}, {Layout::kRows, false}, {Layout::kStrided, false}};
   c.outputs = {{Layout::kRows, false}};
   c.why = std::string(kernel.name) + ", keys in blocks of 128";
-  Dim macs = volume(q) * k[2] + volume(*n.out_type(0).shape) * k[2];
-  if (std::optional<std::int64_t> m = macs.known()) c.macs = static_cast<double>(*m);
   return c;
 }
 

@@ -159,8 +159,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   c.packings.push_back(std::move(p));
   c.why = std::string(kernel.name) + ", " + std::string(kc::name_of(algorithm));
-  if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known())
-    c.macs = static_cast<double>(*out) * static_cast<double>(in_group * taps);
   return c;
 }
 

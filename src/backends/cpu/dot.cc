@@ -109,8 +109,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
               {Layout::kPlain, false}};
   c.outputs = {{Layout::kRows, false}};
   c.why = std::string(kernel.name) + (s.packed ? ", weights packed" : ", B packed per run");
-  Dim macs = volume(*n.out_type(0).shape) * n.type(0).shape->back();
-  if (std::optional<std::int64_t> m = macs.known()) c.macs = static_cast<double>(*m);
   return c;
 }
 

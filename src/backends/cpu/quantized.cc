@@ -185,8 +185,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     c.inputs[0] = c.inputs[9] = {Layout::kChannelsLast, true};
     c.outputs = {{Layout::kChannelsLast, true}};
   }
-  if (std::optional<std::int64_t> out = volume(*n.out_type(0).shape).known(); out && s.packed)
-    c.macs = static_cast<double>(*out) * static_cast<double>(s.k);
   if (s.packed) {
     c.inputs[at.b] = {Layout::kPacked, false};
     c.packings.push_back(packing_of(at.b, s));

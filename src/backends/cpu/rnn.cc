@@ -122,9 +122,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.packings.push_back(pack_recurrent(s));
   if (s.has_bias) c.packings.push_back(pack_bias(s));
   c.why = std::string(row.name) + ", inputs' products first";
-  Dim macs = (*n.type(0).shape)[0] * (*n.type(0).shape)[1] *
-             Dim(s.directions * gates_of(s) * s.hidden * (s.inputs + s.hidden));
-  if (std::optional<std::int64_t> m = macs.known()) c.macs = static_cast<double>(*m);
   return c;
 }
 

@@ -4,9 +4,11 @@
 
 #include "ir/module.h"
 
-namespace mote::api {
+namespace mote {
 
 // Of the main function. Types must have been inferred.
 Dim count_macs(const Module& module);
+// Of one node, its bodies included.
+Dim count_macs(const Module& module, const Function& function, const Node& node);
 
-}  // namespace mote::api
+}  // namespace mote

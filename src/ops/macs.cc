@@ -1,8 +1,8 @@
-#include "api/macs.h"
+#include "ops/macs.h"
 
 #include <map>
 
-namespace mote::api {
+namespace mote {
 namespace {
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
@@ -17,18 +17,6 @@ class Counter {
     const Function& f = module_.functions[at(id)];
     for (const Node& n : f.nodes) total = total + node(f, n, depth);
     return total;
-  }
-
- private:
-  static const Shape* shape(const Function& f, const std::vector<ValueId>& list, std::size_t i) {
-    if (i >= list.size() || list[i] == kNone) return nullptr;
-    const Type& t = f.values[at(list[i])].type;
-    return t.has_rank() ? &*t.shape : nullptr;
-  }
-  static Dim product(const Shape& s, std::size_t from) {
-    Dim p(1);
-    for (std::size_t i = from; i < s.size(); ++i) p = p * s[i];
-    return p;
   }
 
   Dim node(const Function& f, const Node& n, int depth) {
@@ -63,6 +51,18 @@ class Counter {
     }
     if (op == "einsum") return einsum(f, n);
     return {};
+  }
+
+ private:
+  static const Shape* shape(const Function& f, const std::vector<ValueId>& list, std::size_t i) {
+    if (i >= list.size() || list[i] == kNone) return nullptr;
+    const Type& t = f.values[at(list[i])].type;
+    return t.has_rank() ? &*t.shape : nullptr;
+  }
+  static Dim product(const Shape& s, std::size_t from) {
+    Dim p(1);
+    for (std::size_t i = from; i < s.size(); ++i) p = p * s[i];
+    return p;
   }
 
   Dim trips(const Function& f, const Node& n) {
@@ -106,4 +106,8 @@ Dim count_macs(const Module& module) {
   return Counter(module).function(id);
 }
 
-}  // namespace mote::api
+Dim count_macs(const Module& module, const Function& function, const Node& node) {
+  return Counter(module).node(function, node, 0);
+}
+
+}  // namespace mote

@@ -1,0 +1,2 @@
+#define MOTE_SIMD_SCALAR
+#include "kernels/peak/generic.h"
