@@ -90,7 +90,7 @@ Result<LoadOptions> ModelOptions::load() const {
 
 Result<std::int64_t> ModelOptions::memory() const {
   // What the program takes before it has read anything, and the code it has yet to touch.
-  static const std::int64_t program = peak_resident_bytes() + (std::int64_t{3} << 20);
+  static const std::int64_t program = peak_resident_bytes() + (std::int64_t{6} << 20);
   if (max_ram.empty()) return 0;
   std::optional<std::int64_t> bytes = parse_size(max_ram);
   if (!bytes || *bytes <= 0) return invalid("--max-ram expects a size such as 64M, got '" + max_ram + "'");

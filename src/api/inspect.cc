@@ -105,10 +105,11 @@ std::vector<ModelInfo::Node> graph_of(const Function& f) {
 }
 
 // A prepared file: what its first plan tells.
-Result<ModelInfo> inspect_plans(std::shared_ptr<const Source> source, const LoadOptions& options, ModelInfo info) {
+Result<ModelInfo> inspect_plans(const std::shared_ptr<const Source>& source, const LoadOptions& options,
+                                ModelInfo info) {
   std::string name = source->name;
   MOTE_TRY(api::check_fixed(options, name));
-  Result<std::vector<Plan>> plans = read_plans(std::move(source));
+  Result<std::vector<Plan>> plans = read_plans(source);
   if (!plans.ok()) return api::in_file(std::move(plans).status(), name, api::Format::kMote);
   for (const Plan& p : *plans) info.targets.push_back(p.target);
   Plan& plan = plans->front();

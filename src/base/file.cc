@@ -158,9 +158,11 @@ void FileMap::drop(std::uint64_t offset, std::uint64_t size) const {
   if (size > size_ - offset) size = size_ - offset;
   // Systems load what lies around a page together with it, up to 64 KiB on Linux: all that goes as well.
   constexpr std::uintptr_t kAround = 64 << 10;
-  auto map = reinterpret_cast<std::uintptr_t>(map_), from = reinterpret_cast<std::uintptr_t>(data_) + offset;
+  auto map = reinterpret_cast<std::uintptr_t>(map_);
+  std::uintptr_t from = reinterpret_cast<std::uintptr_t>(data_) + static_cast<std::uintptr_t>(offset);
+  std::uintptr_t end = from + static_cast<std::uintptr_t>(size);
   std::uintptr_t first = std::max(map, from / kAround * kAround);
-  std::uintptr_t last = std::min(map + map_size_, (from + size + kAround - 1) / kAround * kAround);
+  std::uintptr_t last = std::min(map + map_size_, (end + kAround - 1) / kAround * kAround);
   madvise(map_ + (first - map), last - first, MADV_DONTNEED);
 }
 

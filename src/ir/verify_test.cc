@@ -99,7 +99,7 @@ func @h(%i, %c, %x, %y) -> (%c, %x, %y) {}
   EXPECT_HAS(error_of(text, [&](Module& m) { node(m, 0).bodies[1] = 9; }), "has body 9");
   EXPECT_HAS(error_of(text, [&](Module& m) { node(m, 0).bodies[1] = 2; }),
              "wants a body of 1 inputs and at least 1 outputs");
-  EXPECT_HAS(error_of(text, [&](Module& m) { node(m, 0).inputs[1] = kNone; }), "absent value");
+  EXPECT_HAS(error_of(text, [&](Module& m) { node(m, 0).inputs[1] = kNone; }), "lacks operand");
   EXPECT_HAS(error_of(text, [&](Module& m) { node(m, 1).attrs.set("carried", AttrValue(std::int64_t{3})); }),
              "carries 3");
   EXPECT_HAS(error_of(text, [&](Module& m) { node(m, 1).attrs.set("carried", AttrValue(std::int64_t{-1})); }),

@@ -87,7 +87,7 @@ std::int32_t FunctionLowering::fresh_val(const std::string& name, const Type& ty
 }
 
 std::int32_t FunctionLowering::view_val(std::int32_t base, const std::string& name, Shape dims,
-                                        std::vector<Dim> strides, Dim offset) {
+                                        std::vector<Dim> strides, const Dim& offset) {
   Val v = val(base);
   v.name = name;
   v.offset = v.offset + offset * Dim(bits_of(v.dtype) / 8);

@@ -68,7 +68,7 @@ class FunctionLowering {
   std::int32_t fresh_val(const std::string& name, const Type& type, Perm perm);
   // A view of `base`'s bytes.
   std::int32_t view_val(std::int32_t base, const std::string& name, Shape dims, std::vector<Dim> strides,
-                        Dim offset_elements);
+                        const Dim& offset_elements);
   Val& val(std::int32_t v) { return d_.vals[static_cast<std::size_t>(v)]; }
 
   // Layouts.

@@ -2,6 +2,7 @@
 #include "kernels/peak/peak.h"
 #include "simd/vec.h"
 
+// NOLINTBEGIN(misc-definitions-in-headers): one namespace per including file
 namespace mote::kernels::peak::MOTE_SIMD_NS {
 namespace {
 
@@ -60,3 +61,4 @@ float read_all(const float* data, std::int64_t count) noexcept {
 }
 
 }  // namespace mote::kernels::peak::MOTE_SIMD_NS
+// NOLINTEND(misc-definitions-in-headers)
