@@ -55,7 +55,7 @@ std::optional<std::vector<double>> bias_values(const Graph& g, ValueId v) {
   const Constant* c = g.constant(q->value);
   std::optional<std::vector<std::int64_t>> ints = c ? small_ints(*c, kMaxBias) : std::nullopt;
   std::optional<std::vector<double>> scales = vector_of(g, q->scale);
-  if (!ints || !scales || scales->empty()) return std::nullopt;
+  if (!ints || !scales || (scales->size() != 1 && scales->size() != ints->size())) return std::nullopt;
   if (q->zero != kNone) {
     const Constant* zero = g.constant(q->zero);
     std::optional<std::vector<std::int64_t>> zeros = zero ? small_ints(*zero, kMaxBias) : std::nullopt;
