@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 
 #include "api/engine.h"
+#include "base/checked.h"
 #include "ir/text.h"
 #include "ops/ops.h"
 #include "plan/file.h"
@@ -32,12 +34,10 @@ Status run_all(Context& context) {
     if (context.is_state_input(i)) continue;
     const PlanValue& pv = context.input_info(i);
     std::vector<std::int64_t> symbols(f.symbols.size(), 3), dims;
-    std::int64_t count = 1;
-    for (Extent e : pv.dims) {
-      dims.push_back(evaluate(f, e, symbols));
-      count *= dims.back();
-    }
-    memory.emplace_back(static_cast<std::size_t>(bytes_of(pv.dtype, count)), std::byte{0});
+    for (Extent e : pv.dims) dims.push_back(evaluate(f, e, symbols));
+    std::optional<std::int64_t> count = usable_count(dims);
+    if (!count) return invalid("nobody can give input " + std::to_string(i));
+    memory.emplace_back(static_cast<std::size_t>(bytes_of(pv.dtype, *count)), std::byte{0});
     MOTE_TRY(context.set_input(i, TensorView::of(memory.back().data(), pv.dtype, dims)));
   }
   return context.run();

@@ -67,8 +67,8 @@ def main():
     runs = {name: int(count) for name, _, count in (r.partition("=") for r in options.runs)}
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for target, code, runs, output in pool.map(lambda t: fuzz(t, options.seconds, options.seed, runs.get(t, 0), options.max_mb), targets):
-            print(f"{target}: {'ok' if code == 0 else 'FAILED'}, {runs} runs", flush=True)
+        for target, code, done, output in pool.map(lambda t: fuzz(t, options.seconds, options.seed, runs.get(t, 0), options.max_mb), targets):
+            print(f"{target}: {'ok' if code == 0 else 'FAILED'}, {done} runs", flush=True)
             if code:
                 failed += 1
                 print(output[-5000:])
