@@ -200,6 +200,7 @@ struct ThreadPool::Impl {
 
   void grow(int workers) {
     std::lock_guard lock(mutex);
+    (void)allowed_cpus();  // read by the caller, so that a worker that starts late does not allocate in a later run
     for (int i = alive.load(std::memory_order_relaxed); i < std::min(workers, kMaxThreads); ++i) {
       auto start = std::make_unique<Start>(Start{this, i});
       if (pthread_create(&threads[i], nullptr, thread_main, start.get()) != 0) return;
