@@ -96,7 +96,8 @@ def make_environment():
 
 
 def save(path, text):
-    """Writes a file as a whole."""
+    """Writes a file as a whole, without the folder that the networks happen to lie in."""
+    text = text.replace(f"{zoo_files.CACHE}/", "")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text(text)
