@@ -24,7 +24,7 @@ expect() { # expect WHAT WANTED COMMAND...
 }
 
 for language in c cpp; do
-  cmake -S "$root/examples/$language" -B "$work/$language" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" &&
+  cmake -G Ninja -S "$root/examples/$language" -B "$work/$language" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" &&
     cmake --build "$work/$language" >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
   expect "examples/$language/classify" "digit 1" "$work/$language/classify" "$digits"
 done
