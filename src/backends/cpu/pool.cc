@@ -72,28 +72,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.y = y.as<float>();
   p.average = s.average;
   p.count_pad = s.count_pad;
-  p.batch = x.dims[0];
-  p.channels = x.dims[1];
-  p.x_pixel = pixel_pitch(x);
-  p.y_pixel = pixel_pitch(y);
-  for (int d = 0; d < 3; ++d) {
-    int axis = d - (3 - s.window.rank) + 2;
-    if (axis >= 2) {
-      p.in[d] = x.dims[axis];
-      p.out[d] = y.dims[axis];
-    }
-    p.kernel[d] = s.global && axis >= 2 ? std::max<std::int64_t>(x.dims[axis], 1) : s.window.kernel[d];
-    p.stride[d] = s.window.stride[d];
-    p.dilation[d] = s.window.dilation[d];
-    p.pad_begin[d] = s.window.pad_begin[d];
-    p.pad_end[d] = s.window.pad_end[d];
-  }
-  for (int d = 0; d < 3; ++d) {
-    if (!sizes_fit({p.kernel[d], p.dilation[d]}) || !sizes_fit({p.out[d], p.stride[d]}))
-      return invalid("pool has too large a window");
-  }
-  if (!sizes_fit({p.batch, p.channels, p.out[0], p.out[1], p.out[2], p.kernel[0], p.kernel[1], p.kernel[2]}))
-    return invalid("pool has too large a window");
+  MOTE_TRY(bind_windows(s.window, s.global != 0, x, y, p));
   st->run = kp::select(capped(active_cpu(), static_cast<Isa>(s.isa))).run;
   if (std::int64_t tiles = kp::setup(&p); tiles > 0) work.add(run_pool, tiles);
   return {};

@@ -268,22 +268,7 @@ Status setup_pool(const KernelCall& call, void* state, KernelWork& work) {
     p.scale = scale_of(*call.inputs[1]) / scale_of(*call.inputs[3]);
     if (!result_of(s, y.dtype, zero_of(*call.inputs[4]), p.y_type)) return invalid("pool has a bad range");
   }
-  p.batch = x.dims[0];
-  p.channels = x.dims[1];
-  p.x_pixel = pixel_pitch(x);
-  p.y_pixel = pixel_pitch(y);
-  for (int d = 0; d < 3; ++d) {
-    int axis = d - (3 - s.window.rank) + 2;
-    if (axis >= 2) {
-      p.in[d] = x.dims[axis];
-      p.out[d] = y.dims[axis];
-    }
-    p.kernel[d] = s.global && axis >= 2 ? std::max<std::int64_t>(x.dims[axis], 1) : s.window.kernel[d];
-    p.stride[d] = s.window.stride[d];
-    p.dilation[d] = s.window.dilation[d];
-    p.pad_begin[d] = s.window.pad_begin[d];
-    p.pad_end[d] = s.window.pad_end[d];
-  }
+  MOTE_TRY(bind_windows(s.window, s.global != 0, x, y, p));
   st->run = row_of(s.isa).pool;
   if (std::int64_t tiles = kq::setup(&p); tiles > 0) work.add(run_state<kq::PoolParams>, tiles);
   return {};
