@@ -1,4 +1,5 @@
 // Tables, sums and pools of bytes, for the ISA of the including file.
+#include "kernels/pool/window.h"
 #include "kernels/qmap/qmap.h"
 #include "simd/vec.h"
 
@@ -39,21 +40,8 @@ struct Rounding {
   MOTE_INLINE I32 operator()(F32 x) const { return to_i32(min(max(x, low), high)) + zero; }
 };
 
-struct Window {
-  std::int64_t first, last, start, padded;
-};
-
-// Taps of one axis inside of the input, where they start, and how many lie inside of the padding too.
-MOTE_INLINE Window window(const PoolParams& p, int axis, std::int64_t o) {
-  std::int64_t start = o * p.stride[axis] - p.pad_begin[axis], d = p.dilation[axis];
-  std::int64_t first = start < 0 ? (-start + d - 1) / d : 0;
-  std::int64_t last = p.kernel[axis], limit = p.in[axis] - start, padded = p.in[axis] + p.pad_end[axis] - start;
-  if ((last - 1) * d >= limit) last = limit <= 0 ? 0 : (limit + d - 1) / d;
-  std::int64_t counted = p.kernel[axis];
-  if ((counted - 1) * d >= padded) counted = padded <= 0 ? 0 : (padded + d - 1) / d;
-  if (last < first) last = first;
-  return {first, last, start, counted};
-}
+using pool::MOTE_SIMD_NS::Window;
+using pool::MOTE_SIMD_NS::window;
 
 struct Pixel {
   const std::uint8_t* x;  // of the image
