@@ -1,0 +1,77 @@
+// From sums to results: parameters, requantization, what rows of results become. For the ISA of the including file.
+#pragma once
+
+#include "kernels/idot/idot.h"
+#include "simd/dot8.h"
+
+namespace mote::kernels::idot::MOTE_SIMD_NS {
+namespace {
+
+using namespace simd::MOTE_SIMD_NS;
+
+struct Finish {
+  const std::int32_t *add, *zero;
+  const float *scale, *shift;
+  bool zeros;
+  std::int32_t y_zero, low, high;
+};
+
+template <class T>
+constexpr bool kFloating = static_cast<T>(0.5f) != static_cast<T>(0);
+template <class T>
+constexpr bool kBytes = sizeof(T) == 1;
+
+template <class T>
+MOTE_INLINE void store_out(T* to, I32 v, int n) {
+  if constexpr (!kBytes<T>) {
+    n == kLanes ? store(to, v) : store_n(to, v, n);
+  } else if constexpr (static_cast<T>(-1) < static_cast<T>(0)) {
+    n == kLanes ? store_i8(to, v) : store_i8_n(to, v, n);
+  } else {
+    n == kLanes ? store_u8(to, v) : store_u8_n(to, v, n);
+  }
+}
+
+// `n` columns of one row from their sums; `row_sum` is that of A's unsigned bytes.
+template <class T>
+MOTE_INLINE void finish(const Finish& e, const std::int32_t* sums, std::int32_t row_sum, T* to, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; j += kLanes) {
+    int m = static_cast<int>(n - j < kLanes ? n - j : kLanes);
+    I32 v = load(sums + j) + load(e.add + j);
+    if (e.zeros) v = v - load(e.zero + j) * set_i32(row_sum);
+    if constexpr (kFloating<T>) {
+      F32 y = to_f32(v) * load(e.scale + j) + load(e.shift + j);
+      m == kLanes ? store(to + j, y) : store_n(to + j, y, m);
+    } else if constexpr (!kBytes<T>) {
+      store_out(to + j, v, m);
+    } else {
+      // The conversion takes halves to the even one.
+      F32 low = set(static_cast<float>(e.low - e.y_zero)), high = set(static_cast<float>(e.high - e.y_zero));
+      F32 q = min(max(to_f32(v) * load(e.scale + j), low), high);
+      store_out(to + j, to_i32(q) + set_i32(e.y_zero), m);
+    }
+  }
+}
+
+// The program over `rows` finished rows of `n` columns.
+template <class T>
+MOTE_INLINE void apply(const Params& p, T* to, std::int64_t rows, std::int64_t n, std::int64_t row, std::int64_t col) {
+  if constexpr (kFloating<T>) {
+    if (p.epilogue.count > 0)
+      kernels::MOTE_SIMD_BASE_NS::apply_epilogue(p.epilogue, {to, p.c_row, rows, n, row, 1, col});
+  }
+}
+
+template <class T>
+MOTE_INLINE std::int32_t least(const Params& p) {
+  constexpr std::int32_t kLow = static_cast<T>(-1) < static_cast<T>(0) ? -128 : 0;
+  return p.low > kLow ? p.low : kLow;
+}
+template <class T>
+MOTE_INLINE std::int32_t greatest(const Params& p) {
+  constexpr std::int32_t kHigh = static_cast<T>(-1) < static_cast<T>(0) ? 127 : 255;
+  return p.high < kHigh ? p.high : kHigh;
+}
+
+}  // namespace
+}  // namespace mote::kernels::idot::MOTE_SIMD_NS
