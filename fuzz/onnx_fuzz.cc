@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "api/engine.h"
+#include "formats/emitter.h"
 #include "formats/onnx/onnx.h"
 #include "ir/infer.h"
 #include "ops/ops.h"
@@ -23,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.limits.max_bytes = 1 << 24;
   options.max_constants = 1 << 24;
   options.external_data = [](std::string_view location) -> Result<std::shared_ptr<const Source>> {
-    if (!onnx::check_location(location).ok()) std::abort();
+    if (!check_location(location).ok()) std::abort();
     return source(std::string(64, 'x').data(), 64);
   };
   Result<Module> module = onnx::import_onnx(source(data, size), options);

@@ -15,7 +15,8 @@ namespace mote::cli {
 
 void ModelOptions::add(CLI::App& app, bool positional) {
   if (positional)
-    app.add_option("MODEL", path, "model file: ONNX, .mote or Mote IR; recognised by content")->required();
+    app.add_option("MODEL", path, "model file: ONNX, TensorFlow Lite, .mote or Mote IR; recognised by content")
+        ->required();
   app.add_option("--threads", threads, "threads to compute with; 0: all that the process may use")
       ->check(CLI::Range(0, 256));
   app.add_option("--shape", shapes, "NAME=1,3,224,224: the shape of an input")->take_all();

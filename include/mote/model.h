@@ -181,7 +181,7 @@ class Session {
 
 class Model {
  public:
-  // A file: ONNX, .mote, Mote IR text. Its external data is looked for in its folder only.
+  // A file: ONNX, TensorFlow Lite, .mote, Mote IR text. Its external data is looked for in its folder only.
   static Result<Model> load(const std::string& path, const LoadOptions& options = {});
   // Bytes that must outlive the model. `name` stands for the file in messages.
   static Result<Model> load(std::span<const std::byte> bytes, std::string_view name, const LoadOptions& options = {});

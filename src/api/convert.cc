@@ -110,6 +110,9 @@ Result<FileFormat> file_format(const std::string& path) {
   if (path.ends_with(".onnx")) return FileFormat::kOnnx;
   if (path.ends_with(".mote")) return FileFormat::kMote;
   if (path.ends_with(".ir")) return FileFormat::kIr;
+  if (path.ends_with(".tflite")) {
+    return unsupported("TensorFlow Lite files are read, not written").at(path).hint("end it with .mote, .onnx or .ir");
+  }
   return invalid("the name says no format that Mote writes").at(path).hint("end it with .mote, .onnx or .ir");
 }
 

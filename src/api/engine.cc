@@ -15,6 +15,9 @@
 #if MOTE_ONNX
 #include "formats/onnx/onnx.h"
 #endif
+#if MOTE_TFLITE
+#include "formats/tflite/tflite.h"
+#endif
 
 namespace mote::api {
 namespace {
@@ -57,6 +60,8 @@ Format recognise(std::span<const std::byte> bytes) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
   if (text.starts_with("MOTEPLAN")) return Format::kMote;
   if (text.starts_with("module ")) return Format::kIrText;
+  // A flatbuffer says what it is after the offset of its root.
+  if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return Format::kTflite;
   // A protobuf message whose first field is one of ModelProto's.
   if (!bytes.empty()) {
     unsigned tag = std::to_integer<unsigned>(bytes[0]), field = tag >> 3, wire = tag & 7;
@@ -66,7 +71,7 @@ Format recognise(std::span<const std::byte> bytes) {
 }
 
 std::string_view name_of(Format format) {
-  constexpr std::string_view kNames[] = {"unknown", "ONNX", "Mote IR text", ".mote"};
+  constexpr std::string_view kNames[] = {"unknown", "ONNX", "Mote IR text", ".mote", "TensorFlow Lite"};
   return kNames[static_cast<int>(format)];
 }
 
@@ -77,11 +82,14 @@ Status in_file(Status status, const std::string& name, Format format) {
     case Code::kOutOfRange:
       hint = format == Format::kOnnx
                  ? "the model is damaged or contradicts itself: export it again; onnx.checker may tell more"
-             : format == Format::kMote ? "the file is damaged: make it again with mote convert MODEL -o FILE.mote"
-                                       : "the text has to be corrected there";
+             : format == Format::kTflite ? "the model is damaged or contradicts itself: convert it again"
+             : format == Format::kMote   ? "the file is damaged: make it again with mote convert MODEL -o FILE.mote"
+                                         : "the text has to be corrected there";
       break;
     case Code::kUnsupported:
-      hint = "mote inspect lists all that would not run; exporting for another opset may avoid it";
+      hint = format == Format::kOnnx
+                 ? "mote inspect lists all that would not run; exporting for another opset may avoid it"
+                 : "mote inspect lists all that would not run";
       break;
     case Code::kResourceExhausted:
       hint = "raise the memory limit if the model is to be trusted";
@@ -101,10 +109,14 @@ std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-#if MOTE_ONNX
 namespace {
 
-constexpr std::size_t kNodeBytes = 2048;  // what a node takes from reading to planning, at the most
+[[maybe_unused]] constexpr std::size_t kNodeBytes = 2048;  // what a node takes from reading to planning, at the most
+
+}  // namespace
+
+#if MOTE_ONNX
+namespace {
 
 Result<Module> read_onnx(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& o,
                          std::vector<std::string>* missing) {
@@ -134,6 +146,33 @@ Result<Module> read_onnx(std::shared_ptr<const Source> source, const std::string
 }  // namespace
 #endif
 
+#if MOTE_TFLITE
+namespace {
+
+Result<Module> read_tflite(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& o,
+                           std::vector<std::string>* missing) {
+  tflite::ImportOptions options;
+  options.ops = &builtin_ops();
+  options.missing = missing;
+  if (o.max_bytes > 0) {
+    std::size_t limit = static_cast<std::size_t>(o.max_bytes);
+    options.max_constants = std::min(options.max_constants, limit);
+    options.limits.max_nodes = std::min(options.limits.max_nodes, limit / kNodeBytes);
+  }
+  if (o.ops) {
+    options.custom_op = [&o](std::string_view name) { return o.ops->impl().find(concat("tflite.", name)); };
+  }
+  if (!folder.empty()) {
+    options.external_data = [&folder](std::string_view location) {
+      return map_file(folder + "/" + std::string(location));
+    };
+  }
+  return tflite::import_tflite(std::move(source), options);
+}
+
+}  // namespace
+#endif
+
 namespace {
 
 Result<Module> read_text(const Source& source, const std::string& folder, const OpRegistry* ops) {
@@ -154,10 +193,13 @@ Result<Module> read_text(const Source& source, const std::string& folder, const 
 
 Result<Module> read_any(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
                         [[maybe_unused]] std::vector<std::string>* missing) {
-  constexpr std::string_view kFormats = "Mote reads ONNX, .mote and Mote IR text";
+  constexpr std::string_view kFormats = "Mote reads ONNX, TensorFlow Lite, .mote and Mote IR text";
   if (source->bytes().empty()) return invalid("the file is empty").hint(kFormats);
 #if MOTE_ONNX
   if (recognise(source->bytes()) == Format::kOnnx) return read_onnx(std::move(source), folder, options, missing);
+#endif
+#if MOTE_TFLITE
+  if (recognise(source->bytes()) == Format::kTflite) return read_tflite(std::move(source), folder, options, missing);
 #endif
   if (recognise(source->bytes()) == Format::kIrText) return read_text(*source, folder, options.ops.get());
   return invalid("the format is not one that Mote reads").hint(kFormats);

@@ -21,7 +21,7 @@ namespace mote::api {
 Result<std::shared_ptr<const Source>> map_file(const std::string& path);
 std::shared_ptr<const Source> borrow(std::span<const std::byte> bytes, std::string_view name);
 
-enum class Format { kUnknown, kOnnx, kIrText, kMote };
+enum class Format { kUnknown, kOnnx, kIrText, kMote, kTflite };
 Format recognise(std::span<const std::byte> bytes);
 
 std::string_view name_of(Format format);

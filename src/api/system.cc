@@ -77,6 +77,7 @@ SystemInfo system_info() {
 #else
   s.libraries.emplace_back("ONNX", "off");
 #endif
+  s.libraries.emplace_back("TensorFlow Lite", MOTE_TFLITE ? "version 3" : "off");
   return s;
 }
 

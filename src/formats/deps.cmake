@@ -1,12 +1,37 @@
-# protozero is header-only and has no package file. Its headers are the same for every target; a link to that folder alone keeps the
+# protozero and flatbuffers are header-only here. Their headers are the same for every target; a link to that folder alone keeps the
 # rest of the system's headers out of a build for another one.
-if(MOTE_ONNX)
-  find_path(PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED NO_CMAKE_FIND_ROOT_PATH)
-  set(_protozero ${PROTOZERO_INCLUDE})
+function(_mote_headers folder header)
+  string(TOUPPER ${folder} _upper)
+  find_path(${_upper}_INCLUDE ${folder}/${header} REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+  set(_path ${${_upper}_INCLUDE})
   if(CMAKE_CROSSCOMPILING)
-    set(_protozero ${CMAKE_BINARY_DIR}/protozero)
-    file(MAKE_DIRECTORY ${_protozero})
-    file(CREATE_LINK ${PROTOZERO_INCLUDE}/protozero ${_protozero}/protozero SYMBOLIC)
+    set(_path ${CMAKE_BINARY_DIR}/headers)
+    file(MAKE_DIRECTORY ${_path})
+    file(CREATE_LINK ${${_upper}_INCLUDE}/${folder} ${_path}/${folder} SYMBOLIC)
   endif()
-  include_directories(SYSTEM ${_protozero})
+  include_directories(SYSTEM ${_path})
+endfunction()
+
+if(MOTE_ONNX)
+  _mote_headers(protozero pbf_reader.hpp)
+endif()
+
+# Every NAME.fbs becomes <tflite/NAME_generated.h>.
+if(MOTE_TFLITE)
+  _mote_headers(flatbuffers flatbuffers.h)
+  find_program(FLATC flatc REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+  set(_generated ${CMAKE_BINARY_DIR}/generated)
+  file(GLOB _schemas CONFIGURE_DEPENDS ${_dir}/tflite/*.fbs)
+  foreach(_schema ${_schemas})
+    get_filename_component(_name ${_schema} NAME_WE)
+    set(_header ${_generated}/tflite/${_name}_generated.h)
+    add_custom_command(OUTPUT ${_header} DEPENDS ${_schema} VERBATIM
+      COMMAND ${FLATC} --cpp --scoped-enums -o ${_generated}/tflite ${_schema})
+    list(APPEND _sources ${_header})
+  endforeach()
+  set(_readers ${_sources} ${_tests})
+  list(FILTER _readers INCLUDE REGEX "/formats/tflite/")
+  set_property(SOURCE ${_readers} APPEND PROPERTY COMPILE_OPTIONS -isystem ${_generated})
+  # Text is not read as numbers, which alone would need the library.
+  set_property(SOURCE ${_readers} APPEND PROPERTY COMPILE_DEFINITIONS FLATBUFFERS_LOCALE_INDEPENDENT=0)
 endif()

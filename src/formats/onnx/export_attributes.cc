@@ -1,4 +1,5 @@
 // Attributes of the nodes that are written.
+#include "formats/emitter.h"
 #include "formats/onnx/exporter.h"
 
 namespace mote::onnx {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "formats/emitter.h"
 #include "formats/onnx/exporter.h"
 
 namespace mote::onnx {

@@ -42,38 +42,6 @@ Status cycle(const std::vector<NodeProto>& nodes, const std::vector<std::size_t>
   return invalid("nodes depend on each other in a cycle: " + names);
 }
 
-// Required operands and attributes are there, and no more operands than the op has. Ops that declare none take any.
-Status check_operands(const Node& node, int outputs) {
-  const Op& op = *node.op;
-  auto count = [](std::size_t n, const char* what) { return std::to_string(n) + what; };
-  bool variadic = !op.inputs.empty() && op.inputs.back().arity == Arity::kVariadic;
-  if (!op.inputs.empty() && !variadic && node.inputs.size() > op.inputs.size() && node.bodies.empty()) {
-    return invalid("has " + count(node.inputs.size(), " inputs, but takes ") + count(op.inputs.size(), ""));
-  }
-  for (std::size_t i = 0; i < op.inputs.size(); ++i) {
-    bool absent = i >= node.inputs.size() || node.inputs[i] == kNone;
-    if (absent && op.inputs[i].arity == Arity::kOne) {
-      return invalid("input " + count(i, " '") + std::string(op.inputs[i].name) + "' is missing");
-    }
-  }
-  for (std::size_t i = op.inputs.size(); variadic && i < node.inputs.size(); ++i) {
-    if (node.inputs[i] == kNone && node.bodies.empty()) return invalid("input " + count(i, " is missing"));
-  }
-  if (variadic && node.bodies.empty() && node.inputs.size() >= op.inputs.size() &&
-      node.inputs[op.inputs.size() - 1] == kNone) {
-    return invalid("input " + count(op.inputs.size() - 1, " is missing"));
-  }
-  bool many_outputs = !op.outputs.empty() && op.outputs.back().arity == Arity::kVariadic;
-  if (!op.outputs.empty() && !many_outputs && static_cast<std::size_t>(outputs) > op.outputs.size()) {
-    return invalid("has " + count(static_cast<std::size_t>(outputs), " outputs, but gives ") +
-                   count(op.outputs.size(), ""));
-  }
-  for (const AttrSpec& a : op.attrs) {
-    if (a.required && !node.attrs.has(a.name)) return invalid("attribute '" + std::string(a.name) + "' is missing");
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::vector<std::size_t>> Importer::order(const std::vector<NodeProto>& nodes, Scope& scope) {
@@ -218,77 +186,6 @@ Status Importer::call(Scope& scope, const NodeProto& node, const FunctionProto& 
     MOTE_TRY(bind(scope, node.outputs[i], *v, node_name));
   }
   return {};
-}
-
-Status Importer::fill_bodies(const Node& node, FunctionId f, InferContext& ctx) {
-  bool is_loop = node.op->name == "loop";
-  for (FunctionId b : node.bodies) {
-    std::vector<Type> types;
-    for (ValueId v : fn(b).outputs) types.push_back(value(b, v).type);
-    std::size_t carried = is_loop ? static_cast<std::size_t>(ctx.attr_int("carried")) : 0;
-    for (std::size_t i = 0; i < carried; ++i) {
-      if (i + 1 >= types.size() || i + 2 >= node.inputs.size()) return ctx.error("has too few carried values");
-      const Type& initial = value(f, node.inputs[i + 2]).type;
-      Type& type = types[i + 1];
-      if (type.is_tensor() && !(type == initial)) type.shape.reset();
-    }
-    ctx.body_outputs_.push_back(std::move(types));
-  }
-  return {};
-}
-
-Result<std::vector<ValueId>> Importer::emit(FunctionId f, const Op* op, std::string name, std::vector<ValueId> inputs,
-                                            Attrs attrs, int outputs, std::vector<FunctionId> bodies,
-                                            std::uint64_t wanted) {
-  if (++node_count_ > options_.limits.max_nodes) {
-    return Status(Code::kResourceExhausted, "more than " + std::to_string(options_.limits.max_nodes) + " nodes")
-        .at("node " + quoted(name));
-  }
-  Node node;
-  node.op = op;
-  node.name = std::move(name);
-  node.inputs = std::move(inputs);
-  node.attrs = std::move(attrs);
-  node.bodies = std::move(bodies);
-  std::vector<Type> types(static_cast<std::size_t>(outputs));
-  std::vector<std::optional<KnownValue>> values(static_cast<std::size_t>(outputs));
-  if (op) {
-    InferContext ctx(*op, node.attrs, node.name);
-    ctx.output_count_ = outputs;
-    ctx.fresh_name_ = [this] { return fresh_name(); };
-    for (ValueId v : node.inputs) {
-      ctx.types_.push_back(v == kNone ? nullptr : &value(f, v).type);
-      ctx.values_.push_back(v == kNone ? std::nullopt : known(f, v));
-      ConstantId c = v == kNone ? kNone : value(f, v).constant;
-      ctx.floats_.push_back(c == kNone ? std::nullopt
-                                       : small_floats(module_.constants[static_cast<std::size_t>(c)], kMaxKnown));
-    }
-    Status s = check_operands(node, outputs);
-    if (s.ok()) s = fill_bodies(node, f, ctx);
-    if (s.ok() && op->infer) s = op->infer(ctx);
-    if (s.ok()) {
-      ctx.out_types_.resize(types.size());
-      ctx.out_values_.resize(values.size());
-      types = std::move(ctx.out_types_);
-      values = std::move(ctx.out_values_);
-    } else if (missing_.empty()) {
-      return s;
-    }
-  }
-  NodeId id = static_cast<NodeId>(fn(f).nodes.size());
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    if (i < 64 && (wanted >> i & 1) == 0) {
-      node.outputs.push_back(kNone);
-      continue;
-    }
-    ValueId v = fn(f).add_value("", std::move(types[i]));
-    value(f, v).producer = id;
-    known(f, v) = std::move(values[i]);
-    node.outputs.push_back(v);
-  }
-  std::vector<ValueId> result = node.outputs;
-  fn(f).nodes.push_back(std::move(node));
-  return result;
 }
 
 }  // namespace mote::onnx

@@ -1,4 +1,5 @@
 // Broken and hostile files: refused with what, where and a hint, before memory is taken; never a crash.
+#include "formats/emitter.h"
 #include "formats/onnx/testing.h"
 #include "formats/onnx/types.h"
 #include "ir/infer.h"

@@ -34,7 +34,7 @@ Result<Module> Importer::run() {
   MOTE_TRY(read_metadata());
   for (const FunctionProto& f : model_.functions) functions_[{f.domain, f.name, f.overload}] = &f;
   MOTE_TRY(main_graph());
-  if (!missing_.empty()) {
+  if (has_missing()) {
     if (!options_.missing) return missing_status();
     *options_.missing = missing_texts();
   }
@@ -183,15 +183,6 @@ void Importer::read_states(const GraphProto& graph) {
   }
 }
 
-Result<FunctionId> Importer::add_function(std::string name) {
-  FunctionId id = static_cast<FunctionId>(module_.functions.size());
-  module_.functions.emplace_back();
-  module_.functions.back().name = std::move(name);
-  known_.emplace_back();
-  constant_values_.emplace_back();
-  return id;
-}
-
 Result<Scope> Importer::begin_body(Scope& outer, std::string_view name) {
   Scope scope;
   scope.outer = &outer;
@@ -313,28 +304,6 @@ Status Importer::bind(Scope& scope, std::string_view name, ValueId v, std::strin
   return {};
 }
 
-Result<ConstantId> Importer::add_constant(Constant c) {
-  if (c.source != file_) {
-    constant_bytes_ += c.source->bytes().size() == c.size ? c.size : 0;
-    if (constant_bytes_ > options_.max_constants && c.source->name.empty()) {
-      return Status(Code::kResourceExhausted,
-                    "constants need more than " + std::to_string(options_.max_constants) + " bytes of memory");
-    }
-  }
-  return module_.add_constant(std::move(c));
-}
-
-Result<ValueId> Importer::constant_value(FunctionId f, ConstantId c) {
-  auto& values = constant_values_[static_cast<std::size_t>(f)];
-  if (auto it = values.find(c); it != values.end()) return it->second;
-  const Constant& data = module_.constants[static_cast<std::size_t>(c)];
-  ValueId v = fn(f).add_value(data.name, data.type);
-  value(f, v).constant = c;
-  if (auto small = small_ints(data, kMaxKnown)) known(f, v) = KnownValue(small->begin(), small->end());
-  values.emplace(c, v);
-  return v;
-}
-
 Result<Constant> Importer::tensor(const TensorProto& t) {
   return constant_of(t, file_, [&](std::string_view location) -> Result<std::shared_ptr<const Source>> {
     if (auto it = external_.find(location); it != external_.end()) return it->second;
@@ -353,77 +322,6 @@ Result<Constant> Importer::sparse_tensor(const SparseTensorProto& t) {
     return unsupported("a sparse tensor in external data (" + std::string(location) + ")");
   };
   return constant_of(t, file_, external, options_.max_constants);
-}
-
-std::optional<KnownValue>& Importer::known(FunctionId f, ValueId v) {
-  auto& list = known_[static_cast<std::size_t>(f)];
-  if (list.size() <= static_cast<std::size_t>(v)) list.resize(fn(f).values.size());
-  return list[static_cast<std::size_t>(v)];
-}
-
-ValueId Importer::add_input(FunctionId f, std::string name, Type type) {
-  return fn(f).add_input(std::move(name), std::move(type));
-}
-
-void Importer::miss(std::string what, std::string_view node_name) {
-  auto it = std::find_if(missing_.begin(), missing_.end(), [&](const Missing& m) { return m.what == what; });
-  if (it == missing_.end()) it = missing_.insert(missing_.end(), Missing{std::move(what), {}});
-  it->nodes.emplace_back(node_name);
-}
-
-std::vector<std::string> Importer::missing_texts() const {
-  std::vector<std::string> texts;
-  for (const Missing& m : missing_) {
-    std::string text = m.what + " (";
-    std::size_t shown = std::min<std::size_t>(m.nodes.size(), 5);
-    for (std::size_t k = 0; k < shown; ++k) {
-      if (k) text += ", ";
-      text += quoted(m.nodes[k]);
-    }
-    if (m.nodes.size() > shown) text += " and " + std::to_string(m.nodes.size() - shown) + " more";
-    texts.push_back(text + ")");
-  }
-  return texts;
-}
-
-Status Importer::missing_status() const {
-  std::string text = "the model needs what Mote does not have: ";
-  bool first = true;
-  for (const std::string& m : missing_texts()) {
-    text += (first ? "" : "; ") + m;
-    first = false;
-  }
-  return unsupported(std::move(text))
-      .hint("export without these operators, or register them as custom ops; 'mote ops' lists what there is");
-}
-
-// Every value, node, constant and function gets a name, and one of its own. Inputs and outputs keep theirs.
-void Importer::unique_names() {
-  auto claim = [](std::set<std::string>& taken, std::string& name, const std::string& otherwise) {
-    std::string base = name.empty() ? otherwise : name, candidate = base;
-    for (int k = 2; !taken.insert(candidate).second; ++k) candidate = base + "_" + std::to_string(k);
-    name = std::move(candidate);
-  };
-  std::set<std::string> functions, constants;
-  for (Constant& c : module_.constants) claim(constants, c.name, "constant");
-  for (Function& f : module_.functions) {
-    f.reindex();
-    claim(functions, f.name, "function");
-    std::set<std::string> values, nodes;
-    std::vector<char> done(f.values.size());
-    auto name_value = [&](ValueId v) {
-      if (v == kNone || done[static_cast<std::size_t>(v)]) return;
-      done[static_cast<std::size_t>(v)] = 1;
-      Value& value = f.values[static_cast<std::size_t>(v)];
-      std::string otherwise = "value";
-      if (value.producer != kNone) otherwise = f.nodes[static_cast<std::size_t>(value.producer)].name;
-      claim(values, value.name, otherwise);
-    };
-    for (ValueId v : f.inputs) name_value(v);
-    for (ValueId v : f.outputs) name_value(v);
-    for (Node& n : f.nodes) claim(nodes, n.name, std::string(n.op ? n.op->name : "node"));
-    for (ValueId v = 0; v < static_cast<ValueId>(f.values.size()); ++v) name_value(v);
-  }
 }
 
 }  // namespace mote::onnx

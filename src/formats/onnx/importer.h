@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "formats/emitter.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/rows.h"
 #include "formats/onnx/types.h"
@@ -28,16 +29,10 @@ struct Scope {
   std::unordered_map<std::string_view, const TypeProto*> stated;  // value_info and outputs
 };
 
-// What the file needs and Mote does not have.
-struct Missing {
-  std::string what;
-  std::vector<std::string> nodes;
-};
-
-class Importer {
+class Importer final : public Emitter {
  public:
   Importer(std::shared_ptr<const Source> file, const ImportOptions& options)
-      : file_(std::move(file)), options_(options) {}
+      : Emitter(*options.ops, std::move(file), options.limits.max_nodes, options.max_constants), options_(options) {}
   Result<Module> run();
 
   // Names.
@@ -47,7 +42,6 @@ class Importer {
   Status bind(Scope& scope, std::string_view name, ValueId v, std::string_view node_name);
 
   // Graphs.
-  Result<FunctionId> add_function(std::string name);
   // A new function for a body; its scope captures from `outer`.
   Result<Scope> begin_body(Scope& outer, std::string_view name);
   // Initializers and nodes of a graph whose inputs are bound already.
@@ -59,27 +53,10 @@ class Importer {
   std::optional<Type> stated_type(const TypeProto& type);
 
   // Values.
-  Result<ConstantId> add_constant(Constant c);
-  Result<ValueId> constant_value(FunctionId f, ConstantId c);
   Result<Constant> tensor(const TensorProto& t);
   Result<Constant> sparse_tensor(const SparseTensorProto& t);
-  Function& fn(FunctionId f) { return module_.functions[static_cast<std::size_t>(f)]; }
-  Value& value(FunctionId f, ValueId v) { return fn(f).values[static_cast<std::size_t>(v)]; }
-  std::optional<KnownValue>& known(FunctionId f, ValueId v);
-  ValueId add_input(FunctionId f, std::string name, Type type);
-
-  // Appends a node, infers its outputs; outputs whose bit in `wanted` is 0 are absent. A null op makes outputs of
-  // unknown type (the import fails at its end).
-  Result<std::vector<ValueId>> emit(FunctionId f, const Op* op, std::string name, std::vector<ValueId> inputs,
-                                    Attrs attrs, int outputs, std::vector<FunctionId> bodies = {},
-                                    std::uint64_t wanted = ~std::uint64_t{0});
-  const Op* find_op(std::string_view name) const { return options_.ops->find(name); }
-  void miss(std::string what, std::string_view node_name);
-  bool has_missing() const { return !missing_.empty(); }
-  std::string fresh_name() { return "$" + std::to_string(next_fresh_++); }
 
   const ImportOptions& options() const { return options_; }
-  Module& module() { return module_; }
 
  private:
   friend class NodeImport;
@@ -95,25 +72,13 @@ class Importer {
   Status call(Scope& scope, const NodeProto& node, const FunctionProto& function, const std::string& node_name);
   const FunctionProto* find_function(const NodeProto& node) const;
   Result<std::int64_t> opset(const Scope& scope, std::string_view domain) const;
-  Status fill_bodies(const Node& node, FunctionId f, InferContext& ctx);
-  std::vector<std::string> missing_texts() const;
-  Status missing_status() const;
-  void unique_names();
 
-  std::shared_ptr<const Source> file_;
   const ImportOptions& options_;
   ModelProto model_;
-  Module module_;
   std::map<std::string, std::shared_ptr<const Source>, std::less<>> external_;
   std::map<std::string_view, std::string> symbols_;  // dim_param -> symbol
-  std::vector<std::vector<std::optional<KnownValue>>> known_;
-  std::vector<std::unordered_map<ConstantId, ValueId>> constant_values_;
   std::map<std::tuple<std::string_view, std::string_view, std::string_view>, const FunctionProto*> functions_;
   std::vector<const FunctionProto*> calls_;  // active, outermost first
-  std::vector<Missing> missing_;
-  std::size_t node_count_ = 0;
-  std::size_t constant_bytes_ = 0;
-  std::int64_t next_fresh_ = 0;
 };
 
 // What a conversion function sees of the node it converts, and how it makes Mote's nodes. The first error sticks: later

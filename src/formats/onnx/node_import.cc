@@ -260,32 +260,17 @@ ValueId NodeImport::constant(Constant c) {
   return v.ok() ? *v : kNone;
 }
 
-namespace {
-
-Constant plain(std::string name, DType dtype, std::vector<std::int64_t> shape, std::vector<std::byte> bytes) {
-  Constant c;
-  c.name = std::move(name);
-  c.type = Type::tensor(dtype, Shape(shape.begin(), shape.end()));
-  c.size = bytes.size();
-  c.stored_dtype = dtype;
-  c.stored_shape = std::move(shape);
-  c.source = std::make_shared<BufferSource>(std::move(bytes));
-  return c;
-}
-
-}  // namespace
-
 ValueId NodeImport::ints(std::vector<std::int64_t> values) {
   std::int64_t n = static_cast<std::int64_t>(values.size());
-  return constant(plain(name_ + "/ints", DType::i64, {n}, to_bytes(std::span<const std::int64_t>(values))));
+  return constant(plain_constant(name_ + "/ints", DType::i64, {n}, to_bytes(std::span<const std::int64_t>(values))));
 }
 
 ValueId NodeImport::scalar_int(std::int64_t value) {
-  return constant(plain(name_ + "/int", DType::i64, {}, to_bytes(std::span<const std::int64_t>(&value, 1))));
+  return constant(plain_constant(name_ + "/int", DType::i64, {}, to_bytes(std::span<const std::int64_t>(&value, 1))));
 }
 
 ValueId NodeImport::scalar(double value, DType dtype) {
-  return constant(plain(name_ + "/scalar", dtype, {}, element_bytes(value, dtype)));
+  return constant(plain_constant(name_ + "/scalar", dtype, {}, element_bytes(value, dtype)));
 }
 
 ValueId NodeImport::scalar_like(double value, ValueId like) {

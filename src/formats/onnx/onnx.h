@@ -40,9 +40,6 @@ struct ImportOptions {
 // ...
 Result<Module> import_onnx(std::shared_ptr<const Source> model, const ImportOptions& options);
 
-// Ok when `location` is a relative path that stays inside the folder of the model.
-Status check_location(std::string_view location);
-
 struct ExportOptions {
   // Where constants go that do not fit in the file (2 GB): an external data file of this name, next to the model.
   // `write_external` appends the bytes to it and gives their offset. Without it such a module is refused.

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "formats/emitter.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/types.h"
 #include "ops/element.h"
@@ -203,27 +204,6 @@ Result<std::vector<std::string>> strings_of(const Constant& c) {
     rest = rest.subspan(4 + n);
   }
   return out;
-}
-
-Status check_location(std::string_view location) {
-  auto bad = [&](const char* why) {
-    std::string shown;
-    for (char c : location.substr(0, 120)) shown += static_cast<unsigned char>(c) < 32 || c == 127 ? '?' : c;
-    return invalid("external data: location '" + shown + "' " + why)
-        .hint("external data must lie in the folder of the model");
-  };
-  if (location.empty()) return bad("is empty");
-  if (location.find('\0') != std::string_view::npos) return bad("contains a NUL byte");
-  if (location.find('\\') != std::string_view::npos) return bad("contains a backslash");
-  if (location.find(':') != std::string_view::npos) return bad("contains a colon");
-  if (location.front() == '/') return bad("is absolute");
-  for (std::size_t start = 0; start <= location.size();) {
-    std::size_t end = std::min(location.find('/', start), location.size());
-    if (location.substr(start, end - start) == "..") return bad("leaves the folder of the model");
-    start = end + 1;
-  }
-  if (location.back() == '/' || location == "." || location.ends_with("/.")) return bad("names a folder");
-  return {};
 }
 
 }  // namespace mote::onnx

@@ -31,7 +31,5 @@ Result<Constant> constant_of(const SparseTensorProto& tensor, const std::shared_
 // The elements of a small numeric constant as doubles, of a string constant as strings.
 Result<std::vector<double>> numbers_of(const Constant& constant);
 Result<std::vector<std::string>> strings_of(const Constant& constant);
-// One element of a type of at least 8 bits; integers are truncated.
-std::vector<std::byte> element_bytes(double value, DType dtype);
 
 }  // namespace mote::onnx

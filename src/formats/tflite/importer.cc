@@ -1,0 +1,327 @@
+// The model as a whole: signatures, subgraphs, tensors and their names.
+#include "formats/tflite/importer.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "base/text.h"
+#include "formats/tflite/node.h"
+
+namespace mote::tflite {
+namespace {
+
+flatbuffers::uoffset_t at(std::int64_t i) { return static_cast<flatbuffers::uoffset_t>(i); }
+
+std::string as_symbol(std::string_view text) {
+  std::string s(text.substr(0, 100));
+  for (char& c : s) {
+    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    if (!ok) c = '_';
+  }
+  if (s.empty() || (s[0] >= '0' && s[0] <= '9')) s = "_" + s;
+  return s;
+}
+
+}  // namespace
+
+Result<Module> import_tflite(std::shared_ptr<const Source> model, const ImportOptions& options) {
+  MOTE_ASSIGN(File file, File::open(std::move(model), options));
+  return Importer(std::move(file), options).run();
+}
+
+Result<Module> Importer::run() {
+  const fbs::Model& m = tflite_.model();
+  module_.name = text_of(tflite_.subgraph(0).name());
+  bool first = false;
+  for (std::size_t i = 0; i < size_of(m.signature_defs()); ++i) {
+    first = first || m.signature_defs()->Get(at(static_cast<std::int64_t>(i)))->subgraph_index() == 0;
+  }
+  if (!first) MOTE_TRY(signature("main", 0, nullptr));
+  for (std::size_t i = 0; i < size_of(m.signature_defs()); ++i) {
+    const fbs::SignatureDef* def = m.signature_defs()->Get(at(static_cast<std::int64_t>(i)));
+    std::string name(text_of(def->signature_key()));
+    Status s =
+        signature(name.empty() ? concat("signature_", i) : name, static_cast<std::int32_t>(def->subgraph_index()), def);
+    if (!s.ok())
+      return size_of(m.signature_defs()) > 1 ? std::move(s).at(concat("signature ", quoted(name))) : std::move(s);
+  }
+  read_metadata();
+  if (has_missing()) {
+    if (!options_.missing) return missing_status();
+    *options_.missing = missing_texts();
+  }
+  unique_names();
+  return std::move(module_);
+}
+
+Result<Type> Importer::input_type(const fbs::Tensor& tensor, std::string_view name) {
+  DType dtype = dtype_of(tensor.type());
+  if (dtype == DType::none) return unsupported(concat("is of type ", name_of(tensor.type())));
+  std::vector<std::int64_t> extents = ints_of(tensor.shape()), open = ints_of(tensor.shape_signature());
+  Shape shape;
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    if (open.empty() || open[i] >= 0) {
+      shape.emplace_back(extents[i]);
+      continue;
+    }
+    std::string base = as_symbol(concat(name.substr(0, 90), "_d", i)), symbol = base;
+    for (int k = 2; module_.find_symbol(symbol); ++k) symbol = concat(base, "_", k);
+    module_.symbols.push_back(Symbol{symbol});
+    shape.push_back(Dim::symbol(symbol));
+  }
+  return Type::tensor(dtype, std::move(shape));
+}
+
+Type Importer::stated_type(const fbs::Tensor& tensor) {
+  DType dtype = dtype_of(tensor.type());
+  std::vector<std::int64_t> extents = ints_of(tensor.shape()), open = ints_of(tensor.shape_signature());
+  if (extents.empty() && !tensor.has_rank()) return Type::tensor(dtype);
+  Shape shape;
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    shape.push_back(open.empty() || open[i] >= 0 ? Dim(extents[i]) : Dim::symbol(fresh_name()));
+  }
+  return Type::tensor(dtype, std::move(shape));
+}
+
+Status Importer::signature(std::string name, std::int32_t index, const fbs::SignatureDef* def) {
+  const fbs::SubGraph& graph = tflite_.subgraph(index);
+  Frame frame;
+  MOTE_ASSIGN(frame.function, add_function(name));
+  Signature out{name, frame.function, {}};
+  auto alias = [&](const auto* maps, std::int32_t tensor) -> std::string {
+    for (std::size_t k = 0; k < size_of(maps); ++k) {
+      const fbs::TensorMap* m = maps->Get(at(static_cast<std::int64_t>(k)));
+      if (m->tensor_index() == static_cast<std::uint32_t>(tensor) && !text_of(m->name()).empty()) {
+        return std::string(text_of(m->name()));
+      }
+    }
+    return std::string(text_of(graph.tensors()->Get(at(tensor))->name()));
+  };
+  std::vector<Argument> arguments;
+  std::set<std::string> taken;
+  for (std::int32_t tensor : ints_of(graph.inputs())) {
+    const fbs::Tensor& t = *graph.tensors()->Get(at(tensor));
+    std::string port = alias(def ? def->inputs() : nullptr, tensor), base = port.empty() ? "input" : port;
+    port = base;
+    for (int k = 2; !taken.insert(port).second; ++k) port = concat(base, "_", k);
+    Result<Type> type = input_type(t, port);
+    if (!type.ok()) return std::move(type).status().at(concat("input ", quoted(port)));
+    arguments.push_back({add_input(frame.function, port, *std::move(type)), {}});
+    MOTE_TRY(note_quantization(t, port));
+  }
+  MOTE_ASSIGN(std::set<VariableId> used, variables_of(index, {}));
+  std::int32_t position = static_cast<std::int32_t>(arguments.size());
+  for (VariableId v : used) {
+    frame.variables[v] = add_input(frame.function, variable(v).name, variable(v).type);
+    out.states.push_back({variable(v).name, position++, kNone});
+  }
+  MOTE_ASSIGN(std::vector<Argument> results, inline_subgraph(frame, index, std::move(arguments), ""));
+  std::vector<ValueId> outputs;
+  std::vector<std::int32_t> tensors;
+  for (std::int64_t t : ints_of(graph.outputs())) tensors.push_back(static_cast<std::int32_t>(t));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    std::string port = alias(def ? def->outputs() : nullptr, tensors[i]);
+    if (results[i].value == kNone) return unsupported(concat("output ", quoted(port), " is a resource"));
+    MOTE_ASSIGN(ValueId v, as_output(frame, results[i].value, outputs, port));
+    if (!port.empty()) value(frame.function, v).name = port;
+    outputs.push_back(v);
+    MOTE_TRY(note_quantization(*graph.tensors()->Get(at(tensors[i])), port));
+  }
+  std::size_t k = 0;
+  for (VariableId id : used) {
+    std::string port = variable(id).name + "/next";
+    MOTE_ASSIGN(ValueId v, as_output(frame, frame.variables[id], outputs, port));
+    value(frame.function, v).name = port;
+    out.states[k++].output = static_cast<std::int32_t>(outputs.size());
+    outputs.push_back(v);
+  }
+  fn(frame.function).outputs = std::move(outputs);
+  module_.signatures.push_back(std::move(out));
+  return {};
+}
+
+Result<ValueId> Importer::as_output(Frame& frame, ValueId v, const std::vector<ValueId>& taken, std::string_view name) {
+  const Value& given = value(frame.function, v);
+  if (given.producer != kNone && std::find(taken.begin(), taken.end(), v) == taken.end()) return v;
+  const Op* identity = find_op("identity");
+  if (!identity) miss("identity", name);
+  MOTE_ASSIGN(std::vector<ValueId> copy, emit(frame.function, identity, std::string(name), {v}, {}, 1));
+  value(frame.function, copy[0]).name = name;
+  return copy[0];
+}
+
+Result<std::int32_t> Importer::subgraph_index(std::int64_t index) const {
+  if (index < 0 || index >= tflite_.subgraphs()) {
+    return invalid(concat("calls subgraph ", index, " of ", tflite_.subgraphs()));
+  }
+  return static_cast<std::int32_t>(index);
+}
+
+Result<std::vector<Argument>> Importer::inline_subgraph(Frame& frame, std::int32_t index,
+                                                        std::vector<Argument> arguments, std::string prefix) {
+  const fbs::SubGraph& graph = tflite_.subgraph(index);
+  std::string shown = text_of(graph.name()).empty() ? std::to_string(index) : quoted(text_of(graph.name()));
+  if (std::find(active_.begin(), active_.end(), index) != active_.end()) {
+    return invalid(concat("subgraph ", shown, " calls itself"));
+  }
+  if (static_cast<int>(active_.size()) >= options_.limits.max_depth) return invalid("subgraphs are nested too deeply");
+  if (module_.functions.size() > options_.limits.max_functions) {
+    return Status(Code::kResourceExhausted,
+                  concat("more than ", options_.limits.max_functions, " bodies of control flow"));
+  }
+  if (arguments.size() != size_of(graph.inputs())) {
+    return invalid(
+        concat("subgraph ", shown, " has ", size_of(graph.inputs()), " inputs, but is given ", arguments.size()));
+  }
+  active_.push_back(index);
+  Scope scope{&frame, &graph, index, std::move(prefix), {}, {}};
+  scope.values.assign(size_of(graph.tensors()), kNone);
+  scope.handles.assign(size_of(graph.tensors()), {});
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    auto t = static_cast<std::size_t>(graph.inputs()->Get(at(static_cast<std::int64_t>(i))));
+    scope.values[t] = arguments[i].value;
+    scope.handles[t] = arguments[i].handle;
+  }
+  MOTE_ASSIGN(std::vector<std::size_t> sorted, order(scope));
+  for (std::size_t i : sorted)
+    MOTE_TRY(import_operator(scope, *graph.operators()->Get(at(static_cast<std::int64_t>(i)))));
+  std::vector<Argument> results;
+  for (std::size_t i = 0; i < size_of(graph.outputs()); ++i) {
+    std::int32_t t = graph.outputs()->Get(at(static_cast<std::int64_t>(i)));
+    MOTE_ASSIGN(ValueId v, lookup(scope, t));
+    results.push_back({v, scope.handles[static_cast<std::size_t>(t)]});
+  }
+  active_.pop_back();
+  return results;
+}
+
+// Operators stand in the order in which they run. Where one reads what a later one gives, they are sorted; among those
+// that may run, the first in the file comes first.
+Result<std::vector<std::size_t>> Importer::order(const Scope& scope) const {
+  const auto* ops = scope.graph->operators();
+  std::size_t n = size_of(ops);
+  std::vector<std::int64_t> producer(size_of(scope.graph->tensors()), -1);
+  auto op = [&](std::size_t i) -> const fbs::Operator& { return *ops->Get(at(static_cast<std::int64_t>(i))); };
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::int64_t t : ints_of(op(i).outputs())) {
+      std::int64_t& p = producer[static_cast<std::size_t>(t)];
+      if (p >= 0) return invalid(concat(tensor_name(*scope.graph, static_cast<std::int32_t>(t)), " is given twice"));
+      p = static_cast<std::int64_t>(i);
+    }
+  }
+  std::vector<std::size_t> waiting(n, 0), sorted(n);
+  std::vector<std::vector<std::size_t>> readers(n);
+  bool in_order = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    sorted[i] = i;
+    for (std::int64_t t : ints_of(op(i).inputs())) {
+      if (t < 0 || producer[static_cast<std::size_t>(t)] < 0) continue;
+      auto p = static_cast<std::size_t>(producer[static_cast<std::size_t>(t)]);
+      if (p >= i) in_order = false;
+      readers[p].push_back(i);
+      ++waiting[i];
+    }
+  }
+  if (in_order) return sorted;
+  sorted.clear();
+  std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (waiting[i] == 0) ready.push(i);
+  }
+  while (!ready.empty()) {
+    std::size_t i = ready.top();
+    ready.pop();
+    sorted.push_back(i);
+    for (std::size_t r : readers[i]) {
+      if (--waiting[r] == 0) ready.push(r);
+    }
+  }
+  if (sorted.size() != n) return invalid("operators depend on each other in a cycle");
+  return sorted;
+}
+
+Result<ValueId> Importer::lookup(Scope& scope, std::int32_t tensor) {
+  auto i = static_cast<std::size_t>(tensor);
+  if (scope.values[i] != kNone) return scope.values[i];
+  const fbs::Tensor& t = *scope.graph->tensors()->Get(at(tensor));
+  if (scope.handles[i].kind != Handle::Kind::kNone) return kNone;
+  std::string name = tensor_name(*scope.graph, tensor);
+  if (t.is_variable()) {
+    MOTE_ASSIGN(VariableId id, variable(concat("tensor ", scope.index, "/", tensor), Type()));
+    return read_variable(*scope.frame, id);
+  }
+  std::vector<std::int64_t> shape = ints_of(t.shape());
+  bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
+  Result<std::optional<Range>> data = tflite_.data(t);
+  if (!data.ok()) return std::move(data).status().at(name);
+  if (!*data && !empty) return invalid(concat(name, " is read, but nothing gives it and it holds no data"));
+  auto key = std::pair(&t, 0);
+  auto it = constants_.find(key);
+  if (it == constants_.end()) {
+    Result<Constant> c = constant_of(*scope.graph, tensor, tflite_, options_.max_constants);
+    if (!c.ok()) {
+      if (c.status().code() != Code::kUnsupported) return std::move(c).status().at(name);
+      // Listed with whatever else is missing; what reads it is still looked at.
+      miss(std::string(c.status().message()), text_of(t.name()));
+      ValueId v = fn(scope.frame->function).add_value(std::string(text_of(t.name())), stated_type(t));
+      scope.values[i] = v;
+      return v;
+    }
+    MOTE_ASSIGN(ConstantId id, add_constant(*std::move(c)));
+    it = constants_.emplace(key, id).first;
+  }
+  MOTE_ASSIGN(scope.values[i], constant_value(scope.frame->function, it->second));
+  return scope.values[i];
+}
+
+Status Importer::bind(Scope& scope, std::int32_t tensor, ValueId v) {
+  const fbs::Tensor& t = *scope.graph->tensors()->Get(at(tensor));
+  Value& given = value(scope.frame->function, v);
+  std::string name = scope.prefix + std::string(text_of(t.name()));
+  if (given.name.empty() && given.producer != kNone) given.name = std::move(name);
+  scope.values[static_cast<std::size_t>(tensor)] = v;
+  return {};
+}
+
+Status Importer::import_operator(Scope& scope, const fbs::Operator& op) {
+  std::string name(scope.prefix);
+  if (size_of(op.outputs()) != 0) {
+    name += text_of(scope.graph->tensors()->Get(at(op.outputs()->Get(0)))->name());
+  }
+  const fbs::OperatorCode& code = tflite_.code(op);
+  fbs::BuiltinOperator which = operator_of(code);
+  const Row* row = find_row(which);
+  NodeContext n(*this, scope, op, row, name);
+  auto place = [&](Status s) {
+    return s.ok() ? std::move(s) : std::move(s).at(concat(n.op_name(), " ", quoted(name)));
+  };
+  MOTE_TRY(place(n.resolve_inputs()));
+  n.fail(convert(n, row));
+  MOTE_TRY(place(n.status()));
+  for (int i = 0; i < n.outputs(); ++i) {
+    auto t = static_cast<std::size_t>(n.output_index(i));
+    if (scope.values[t] != kNone || scope.handles[t].kind != Handle::Kind::kNone) continue;
+    if (!n.missed()) return place(internal_error(concat("result ", i, " was not made")));
+    const fbs::Tensor& tensor = *n.output_tensor(i);
+    scope.values[t] =
+        fn(scope.frame->function).add_value(scope.prefix + std::string(text_of(tensor.name())), stated_type(tensor));
+  }
+  return {};
+}
+
+Status Importer::note_quantization(const fbs::Tensor& tensor, std::string_view port) {
+  if (!is_quantized(tensor)) return {};
+  Result<Quantization> q = quantization_of(tensor);
+  if (!q.ok() || !q->per_tensor()) return {};
+  std::string key = concat("mote.quantization.", port);
+  if (!module_.find_metadata(key))
+    module_.metadata.emplace_back(key, concat(static_cast<double>(q->scale()), ",", q->zero_point()));
+  return {};
+}
+
+void Importer::read_metadata() {
+  const fbs::Model& m = tflite_.model();
+  if (!text_of(m.description()).empty()) module_.metadata.emplace_back("tflite.description", text_of(m.description()));
+}
+
+}  // namespace mote::tflite
