@@ -47,6 +47,7 @@ Status import_conv_2d(NodeContext& n) {
     }
     group = c.value() / taken.value();
   }
+  if (n.is_hybrid(1)) x = n.rounded_rows(x, 1, n.quantization(1).per_axis());
   ValueId v = n.emit("conv", {x, w, bias(n, 2)},
                      {{"auto_pad", auto_pad(o->padding())},
                       {"data_layout", std::string("NXC")},
@@ -72,6 +73,7 @@ Status import_depthwise_conv_2d(NodeContext& n) {
     n.unsupported("DEPTHWISE_CONV_2D over channels that a run decides");
     return {};
   }
+  if (n.is_hybrid(1)) x = n.rounded_rows(x, 1, true);
   ValueId v = n.emit("conv", {x, n.transpose(w, {3, 1, 2, 0}), bias(n, 2)},
                      {{"auto_pad", auto_pad(o->padding())},
                       {"data_layout", std::string("NXC")},
@@ -103,6 +105,7 @@ Status import_fully_connected(NodeContext& n) {
     if (!columns.is_const()) return invalid("its weights have no static shape");
     x = n.emit("reshape", {x, n.ints({-1, columns.value()})});
   }
+  if (n.is_hybrid(1)) x = n.rounded_rows(x, -1, o->asymmetric_quantize_inputs());
   ValueId v = n.emit("matmul", {x, n.transpose(w, {1, 0})});
   if (n.has(2)) v = n.emit("add", {v, n.in(2)});
   n.output(0, n.activate(v, o->activation()));
@@ -155,7 +158,10 @@ Status import_batch_matmul(NodeContext& n) {
     std::swap(perm[static_cast<std::size_t>(rank - 1)], perm[static_cast<std::size_t>(rank - 2)]);
     return n.transpose(v, std::move(perm));
   };
-  n.output(0, n.emit("matmul", {operand(n.in(0), o && o->adj_x()), operand(n.dequantized(1), o && o->adj_y())}));
+  ValueId x = operand(n.in(0), o && o->adj_x());
+  if (n.is_hybrid(1) && n.quantization(1).any()) x = n.rounded_rows(x, -1, o && o->asymmetric_quantize_inputs());
+  ValueId y = n.quantization(1).any() ? n.dequantized(1) : n.in(1);
+  n.output(0, n.emit("matmul", {x, operand(y, o && o->adj_y())}));
   return {};
 }
 

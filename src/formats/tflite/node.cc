@@ -223,8 +223,11 @@ ValueId NodeContext::reshape(ValueId v, std::vector<std::int64_t> extents) {
   return emit("reshape", {v, ints(std::move(extents))});
 }
 
-ValueId NodeContext::dequantized(int i) {
-  ValueId v = in(i);
+ValueId NodeContext::rounded_rows(ValueId x, std::int64_t axis, bool asymmetric) {
+  return emit("dynamic_fake_quantize", {x}, {{"axis", axis}, {"symmetric", std::int64_t{asymmetric ? 0 : 1}}});
+}
+
+ValueId NodeContext::dequantized(int i, ValueId v) {
   const fbs::Tensor* t = input_tensor(i);
   if (failed() || v == kNone || !t || is_float(dtype(v))) return v;
   Quantization q = quantization(i);

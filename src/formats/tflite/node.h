@@ -2,7 +2,7 @@
 // calls do nothing, and the importer reports it.
 #pragma once
 
-#include <initializer_list>
+#include <utility>
 
 #include "formats/tflite/importer.h"
 #include "formats/tflite/rows.h"
@@ -22,6 +22,8 @@ class NodeContext {
   Importer& importer() { return importer_; }
   Scope& scope() { return scope_; }
   Frame& frame() { return *scope_.frame; }
+  // Makes nodes go into another function, a loop's body; gives the one before.
+  Frame* enter(Frame& frame) { return std::exchange(scope_.frame, &frame); }
 
   // Operands. in(i) is kNone where it is absent or a RESOURCE.
   Status resolve_inputs();
@@ -88,8 +90,13 @@ class NodeContext {
   ValueId as_i64(ValueId v) { return cast(v, DType::i64); }
   ValueId transpose(ValueId v, std::vector<std::int64_t> perm);  // of constants: a transform
   ValueId reshape(ValueId v, std::vector<std::int64_t> extents);
-  // A quantized constant (or value) of operand i as real numbers: dequantize_linear with its scales.
-  ValueId dequantized(int i);
+  // Operand i, where it is quantized as real numbers: dequantize_linear with its scales. `v`: what stands for it here.
+  ValueId dequantized(int i) { return dequantized(i, in(i)); }
+  ValueId dequantized(int i, ValueId v);
+  // x as a hybrid operator sees it, whose weights are integers: the axes from `axis` on rounded to 8 bits in a run.
+  ValueId rounded_rows(ValueId x, std::int64_t axis, bool asymmetric);
+  // Whether operand i holds integers that a hybrid operator takes as weights.
+  bool is_hybrid(int i) { return has(i) && !is_float(dtype(in(i))); }
   // The fused activation.
   ValueId activate(ValueId v, fbs::Activation activation);
 
