@@ -11,7 +11,7 @@ namespace {
 namespace kc = kernels::convert;
 
 struct ConvertStep {
-  std::int32_t axis = 0, isa = 0, quantize = 0, reserved = 0;
+  std::int32_t axis = 0, isa = 0, quantize = 0, away = 0;
 };
 
 struct CastState {
@@ -57,6 +57,7 @@ bool claim_scale(const NodeView& n, bool quantize, ConvertStep& s) {
   if (quantize && n.node.attrs.has("precision")) return false;
   if (n.attr_int("block_size") != 0 || n.type(1).rank() > 1 || (n.has(2) && !n.type(2).has_rank())) return false;
   s.quantize = quantize;
+  s.away = quantize && n.attr_string("rounding") == "half_away";
   s.axis = static_cast<std::int32_t>(n.attr_int("axis"));
   if (s.axis < 0) s.axis += n.type(0).rank();
   return true;
@@ -138,6 +139,7 @@ Status setup_scale(const KernelCall& call, void* state, KernelWork& work) {
   p.scale = scale.as<float>();
   p.zero = zero ? zero->data : nullptr;
   p.count = x.count();
+  p.away = s.away != 0;
   p.channels = scale.count();
   if (p.channels != 1) {
     if (s.axis < 0 || s.axis >= x.rank || x.dims[s.axis] != p.channels)
@@ -169,7 +171,7 @@ Status setup_dynamic(const KernelCall& call, void* state, KernelWork& work) {
   p.partial = reinterpret_cast<float*>(call.shared_scratch);
   p.scale = scale.as<float>();
   p.zero = zero.as<std::uint8_t>();
-  p.then = {x.data, y.data, DType::u8, p.scale, zero.data, p.count, 1, 1};
+  p.then = {x.data, y.data, DType::u8, p.scale, zero.data, p.count, 1, 1, false};
   st->range = row.range;
   st->quantize = row.quantize;
   std::int64_t tiles = kc::tiles_of(p.count);

@@ -7,6 +7,7 @@
 #include "backends/cpu/family.h"
 #include "backends/cpu/spatial.h"
 #include "ops/element.h"
+#include "ops/quant/fixed_sum.h"
 
 namespace mote::cpu {
 namespace {
@@ -14,11 +15,12 @@ namespace {
 namespace kq = kernels::qmap;
 
 struct BinaryStep {
-  std::int32_t product = 0, negative = 0, isa = 0, low = 0, high = 0, reserved = 0;
+  std::int32_t product = 0, negative = 0, isa = 0, low = 0, high = 0, fixed = 0;
 };
 struct PoolStep {
   Spatial window;
   std::int32_t average = 0, count_pad = 0, global = 0, isa = 0, low = 0, high = 0;
+  std::int32_t integer = 0, last = 0;  // images are [batch, space, channels]
 };
 struct LookupStep {
   std::int32_t isa = 0;
@@ -71,6 +73,8 @@ std::optional<Claim> claim_binary(const NodeView& n, const kq::Row& row) {
   s.isa = static_cast<std::int32_t>(row.isa);
   s.product = n.attr_string("function") == "mul";
   s.negative = n.attr_string("function") == "sub";
+  s.fixed = n.attr_string("rounding") == "fixed";
+  if (n.attr_string("rounding") == "shift") return std::nullopt;
   read_range(n, s);
   OperandWant want{channels_last ? Layout::kChannelsLast : Layout::kPlain, channels_last};
   Claim c;
@@ -88,8 +92,8 @@ std::optional<Claim> claim_pool(const NodeView& n, const kq::Row& row) {
   s.average = op == "qlinear_average_pool" || op == "qlinear_global_average_pool";
   s.global = op == "global_max_pool" || op == "qlinear_global_average_pool";
   if (n.node.outputs.size() > 1 && n.node.outputs[1] != kNone) return std::nullopt;
-  if (!n.type(0).has_rank() || !eight_bits(n.type(0).dtype) || n.attr_string("data_layout") != "NCX")
-    return std::nullopt;
+  if (!n.type(0).has_rank() || !eight_bits(n.type(0).dtype)) return std::nullopt;
+  s.last = is_channels_last(n);
   s.window.rank = n.type(0).rank() - 2;
   if (s.window.rank < 1 || s.window.rank > 3) return std::nullopt;
   if (!s.global) {
@@ -104,12 +108,14 @@ std::optional<Claim> claim_pool(const NodeView& n, const kq::Row& row) {
     }
     if (n.type(1).dtype != DType::f32 || n.type(3).dtype != DType::f32) return std::nullopt;
     s.count_pad = !s.global && n.attr_int("count_include_pad") != 0;
+    s.integer = n.attr_string("rounding") == "integer";
     read_range(n, s);
   }
   s.isa = static_cast<std::int32_t>(row.isa);
   Claim c;
   c.kernel = "qmap.pool";
   c.params = to_params(s);
+  if (s.last) return c;
   c.inputs = {{Layout::kChannelsLast, true}, {Layout::kPlain, false}};
   c.outputs = {{Layout::kChannelsLast, true}};
   return c;
@@ -238,6 +244,15 @@ Status setup_binary(const KernelCall& call, void* state, KernelWork& work) {
   float as = scale_of(*call.inputs[1]), bs = scale_of(*call.inputs[4]), ys = scale_of(*call.inputs[6]);
   p.a_scale = p.product ? as * bs / ys : as / ys;
   p.b_scale = (s.negative ? -bs : bs) / ys;
+  p.fixed = s.fixed != 0;
+  p.negative = s.negative != 0;
+  if (p.fixed) {
+    const FixedSum sum(as, bs, ys, false);
+    p.a_fixed = sum.a;
+    p.b_fixed = sum.b;
+    p.y_fixed = p.product ? fixed_scale(static_cast<double>(p.a_scale)) : sum.y;
+    p.left = sum.left;
+  }
   if (!result_of(s, y.dtype, zero_of(*call.inputs[7]), p.y_type)) return invalid("qlinear_binary has a bad range");
   MOTE_TRY(walk_axes(a, b, y, p));
   st->run = row_of(s.isa).binary;
@@ -249,7 +264,10 @@ Status setup_pool(const KernelCall& call, void* state, KernelWork& work) {
   PoolStep s = from_params<PoolStep>(call.params);
   if (call.inputs.empty() || call.outputs.empty() || !call.inputs[0] || !call.outputs[0])
     return invalid("pool needs its operands");
-  const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
+  if (s.last && (call.inputs[0]->rank < 3 || call.outputs[0]->rank < 3))
+    return invalid("pool got operands of the wrong kind");
+  const TensorView x = s.last ? as_image(*call.inputs[0]) : *call.inputs[0],
+                   y = s.last ? as_image(*call.outputs[0]) : *call.outputs[0];
   if (!s.window.valid() || x.rank != s.window.rank + 2 || y.rank != x.rank || !eight_bits(x.dtype) ||
       y.dtype != x.dtype || x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1] ||
       (y.count() > 0 && !(has_pixels(x) && has_pixels(y))) ||
@@ -269,6 +287,8 @@ Status setup_pool(const KernelCall& call, void* state, KernelWork& work) {
     if (!result_of(s, y.dtype, zero_of(*call.inputs[4]), p.y_type)) return invalid("pool has a bad range");
   }
   MOTE_TRY(bind_windows(s.window, s.global != 0, x, y, p));
+  p.integer = s.integer != 0;
+  if (p.integer && p.kernel[0] * p.kernel[1] * p.kernel[2] > 1 << 15) return invalid("pool has too large a window");
   st->run = row_of(s.isa).pool;
   if (std::int64_t tiles = kq::setup(&p); tiles > 0) work.add(run_state<kq::PoolParams>, tiles);
   return {};

@@ -7,6 +7,8 @@
 #include "backends/cpu/spatial.h"
 #include "kernels/idot/depthwise.h"
 #include "kernels/idot/idot.h"
+#include "ops/element.h"
+#include "ops/quant/requantize.h"
 
 namespace mote::cpu {
 namespace {
@@ -18,6 +20,7 @@ struct QuantizedStep {
   std::int64_t group = 1, k = 0, n = 0;  // of one group; matmul: of a packed B
   std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, fixed = 0;
   std::int32_t low = -128, high = 255;
+  std::int32_t last = 0, recipe = 0;  // images are [batch, space, channels]
   EpilogueProgram epilogue;
 };
 
@@ -80,21 +83,43 @@ bool all_constant(const NodeView& n) {
   return true;
 }
 
+// Weights of four bits are packed as bytes.
+bool weights_type(const NodeView& n, const Slots& at) {
+  const DType t = n.type(static_cast<int>(at.b)).dtype;
+  return eight_bits(t) || (bits_of(t) < 8 && is_signed_int(t) && n.constant(static_cast<int>(at.b)));
+}
+
 bool claim_types(const NodeView& n, const Slots& at, bool linear) {
   const Type &a = n.type(static_cast<int>(at.a)), &b = n.type(static_cast<int>(at.b));
-  if (!eight_bits(a.dtype) || !eight_bits(b.dtype) || !a.has_rank() || !b.has_rank()) return false;
+  if (!eight_bits(a.dtype) || !weights_type(n, at) || !a.has_rank() || !b.has_rank()) return false;
   if (!one_element(n, at.a_zero) || !one_element(n, at.a_scale) || !one_element(n, at.y_scale) ||
       !one_element(n, at.y_zero))
     return false;
   if (!linear) return true;
   DType y = n.out_type(0).dtype;
+  if (n.has(static_cast<int>(at.bias)) && n.type(static_cast<int>(at.bias)).dtype == DType::i64) return false;
   for (std::size_t i : {at.a_scale, at.b_scale, at.y_scale}) {
     if (n.has(static_cast<int>(i)) && n.type(static_cast<int>(i)).dtype != DType::f32) return false;
   }
   return eight_bits(y) || y == DType::f32;
 }
 
-Packing packing_of(std::size_t operand, const QuantizedStep& s) {
+// The weights as [output, input, taps] bytes: of OIX or OXI (`last`), of 8 bits or fewer.
+std::vector<std::uint8_t> plain_weights(const TensorView& w, bool last, std::int64_t outputs, std::int64_t channels,
+                                        std::int64_t taps) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(outputs * channels * taps));
+  std::size_t at = 0;
+  for (std::int64_t o = 0; o < outputs; ++o) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t t = 0; t < taps; ++t)
+        bytes[at++] = static_cast<std::uint8_t>(
+            load_i64(w, last ? (o * taps + t) * channels + c : (o * channels + c) * taps + t));
+    }
+  }
+  return bytes;
+}
+
+Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_last) {
   Packing p;
   p.operand = static_cast<std::int32_t>(operand);
   p.name = s.conv ? "iconv" : "idot";
@@ -104,9 +129,11 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s) {
   bool conv = s.conv, is_signed = s.b_signed, depthwise = is_depthwise(s);
   if (depthwise) p.name = "iconv.depthwise";
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
-    const auto* b = plain.as<std::uint8_t>();
+    const std::vector<std::uint8_t> bytes = conv ? plain_weights(plain, weights_last, groups * n, k / taps, taps)
+                                                 : plain_weights(plain, false, 1, 1, k * n);
+    const std::uint8_t* b = bytes.data();
     for (std::int64_t i = 0; depthwise && i < taps * groups; ++i)
-      out[static_cast<std::size_t>(i % taps * groups + i / taps)] = plain.data[i];
+      out[static_cast<std::size_t>(i % taps * groups + i / taps)] = std::byte{b[i]};
     if (depthwise) return;
     if (!conv) return ki::pack(b, is_signed, k, n, n, 1, out.data());
     // [group * n, channels, taps]; rows of A hold a tap's channels side by side.
@@ -137,14 +164,16 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   int b_slot = static_cast<int>(at.b);
   const Constant* b = n.constant(b_slot);
   const Type &at_type = n.type(0), &b_type = n.type(b_slot);
-  s.b_signed = b_type.dtype == DType::i8;
+  s.b_signed = is_signed_int(b_type.dtype);
   s.packed = b != nullptr;
   Dim columns;
+  bool weights_last = false;
   if (s.conv) {
-    if (!b || b_type.rank() != at_type.rank() || n.attr_string("data_layout") != "NCX" ||
-        n.attr_string("weight_layout") != "OIX")
-      return std::nullopt;
+    if (!b || b_type.rank() != at_type.rank() || b_type.rank() < 3) return std::nullopt;
     std::vector<std::int64_t> w = *constant_extents(*b_type.shape);
+    s.last = is_channels_last(n);
+    weights_last = n.attr_string("weight_layout") == "OXI";
+    if (weights_last) std::rotate(w.begin() + 1, w.end() - 1, w.end());
     s.group = n.attr_int("group");
     if (s.group < 1 || w[0] % s.group != 0 || !read_spatial(n, {w.data() + 2, w.size() - 2}, s.window))
       return std::nullopt;
@@ -167,7 +196,11 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (!per_column(n, at.b_scale, columns) || !per_column(n, at.b_zero, columns)) return std::nullopt;
   if (s.linear) {
     if (!per_column(n, at.bias, columns)) return std::nullopt;
+    if (s.last && n.out_type(0).dtype == DType::f32) return std::nullopt;
     if (!claim_epilogue(n, s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
+    const std::optional<Recipe> recipe = recipe_of(n.attr_string("rounding"));
+    if (!recipe || *recipe == Recipe::kFixedWide) return std::nullopt;
+    s.recipe = static_cast<std::int32_t>(n.out_type(0).dtype == DType::f32 ? Recipe::kHalfEven : *recipe);
     if (std::vector<std::int64_t> range = n.attr_ints("y_range"); range.size() == 2) {
       s.low = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[0], s.low, s.high));
       s.high = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[1], s.low, s.high));
@@ -181,13 +214,13 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.numerics = row.numerics;
   c.params = to_params(s);
   c.inputs.assign(10, {Layout::kPlain, false});
-  if (s.conv) {
+  if (s.conv && !s.last) {
     c.inputs[0] = c.inputs[9] = {Layout::kChannelsLast, true};
     c.outputs = {{Layout::kChannelsLast, true}};
   }
   if (s.packed) {
     c.inputs[at.b] = {Layout::kPacked, false};
-    c.packings.push_back(packing_of(at.b, s));
+    c.packings.push_back(packing_of(at.b, s, weights_last));
   }
   c.why = row.name;
   return c;
@@ -297,9 +330,14 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   const Slots& at = s.linear ? kLinear : kInteger;
   Operands in{call};
   if (!in(at.a) || !in(at.b) || call.outputs.empty() || !call.outputs[0]) return invalid("an operand is missing");
-  const TensorView &a = *in(at.a), &b = *in(at.b), &y = *call.outputs[0];
+  const TensorView& b = *in(at.b);
+  if (s.last && (in(at.a)->rank < 3 || call.outputs[0]->rank < 3))
+    return invalid("a convolution of integers got operands of the wrong shape");
+  const TensorView a = s.last ? as_image(*in(at.a)) : *in(at.a), y = s.last ? as_image(*call.outputs[0]) : *call.outputs[0];
+  const auto recipe = static_cast<Recipe>(s.recipe);
   bool fits = s.linear ? eight_bits(y.dtype) || y.dtype == DType::f32 : y.dtype == DType::i32;
-  if (!eight_bits(a.dtype) || !fits || s.low > s.high || s.low < -128 || s.high > 255 ||
+  if ((recipe != Recipe::kHalfEven && recipe != Recipe::kFixed && recipe != Recipe::kHalfAway) ||
+      (recipe != Recipe::kHalfEven && !eight_bits(y.dtype)) || !eight_bits(a.dtype) || !fits || s.low > s.high || s.low < -128 || s.high > 255 ||
       (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
     return invalid("a product of integers got other dtypes");
   bool rows = s.conv ? has_pixels(a) && has_pixels(y) : a.dense() && y.dense();
@@ -313,6 +351,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.b_signed = s.packed ? s.b_signed != 0 : b.dtype == DType::i8;
   p.c = y.data;
   p.out = y.dtype;
+  p.recipe = recipe;
   MOTE_TRY(s.conv ? fill_conv(s, a, y, p) : fill_matmul(s, a, b, y, p));
   if (!sizes_fit({p.m, p.k + 64, p.n + 64, s.group, p.batch})) return invalid("a product of integers is too large");
   if (s.packed && b.bytes() < packed_bytes(s, p.k, p.n)) return invalid("too few packed weights");

@@ -26,6 +26,7 @@ std::int64_t Spatial::out(int d, std::int64_t in) const {
 
 bool read_spatial(const NodeView& n, std::span<const std::int64_t> kernel, Spatial& s) {
   const Shape& x = *n.type(0).shape;
+  const std::size_t space = is_channels_last(n) ? 1 : 2;
   s.rank = static_cast<std::int32_t>(x.size()) - 2;
   if (s.rank < 1 || s.rank > 3 || kernel.size() != static_cast<std::size_t>(s.rank)) return false;
   std::vector<std::int64_t> strides = n.attr_ints("strides"), dilations = n.attr_ints("dilations"),
@@ -38,7 +39,7 @@ bool read_spatial(const NodeView& n, std::span<const std::int64_t> kernel, Spati
     if (k < strides.size()) s.stride[d] = strides[k];
     if (k < dilations.size()) s.dilation[d] = dilations[k];
     if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
-      const Dim& extent = x[2 + k];
+      const Dim& extent = x[space + k];
       if (!extent.is_const() || s.stride[d] < 1) return false;
       std::int64_t out = (extent.value() + s.stride[d] - 1) / s.stride[d];
       std::int64_t total =
@@ -51,6 +52,21 @@ bool read_spatial(const NodeView& n, std::span<const std::int64_t> kernel, Spati
     }
   }
   return s.valid();
+}
+
+bool is_channels_last(const NodeView& n) {
+  return n.node.op->attr("data_layout") && n.attr_string("data_layout") == "NXC";
+}
+
+TensorView as_image(const TensorView& v) {
+  TensorView image = v;
+  for (int axis = v.rank - 1; axis > 1; --axis) {
+    image.dims[axis] = v.dims[axis - 1];
+    image.strides[axis] = v.strides[axis - 1];
+  }
+  image.dims[1] = v.dims[v.rank - 1];
+  image.strides[1] = v.strides[v.rank - 1];
+  return image;
 }
 
 std::int64_t pixel_pitch(const TensorView& v) {

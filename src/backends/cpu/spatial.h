@@ -24,6 +24,11 @@ struct Spatial {
 // an extent that is not known, or a value is out of range.
 bool read_spatial(const NodeView& node, std::span<const std::int64_t> kernel, Spatial& s);
 
+// Whether images are [batch, space, channels] logically, by the attribute data_layout.
+bool is_channels_last(const NodeView& node);
+// A dense [batch, space, channels] view as one of [batch, channels, space], which then is channels-last.
+TensorView as_image(const TensorView& v);
+
 // Elements from pixel to pixel of a channels-last view.
 std::int64_t pixel_pitch(const TensorView& v);
 // Whether that pitch is all there is to know: channels innermost, pixels and images evenly behind each other.

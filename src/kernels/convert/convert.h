@@ -23,7 +23,7 @@ struct CastParams {
 // Pairs that the kernels convert in one rounding.
 bool can_cast(DType from, DType to);
 
-// x / scale rounded to the nearest even, plus the zero point, saturated; or (x - zero point) * scale. The tensor is
+// x / scale rounded to the nearest even (or where `away`, halves away from zero), plus the zero point, saturated; or (x - zero point) * scale. The tensor is
 // [rows, channels, length]: element e has the scale of channel e / length % channels.
 struct ScaleParams {
   const std::byte* x = nullptr;
@@ -32,6 +32,7 @@ struct ScaleParams {
   const float* scale = nullptr;     // [channels]
   const std::byte* zero = nullptr;  // [channels] of `dtype`, or null
   std::int64_t count = 0, channels = 1, length = 1;
+  bool away = false;
 };
 bool can_scale(DType dtype, bool quantize);
 

@@ -165,8 +165,10 @@ MOTE_INLINE void store_q(Q* p, I32 v, int n) {
 }
 
 template <class Q>
-MOTE_INLINE I32 quantized(F32 x, F32 scale, F32 zero) {
-  F32 q = round_even(x / scale);
+MOTE_INLINE I32 quantized(F32 x, F32 scale, F32 zero, bool away) {
+  F32 q = x / scale;
+  // The greatest value below a half, so that what lies just under one is not taken up by the sum.
+  q = away ? trunc(q + copysign(set(0x1.fffffep-2f), q)) : round_even(q);
   F32 v = min(max(q, set(static_cast<float>(lowest<Q>())) - zero), set(static_cast<float>(highest<Q>())) - zero);
   return to_i32(select(is_nan(q), zero - zero, v + zero));
 }
@@ -197,7 +199,7 @@ void quantize_as(const ScaleParams& p, std::int64_t begin, std::int64_t end) {
         scale = load_n(p.scale + c + i, m);
         if (zeros) zero = to_f32(load_q(zeros + c + i, m));
       }
-      store_q(y + e + i, quantized<Q>(load_n(x + e + i, m), scale, zero), m);
+      store_q(y + e + i, quantized<Q>(load_n(x + e + i, m), scale, zero, p.away), m);
     }
   });
 }

@@ -105,11 +105,13 @@ struct Bytes {
 };
 
 // The same as `multiply`, requantized from the registers.
-template <int R, int P, bool Flip>
+template <int R, int P, bool Flip, bool FixedPoint>
 MOTE_NOINLINE void requantize(const Block& t, const Finish& e, const Bytes& to) {
   Columns16 acc[R][P];
   products<R, P, Flip>(t, acc);
-  const F32 low = set(static_cast<float>(e.low - e.y_zero)), high = set(static_cast<float>(e.high - e.y_zero));
+  [[maybe_unused]] const F32 low = set(static_cast<float>(e.low - e.y_zero)),
+                             high = set(static_cast<float>(e.high - e.y_zero));
+  [[maybe_unused]] const I32 least_y = set_i32(e.low - e.y_zero), greatest_y = set_i32(e.high - e.y_zero);
   const I32 y_zero = set_i32(e.y_zero);
 #pragma GCC unroll 16
   for (int q = 0; q < P; ++q) {
@@ -119,13 +121,23 @@ MOTE_NOINLINE void requantize(const Block& t, const Finish& e, const Bytes& to) 
       const int n = to.width - j < kLanes ? to.width - j : kLanes;
       if (n <= 0) break;
       const I32 add = load(e.add + j), zero = load(e.zero + j);
-      const F32 scale = load(e.scale + j);
+      [[maybe_unused]] F32 scale{};
+      [[maybe_unused]] Fixed fixed{};
+      if constexpr (FixedPoint) {
+        fixed = fixed_of(load(e.scales.fixed.multiplier + j), load(e.scales.fixed.shift + j));
+      } else {
+        scale = load(e.scales.f32.factor + j);
+      }
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
         I32 v = lanes_of(acc[r][q], part) + add;
         if (e.zeros) v = v - zero * set_i32(to.row_sums[r]);
-        // The conversion takes halves to the even one.
-        store_low_bytes(to.c + r * to.c_row + j, to_i32(min(max(to_f32(v) * scale, low), high)) + y_zero, n);
+        if constexpr (FixedPoint) {
+          v = min(max(scale_fixed(v, fixed), least_y), greatest_y);
+        } else {
+          v = to_i32(min(max(to_f32(v) * scale, low), high));  // takes halves to the even one
+        }
+        store_low_bytes(to.c + r * to.c_row + j, v + y_zero, n);
       }
     }
   }
@@ -163,7 +175,12 @@ MOTE_INLINE void multiply_rows(const Block& t, int rows, std::int32_t* sums) {
 template <int P>
 MOTE_INLINE void requantize_rows(const Block& t, int rows, const Finish& e, const Bytes& to) {
   with_rows(rows, [&](auto r) {
-    t.flip ? requantize<decltype(r)::value, P, true>(t, e, to) : requantize<decltype(r)::value, P, false>(t, e, to);
+    constexpr int kCount = decltype(r)::value;
+    if (e.recipe == Recipe::kFixed) {
+      t.flip ? requantize<kCount, P, true, true>(t, e, to) : requantize<kCount, P, false, true>(t, e, to);
+    } else {
+      t.flip ? requantize<kCount, P, true, false>(t, e, to) : requantize<kCount, P, false, false>(t, e, to);
+    }
   });
 }
 

@@ -26,8 +26,7 @@ Filters filters_of(const Params& p) {
   f.pitch = pitch;
   f.flags = take(16);
   f.add = take(pitch);
-  f.scale = reinterpret_cast<float*>(take(pitch));
-  f.shift = reinterpret_cast<float*>(take(pitch));
+  f.scales = scales_at(take(2 * pitch), pitch, p.recipe);
   f.weights = take(p.k * pitch);
   f.quad_add = take(pitch);
   f.quad_scale = reinterpret_cast<float*>(take(pitch));
@@ -63,7 +62,7 @@ void prepare_quads(const Params& p, const Filters& f) {
         f.quads[c * quads * 4 + (t / 4 * width + at) * 4 + t % 4] = static_cast<std::int8_t>(w);
       }
       f.quad_add[c + at] = static_cast<std::int32_t>(std::int64_t{f.add[c + j]} - a_zero * sum);
-      f.quad_scale[c + at] = f.scale[c + j];
+      f.quad_scale[c + at] = f.scales.f32.factor[c + j];
     }
   }
 }
@@ -74,16 +73,12 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
   Filters f = filters_of(p);
   f.flags[0] = p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
   f.flags[1] = p.y_zero ? byte_at(p.y_zero, 0, p.out == DType::i8) : 0;
-  f.flags[2] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8);
+  f.flags[2] =
+      p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe == Recipe::kHalfEven;
   for (std::int64_t c = 0; c < f.pitch; ++c) {
     std::int64_t column = std::min(c, p.groups - 1);
     f.add[c] = p.bias ? p.bias[column] : 0;
-    if (p.out != DType::i32) {
-      const float* scale = reinterpret_cast<const float*>(p.b_scale.data);
-      f.scale[c] = *p.a_scale * scale[p.b_scale.count == 1 ? 0 : column];
-      if (p.out != DType::f32) f.scale[c] /= *p.y_scale;
-      f.shift[c] = p.float_bias ? p.float_bias[column] : 0;
-    }
+    set_scale(p, column, c, f.scales);
     std::int32_t zero = p.b_zero.data ? byte_at(p.b_zero.data, p.b_zero.count == 1 ? 0 : column, p.b_signed) : 0;
     for (std::int64_t t = 0; t < p.k; ++t) {
       std::int32_t w = byte_at(p.b, t * p.groups + column, p.b_signed) - zero;

@@ -15,13 +15,14 @@ inline constexpr std::int64_t kMostQuadTaps = 64;
 // What `prepare_depthwise` leaves in shared memory: what is added, the scales, float_bias, and the filters less their
 // zero points, [taps][channels]; channels are padded to kPanel.
 //
-// For instructions that add up four products, where the filters' zero points are 0: taps by fours. Channels stand in
+// For instructions that add up four products, where the filters' zero points are 0 and the recipe is kHalfEven: taps by
+// fours. Channels stand in
 // blocks of 64, then of 32, then of 16 bytes; four registers of a block hold the taps of its channels
 // 16 * lane + 4 * register + i at 16 * lane + 4 * i, as interleaving the bytes of four taps leaves them. What is added
 // and the scales come in that order, and `fill` is a pixel of padding.
 struct Filters {
   std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2]: whether the second form is there
-  float *scale, *shift;
+  Scales scales;
   std::int32_t* weights;
   std::int64_t pitch;
   std::int32_t* quad_add;

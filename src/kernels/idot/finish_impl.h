@@ -3,6 +3,7 @@
 
 #include "kernels/idot/idot.h"
 #include "simd/dot8.h"
+#include "simd/fixed.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
@@ -11,10 +12,23 @@ using namespace simd::MOTE_SIMD_NS;
 
 struct Finish {
   const std::int32_t *add, *zero;
-  const float *scale, *shift;
+  Scales scales;
+  Recipe recipe;
   bool zeros;
   std::int32_t y_zero, low, high;
 };
+
+// From the scales of column `j` on.
+MOTE_INLINE Scales advanced(Scales s, Recipe recipe, std::int64_t j) {
+  if (recipe == Recipe::kHalfAway) {
+    s.f64 += j;
+  } else if (recipe == Recipe::kFixed) {
+    s.fixed = {s.fixed.multiplier + j, s.fixed.shift + j};
+  } else {
+    s.f32 = {s.f32.factor + j, s.f32.bias + j};
+  }
+  return s;
+}
 
 template <class T>
 constexpr bool kFloating = static_cast<T>(0.5f) != static_cast<T>(0);
@@ -40,15 +54,21 @@ MOTE_INLINE void finish(const Finish& e, const std::int32_t* sums, std::int32_t 
     I32 v = load(sums + j) + load(e.add + j);
     if (e.zeros) v = v - load(e.zero + j) * set_i32(row_sum);
     if constexpr (kFloating<T>) {
-      F32 y = to_f32(v) * load(e.scale + j) + load(e.shift + j);
+      F32 y = to_f32(v) * load(e.scales.f32.factor + j) + load(e.scales.f32.bias + j);
       m == kLanes ? store(to + j, y) : store_n(to + j, y, m);
     } else if constexpr (!kBytes<T>) {
       store_out(to + j, v, m);
-    } else {
+    } else if (e.recipe == Recipe::kHalfEven) {
       // The conversion takes halves to the even one.
       F32 low = set(static_cast<float>(e.low - e.y_zero)), high = set(static_cast<float>(e.high - e.y_zero));
-      F32 q = min(max(to_f32(v) * load(e.scale + j), low), high);
+      F32 q = min(max(to_f32(v) * load(e.scales.f32.factor + j), low), high);
       store_out(to + j, to_i32(q) + set_i32(e.y_zero), m);
+    } else {
+      I32 q = e.recipe == Recipe::kFixed
+                  ? scale_fixed(v, fixed_of(load(e.scales.fixed.multiplier + j), load(e.scales.fixed.shift + j)))
+                  : half_away(v, e.scales.f64 + j);
+      q = min(max(q, set_i32(e.low - e.y_zero)), set_i32(e.high - e.y_zero));
+      store_out(to + j, q + set_i32(e.y_zero), m);
     }
   }
 }

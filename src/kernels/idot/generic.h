@@ -33,6 +33,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     t.a_row = p.k;
   }
   Finish e;
+  e.recipe = p.recipe;
   e.zeros = s.flags[0] != 0;
   e.y_zero = s.flags[1];
   e.low = least<T>(p);
@@ -51,12 +52,11 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     t.b = b + j / kPanel * t.panel_bytes;
     e.add = s.add + columns + j;
     e.zero = s.zero + group * padded + j;
-    e.scale = s.scale + group * padded + j;
-    e.shift = s.shift + group * padded + j;
+    e.scales = advanced(s.scales, p.recipe, group * padded + j);
     for (std::int64_t r = 0; r < rows; r += kRows) {
       const int height = static_cast<int>(rows - r < kRows ? rows - r : kRows);
       t.a = a + r * t.a_row;
-      if constexpr (kBytes<T>) {
+      if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
         Bytes to{reinterpret_cast<std::uint8_t*>(c) + (row + r) * p.c_row + j, p.c_row, static_cast<int>(width),
                  row_sums + r};
         if (panels == kPanels) {
@@ -76,7 +76,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
           some.b += (1 + two) * t.panel_bytes;
           columns.add += step;
           columns.zero += step;
-          columns.scale += step;
+          columns.scales = advanced(columns.scales, p.recipe, step);
           to.c += step;
           to.width -= step;
         }

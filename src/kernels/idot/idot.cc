@@ -84,11 +84,41 @@ void pack_run(const Params& p, TileRange range) noexcept {
   }
 }
 
+Scales scales_at(std::int32_t* words, std::int64_t columns, Recipe recipe) {
+  Scales s{};
+  auto* floats = reinterpret_cast<float*>(words);
+  if (recipe == Recipe::kHalfAway) {
+    s.f64 = reinterpret_cast<double*>(words);
+  } else if (recipe == Recipe::kFixed) {
+    s.fixed = {words, words + columns};
+  } else {
+    s.f32 = {floats, floats + columns};
+  }
+  return s;
+}
+
+void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scales& to) {
+  if (p.out == DType::i32) return;
+  const float b_scale = reinterpret_cast<const float*>(p.b_scale.data)[p.b_scale.count == 1 ? 0 : column];
+  const double scale =
+      p.out == DType::f32 ? 0 : static_cast<double>(*p.a_scale) * static_cast<double>(b_scale) / static_cast<double>(*p.y_scale);
+  if (p.recipe == Recipe::kHalfAway) {
+    to.f64[at] = scale;
+  } else if (p.recipe == Recipe::kFixed) {
+    const FixedScale fixed = fixed_scale(scale);
+    to.fixed.multiplier[at] = fixed.multiplier;
+    to.fixed.shift[at] = fixed.shift;
+  } else {
+    to.f32.factor[at] = *p.a_scale * b_scale;
+    if (p.out != DType::f32) to.f32.factor[at] /= *p.y_scale;
+    to.f32.bias[at] = p.float_bias ? p.float_bias[column] : 0;
+  }
+}
+
 Shared shared_of(const Params& p) {
   std::int64_t n = shared_columns(p), batch = p.b_batch != 0 ? p.batch : 1;
   auto* at = reinterpret_cast<std::int32_t*>(p.shared);
-  auto* scale = reinterpret_cast<float*>(at + 16 + n * batch);
-  return {at + 16, scale, at + 16 + n * batch + n, scale + 2 * n, at};
+  return {at + 16, at + 16 + n * batch, scales_at(at + 16 + n * (batch + 1), n, p.recipe), at};
 }
 
 void prepare(const Params& p, TileRange) noexcept {
@@ -106,12 +136,7 @@ void prepare(const Params& p, TileRange) noexcept {
       zero -= p.b_signed ? 0 : 128;
       s.zero[at] = static_cast<std::int32_t>(zero);
       if (j < p.n && zero != 0) s.flags[0] = 1;
-      if (p.out != DType::i32) {
-        const float* b_scale = reinterpret_cast<const float*>(p.b_scale.data);
-        s.scale[at] = *p.a_scale * b_scale[p.b_scale.count == 1 ? 0 : column];
-        if (p.out != DType::f32) s.scale[at] /= *p.y_scale;
-        s.shift[at] = p.float_bias ? p.float_bias[column] : 0;
-      }
+      set_scale(p, column, at, s.scales);
       for (std::int64_t i = 0; i < batch; ++i) {
         std::int32_t sum = 0;
         std::memcpy(&sum, p.b + i * p.b_batch + g * packed_size(p.k, p.n) + panels_of(p.n) * quads_of(p.k) * 64 + j * 4,

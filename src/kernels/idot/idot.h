@@ -2,7 +2,9 @@
 // pixels.
 //
 //   sum[m, n] = bias[n] + sum over k of (a[m, k] - a_zero) (b[k, n] - b_zero[n])
-//   i32: y = sum;   u8, i8: y = clamp(round_even(f32(sum) * scale[n]) + y_zero, low, high)
+//   i32: y = sum;   u8, i8: y = clamp(scaled(sum) + y_zero, low, high), where scaled is, by `recipe`,
+//     kHalfEven round_even(f32(sum) * scale[n]), kFixed scale_fixed(sum, scale[n]), kHalfAway
+//     round_half_away(f64(sum) * scale[n])
 //   f32: y = epilogue(f32(sum) * scale[n] + float_bias[n])
 //
 // A is u8 or i8, read in place by rows, or gathered per tile from the taps of a convolution, where padding counts as
@@ -15,6 +17,7 @@
 #include <span>
 
 #include "base/cpu.h"
+#include "base/fixed_point.h"
 #include "kernels/epilogue.h"
 #include "kernels/kernel.h"
 #include "mote/dtype.h"
@@ -60,10 +63,11 @@ struct Params {
   std::byte* c = nullptr;
   std::int64_t c_row = 0;  // elements
   DType out = DType::i32;
+  Recipe recipe = Recipe::kHalfEven;   // u8, i8 only
   const std::byte* a_zero = nullptr;   // one byte, or null
   PerColumn b_zero;                    // bytes
   const std::int32_t* bias = nullptr;  // [groups * n]
-  // Scale: a_scale * b_scale[n] / y_scale; f32: a_scale * b_scale[n].
+  // Scale: a_scale * b_scale[n] / y_scale, in f64 but for kHalfEven; f32: a_scale * b_scale[n].
   const float *a_scale = nullptr, *y_scale = nullptr;
   PerColumn b_scale;  // floats
   const std::byte* y_zero = nullptr;
@@ -97,12 +101,26 @@ struct Work {
 };
 Work setup(const Row& row, Params* params);
 
+// Per column: f32 factors and float_bias, fixed-point multipliers and their shifts, or f64 factors, in one place.
+union Scales {
+  struct {
+    float *factor, *bias;
+  } f32;
+  struct {
+    std::int32_t *multiplier, *shift;
+  } fixed;
+  double* f64;
+};
+// The scales in `words`, 2 * columns of 4 bytes.
+Scales scales_at(std::int32_t* words, std::int64_t columns, Recipe recipe);
+// Writes that of one column, from those of the operands.
+void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scales& to);
+
 // What `prepare` leaves in shared memory: per product and column, what is added and the scale; and the zero points.
 struct Shared {
-  std::int32_t* add;    // [groups * n], per batch where B's sums differ
-  float* scale;         // [groups * n]
-  std::int32_t* zero;   // [groups * n]: of b, of its packed form
-  float* shift;         // [groups * n]: float_bias
+  std::int32_t* add;   // [groups * n], per batch where B's sums differ
+  std::int32_t* zero;  // [groups * n]: of b, of its packed form
+  Scales scales;       // [groups * n]
   std::int32_t* flags;  // [0]: some b zero point is not 0; [1]: y's zero point
 };
 Shared shared_of(const Params& p);

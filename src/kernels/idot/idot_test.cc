@@ -47,11 +47,19 @@ struct Product {
       float y = static_cast<float>(static_cast<std::int32_t>(s)) * scale + shift[static_cast<std::size_t>(n)];
       return std::bit_cast<std::int32_t>(std::fmax(y, 0.0f));
     }
+    const bool signed_y = p.out == DType::i8;
+    auto clamped = [&](double y) {
+      return static_cast<std::int64_t>(
+          std::fmin(std::fmax(y, std::max(p.low, signed_y ? -128 : 0)), std::min(p.high, signed_y ? 127 : 255)));
+    };
+    const double exact = static_cast<double>(a_scale) *
+                         static_cast<double>(scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(n)]) /
+                         static_cast<double>(y_scale);
+    const auto zero = static_cast<double>(value(y_zero, signed_y));
+    if (p.recipe == Recipe::kFixed) return clamped(scale_fixed(static_cast<std::int32_t>(s), fixed_scale(exact)) + zero);
+    if (p.recipe == Recipe::kHalfAway) return clamped(std::round(static_cast<double>(s) * exact) + zero);
     scale = scale / y_scale;
-    double q = std::nearbyint(static_cast<float>(s) * scale) + static_cast<double>(value(y_zero, p.out == DType::i8));
-    bool is_signed = p.out == DType::i8;
-    return static_cast<std::int64_t>(
-        std::fmin(std::fmax(q, std::max(p.low, is_signed ? -128 : 0)), std::min(p.high, is_signed ? 127 : 255)));
+    return clamped(std::nearbyint(static_cast<float>(s) * scale) + zero);
   }
 };
 
@@ -65,6 +73,8 @@ void fill(Product& t, const Shape& shape, std::mt19937& random) {
   p.b_signed = random() % 2;
   constexpr DType kOut[] = {DType::i32, DType::u8, DType::i8, DType::f32};
   p.out = kOut[random() % 4];
+  constexpr Recipe kRecipes[] = {Recipe::kHalfEven, Recipe::kFixed, Recipe::kHalfAway};
+  if (p.out == DType::u8 || p.out == DType::i8) p.recipe = kRecipes[random() % 3];
   if (random() % 2) p.low = static_cast<std::int32_t>(random() % 50);
   if (random() % 2) p.high = 60 + static_cast<std::int32_t>(random() % 50);
   p.epilogue.count = 1;
@@ -75,6 +85,7 @@ void fill(Product& t, const Shape& shape, std::mt19937& random) {
   for (std::uint8_t& x : t.zeros) x = static_cast<std::uint8_t>(random());
   t.scales.resize(random() % 2 ? 1 : static_cast<std::size_t>(p.n));
   for (float& x : t.scales) x = 0.001f * static_cast<float>(1 + random() % 100);
+  if (random() % 4 == 0) t.scales[0] = 100;  // shifts to the left
   for (std::int64_t i = 0; i < p.n; ++i) t.bias.push_back(static_cast<std::int32_t>(random() % 20001) - 10000);
   for (std::int64_t i = 0; i < p.n; ++i) t.shift.push_back(0.25f * static_cast<float>(random() % 1000) - 100.0f);
   p.float_bias = t.shift.data();

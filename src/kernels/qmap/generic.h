@@ -1,6 +1,7 @@
 // Tables, sums and pools of bytes, for the ISA of the including file.
 #include "kernels/pool/window.h"
 #include "kernels/qmap/qmap.h"
+#include "simd/fixed.h"
 #include "simd/vec.h"
 
 namespace mote::kernels::qmap::MOTE_SIMD_NS {
@@ -40,6 +41,23 @@ struct Rounding {
   MOTE_INLINE I32 operator()(F32 x) const { return to_i32(min(max(x, low), high)) + zero; }
 };
 
+// Fixed-point results within the range.
+struct Clamping {
+  I32 low, high, zero;
+  MOTE_INLINE explicit Clamping(const Result& r)
+      : low(set_i32(r.low - r.zero)), high(set_i32(r.high - r.zero)), zero(set_i32(r.zero)) {}
+  MOTE_INLINE I32 operator()(I32 x) const { return min(max(x, low), high) + zero; }
+};
+MOTE_INLINE Fixed fixed_of(FixedScale s) {
+  return simd::MOTE_SIMD_NS::fixed_of(set_i32(s.multiplier), set_i32(s.shift));
+}
+
+// sum / n, halves away from zero. f32 is exact below 2^24: what is no integer is further from one than it rounds.
+MOTE_INLINE I32 rounded_mean(I32 sum, std::int32_t n) {
+  const I32 half = set_i32(n / 2), none = set_i32(0);
+  return to_i32_trunc(to_f32(sum + select(sum > none, half, none - half)) / set(static_cast<float>(n)));
+}
+
 using pool::MOTE_SIMD_NS::Window;
 using pool::MOTE_SIMD_NS::window;
 
@@ -49,6 +67,7 @@ struct Pixel {
   Window a, b, c;
   float factor;
   std::int32_t zeros;  // what the zero points of the taps sum up to
+  std::int32_t taps;
 };
 
 // V registers of channels from `ch` on; the last of `n` where V is 1.
@@ -72,7 +91,11 @@ MOTE_INLINE void pool_channels(const PoolParams& p, const Pixel& q, const Roundi
   }
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
-    I32 out = Average ? rounded(to_f32(acc[v]) * set(q.factor)) : acc[v];
+    I32 out = acc[v];
+    if constexpr (Average) {
+      out = p.integer ? min(max(rounded_mean(out, q.taps), set_i32(p.y_type.low)), set_i32(p.y_type.high))
+                      : rounded(to_f32(out) * set(q.factor));
+    }
     store_any(q.y + ch + v * kLanes, Signed, out, V > 1 ? kLanes : n);
   }
 }
@@ -90,8 +113,9 @@ MOTE_INLINE void pool_pixels(const PoolParams& p, std::int64_t begin, std::int64
     q.y = p.y + o * p.y_pixel;
     std::int64_t inside = (q.a.last - q.a.first) * (q.b.last - q.b.first) * (q.c.last - q.c.first);
     std::int64_t taps = p.count_pad ? q.a.padded * q.b.padded * q.c.padded : inside;
+    q.taps = static_cast<std::int32_t>(taps > 0 ? taps : 1);
     q.factor = p.scale / static_cast<float>(taps > 0 ? taps : 1);
-    q.zeros = static_cast<std::int32_t>(inside) * p.x_type.zero;
+    q.zeros = p.integer ? 0 : static_cast<std::int32_t>(inside) * p.x_type.zero;
     std::int64_t ch = 0;
     for (; ch + 4 * kLanes <= p.channels; ch += 4 * kLanes)
       pool_channels<Average, Signed, 4>(p, q, rounded, ch, kLanes);
@@ -124,6 +148,28 @@ MOTE_INLINE void binary_row(const BinaryParams& p, const Line& l, const Rounding
     F32 x = Product ? to_f32((a - a_zero) * (b - b_zero)) * a_scale
                     : to_f32(a - a_zero) * a_scale + to_f32(b - b_zero) * b_scale;
     store_any(l.y + i, p.y_type.is_signed, rounded(x), m);
+  }
+}
+
+template <bool Product>
+MOTE_INLINE void fixed_row(const BinaryParams& p, const Line& l) {
+  const Fixed a_scale = fixed_of(p.a_fixed), b_scale = fixed_of(p.b_fixed), y_scale = fixed_of(p.y_fixed);
+  const I32 a_zero = set_i32(p.a_type.zero), b_zero = set_i32(p.b_type.zero), left = set_i32(p.left);
+  const Clamping clamped(p.y_type);
+  auto one = [](const std::uint8_t* q, bool is_signed) {
+    return set_i32(is_signed ? static_cast<std::int32_t>(static_cast<std::int8_t>(*q)) : static_cast<std::int32_t>(*q));
+  };
+  auto scaled = [&](I32 x, I32 zero, const Fixed& f) {
+    return Product ? x - zero : scale_fixed(shl_by(x - zero, left), f);
+  };
+  I32 a = scaled(one(l.a, p.a_type.is_signed), a_zero, a_scale),
+      b = scaled(one(l.b, p.b_type.is_signed), b_zero, b_scale);
+  for (std::int64_t i = 0; i < l.n; i += kLanes) {
+    int m = static_cast<int>(l.n - i < kLanes ? l.n - i : kLanes);
+    if (l.a_step) a = scaled(load_any(l.a + i, p.a_type.is_signed, m), a_zero, a_scale);
+    if (l.b_step) b = scaled(load_any(l.b + i, p.b_type.is_signed, m), b_zero, b_scale);
+    const I32 x = Product ? a * b : p.negative ? a - b : a + b;
+    store_any(l.y + i, p.y_type.is_signed, clamped(scale_fixed(x, y_scale)), m);
   }
 }
 
@@ -190,6 +236,10 @@ void binary(const BinaryParams& p, TileRange range) noexcept {
       l.a += at[d] * p.a_stride[d];
       l.b += at[d] * p.b_stride[d];
       l.y += at[d] * p.y_stride[d];
+    }
+    if (p.fixed) {
+      p.product ? fixed_row<true>(p, l) : fixed_row<false>(p, l);
+      continue;
     }
     p.product ? binary_row<true>(p, l, rounded) : binary_row<false>(p, l, rounded);
   }

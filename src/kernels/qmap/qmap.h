@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/cpu.h"
+#include "base/fixed_point.h"
 #include "kernels/kernel.h"
 
 namespace mote::kernels::qmap {
@@ -32,7 +33,9 @@ struct Result {
   std::int32_t zero = 0, low = 0, high = 255;
 };
 
-// y = a * a_scale + b * b_scale, or a * b * a_scale, rounded; scales are over that of y already. Operands broadcast:
+// y = a * a_scale + b * b_scale, or a * b * a_scale, rounded; scales are over that of y already. Where `fixed`, in fixed
+// point: the sum of a * 2^left and b * 2^left (subtracted where `negative`), each scaled by its own scale, scaled by that
+// of y; or a * b scaled by that of y. Operands broadcast:
 // strides in elements, outermost axis first, of the last axis 0 or 1 (y: 1). A tile is `step` rows of that axis.
 struct BinaryParams {
   const std::uint8_t *a = nullptr, *b = nullptr;
@@ -40,17 +43,20 @@ struct BinaryParams {
   Quantized a_type, b_type;
   Result y_type;
   float a_scale = 1, b_scale = 1;
-  bool product = false;
+  bool product = false, fixed = false, negative = false;
+  FixedScale a_fixed, b_fixed, y_fixed;
+  std::int32_t left = 0;
   std::int64_t dims[4] = {1, 1, 1, 1}, a_stride[4] = {}, b_stride[4] = {}, y_stride[4] = {};
   std::int64_t step = 1;
 };
 
 // Windows over channels-last images, in one to three dimensions; those of fewer have extents of 1 in front. Average:
-// (sum of x - zero) * f32(scale / n), n the taps inside of x, or with count_pad inside of the padded x.
+// (sum of x - zero) * f32(scale / n), n the taps inside of x, or with count_pad inside of the padded x; where `integer`,
+// the sum of x over n, halves away from zero.
 struct PoolParams {
   const std::uint8_t* x = nullptr;
   std::uint8_t* y = nullptr;
-  bool average = false, count_pad = false;
+  bool average = false, count_pad = false, integer = false;
   Quantized x_type;
   Result y_type;
   float scale = 1;  // x's over y's

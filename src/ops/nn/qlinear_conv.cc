@@ -11,27 +11,27 @@ namespace mote {
 namespace {
 
 constexpr Slot kInputs[] = {
-    {"x", "image of i8 or u8"},
+    {"x", "image of i8, u8 or i16"},
     {"x_scale", "f32 scalar"},
     {"x_zero_point", "scalar, dtype of x; also the value of padding"},
-    {"w", "weights of i8 or u8"},
+    {"w", "weights of i8, u8 or i4"},
     {"w_scale", "f32 scalar, or one per output channel"},
-    {"w_zero_point", "scalar or one per output channel, dtype of w"},
+    {"w_zero_point", "scalar or one per output channel, dtype of w; i8 for fewer bits"},
     {"y_scale", "f32 scalar; absent: y is f32", Arity::kOptional},
     {"y_zero_point", "scalar; its dtype is that of y", Arity::kOptional},
-    {"b", "one per output channel: i32 in units of x_scale * w_scale, or, where y is f32, f32", Arity::kOptional},
+    {"b", "one per output channel: i32 or i64 in units of x_scale * w_scale, or, where y is f32, f32", Arity::kOptional},
     {"operands", "operands of the epilogue", Arity::kVariadic}};
 constexpr Slot kOutputs[] = {{"y",
-                              "round_half_even(sum * x_scale * w_scale / y_scale) + y_zero_point, saturated; without "
-                              "y_scale, sum * (x_scale * w_scale)"}};
+                              "round(sum * x_scale * w_scale / y_scale) + y_zero_point by the recipe `rounding`, "
+                              "saturated; without y_scale, sum * (x_scale * w_scale)"}};
 constexpr AttrSpec kAttrs[] = {kAutoPadAttr, kDataLayoutAttr,  kDilationsAttr, kEpilogueAttr,
-                               kGroupAttr,   kKernelShapeAttr, kPadsAttr,      kQuantizedRangeAttr,
-                               kStridesAttr, kWeightLayoutAttr};
+                               kGroupAttr,   kKernelShapeAttr, kPadsAttr,      kRoundingAttr,
+                               kStridesAttr, kWeightLayoutAttr, kQuantizedRangeAttr};
 
 Status infer(InferContext& ctx) {
-  for (int i : {0, 3, 7}) MOTE_TRY(check_dtype(ctx, i, kInts));
+  for (int i : {0, 3, 7}) MOTE_TRY(check_dtype(ctx, i, kInts | (i == 3 ? kSmallSigned : 0u)));
   MOTE_TRY(check_same_dtype(ctx, 0, 2));
-  MOTE_TRY(check_same_dtype(ctx, 3, 5));
+  if (bits_of(ctx.dtype(3)) >= 8 || ctx.dtype(5) != DType::i8) MOTE_TRY(check_same_dtype(ctx, 3, 5));
   for (int i : {1, 2, 6, 7}) MOTE_TRY(check_per_channel(ctx, i, 1, true));
   for (int i : {4, 5}) {
     if (ctx.has_rank(3) && ctx.rank(3) > 0) MOTE_TRY(check_per_channel(ctx, i, ctx.shape(3)[0], true));

@@ -16,18 +16,18 @@ constexpr Slot kIntegerInputs[] = {{"a", "i8 or u8 [..., m, k]"},
                                    {"b_zero_point", "one element, [n], or [..., 1, n]; absent: 0", Arity::kOptional}};
 constexpr Slot kIntegerOutputs[] = {{"y", "i32 [..., m, n]"}};
 constexpr Slot kQLinearInputs[] = {
-    {"a", "i8, u8 or an 8-bit float [..., m, k]"},
+    {"a", "i8, u8, i16 or an 8-bit float [..., m, k]"},
     {"a_scale", "one element, [m], or [..., m, 1]"},
     {"a_zero_point", "shape of a_scale, dtype of a"},
-    {"b", "as a [..., k, n]"},
+    {"b", "as a, or i4 [..., k, n]"},
     {"b_scale", "one element, [n], or [..., 1, n]"},
-    {"b_zero_point", "shape of b_scale, dtype of b"},
+    {"b_zero_point", "shape of b_scale, dtype of b; i8 for fewer bits"},
     {"y_scale", "one element, [m], or [..., m, 1]; absent: y is f32", Arity::kOptional},
     {"y_zero_point", "shape of y_scale, dtype of y", Arity::kOptional},
-    {"bias", "[n]: i32 in units of a_scale * b_scale, or, where y is f32, f32", Arity::kOptional},
+    {"bias", "[n]: i32 or i64 in units of a_scale * b_scale, or, where y is f32, f32", Arity::kOptional},
     {"operands", "operands of the epilogue", Arity::kVariadic}};
 constexpr Slot kQLinearOutputs[] = {{"y", "[..., m, n]"}};
-constexpr AttrSpec kQLinearAttrs[] = {kEpilogueAttr, kQuantizedRangeAttr};
+constexpr AttrSpec kQLinearAttrs[] = {kEpilogueAttr, kRoundingAttr, kQuantizedRangeAttr};
 
 constexpr std::uint32_t kEightBits = kInts | kFloat8;
 
@@ -107,10 +107,13 @@ Status run_integer(ReferenceContext& ctx) {
 }
 
 Status infer_qlinear(InferContext& ctx) {
-  for (int i : {0, 2, 3, 5, 7}) MOTE_TRY(check_eight_bits(ctx, i));
+  for (int i : {0, 2, 3, 5, 7}) {
+    MOTE_TRY(check_dtype(ctx, i, kEightBits | (i == 3 || i == 5 ? kSmallSigned : 0u)));
+    if (ctx.has(i) && ctx.dtype(i) != DType::i16 && bits_of(ctx.dtype(i)) > 8) MOTE_TRY(check_eight_bits(ctx, i));
+  }
   for (int i : {1, 4, 6}) MOTE_TRY(check_dtype(ctx, i, kFloats));
   MOTE_TRY(check_same_dtype(ctx, 0, 2));
-  MOTE_TRY(check_same_dtype(ctx, 3, 5));
+  if (bits_of(ctx.dtype(3)) >= 8 || ctx.dtype(5) != DType::i8) MOTE_TRY(check_same_dtype(ctx, 3, 5));
   MOTE_ASSIGN(std::optional<Shape> shape, infer_product(ctx, 0, 3));
   for (int i : {1, 2, 6, 7}) MOTE_TRY(check_param(ctx, i, shape, true));
   for (int i : {4, 5, 8}) MOTE_TRY(check_param(ctx, i, shape, false));
@@ -156,7 +159,8 @@ MOTE_DEFINE_OP(qlinear_matmul) = {.name = "qlinear_matmul",
                                   .doc =
                                       "The product of two quantized matrices, quantized: "
                                       "round(product * a_scale * b_scale / y_scale) + y_zero_point, "
-                                      "saturated; without y_scale, product * (a_scale * b_scale).",
+                                      "saturated, by the recipe `rounding`; without y_scale, product * (a_scale * "
+                                      "b_scale).",
                                   .inputs = kQLinearInputs,
                                   .outputs = kQLinearOutputs,
                                   .attrs = kQLinearAttrs,

@@ -21,6 +21,7 @@ constexpr AttrSpec kQuantizeAttrs[] = {
     {"block_size", AttrKind::kInt, "0", "how many elements along axis share a scale; 0: no blocks"},
     {"output_dtype", AttrKind::kDType, "", "dtype of y; default: that of y_zero_point, else u8"},
     {"precision", AttrKind::kDType, "", "dtype of the division; default: that of y_scale"},
+    {"rounding", AttrKind::kString, "\"half_even\"", "of integers: half_even or half_away (from zero)"},
     {"saturate", AttrKind::kInt, "1", "8-bit floats out of range: 1 the largest value, 0 infinity or NaN"},
 };
 constexpr Slot kDequantizeInputs[] = {{"x", "integer, or a float of 8 bits or fewer"},
@@ -49,6 +50,8 @@ Status infer_quantize(InferContext& ctx) {
     dtype = asked;
   }
   if ((class_of(dtype) & kQuantized) == 0) return ctx.error("cannot quantize to " + std::string(name_of(dtype)));
+  if (ctx.attr_string("rounding") != "half_even" && ctx.attr_string("rounding") != "half_away")
+    return ctx.error("rounding is half_even or half_away");
   MOTE_TRY(check_quant_param(ctx, 1));
   if (ctx.has(2)) MOTE_TRY(check_quant_param(ctx, 2));
   ctx.output(0, Type::tensor(dtype, ctx.type(0).shape));
@@ -72,7 +75,7 @@ Status run_quantize(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   QuantIndex index(x, scale, ctx.attr_int("axis"), ctx.attr_int("block_size"));
   DType precision = ctx.has_attr("precision") ? ctx.attr_dtype("precision") : scale.dtype;
-  bool saturate = ctx.attr_int("saturate") != 0;
+  bool saturate = ctx.attr_int("saturate") != 0, away = ctx.attr_string("rounding") == "half_away";
   if (ctx.has(2) && ctx.in(2).count() != scale.count())
     return invalid("quantize_linear: y_zero_point has another shape");
   for (std::int64_t i = 0; i < x.count(); ++i) {
@@ -81,7 +84,7 @@ Status run_quantize(ReferenceContext& ctx) {
     if (is_float(y.dtype)) {
       store_small_float(y, i, q + (ctx.has(2) ? load_f64(ctx.in(2), s) : 0), saturate);
     } else {
-      store_i64(y, i, quantized(q, ctx.has(2) ? load_i64(ctx.in(2), s) : 0, y.dtype));
+      store_i64(y, i, quantized(away ? std::round(q) : q, ctx.has(2) ? load_i64(ctx.in(2), s) : 0, y.dtype));
     }
   }
   return {};
@@ -173,8 +176,8 @@ MOTE_DEFINE_DECOMPOSITION(dynamic_quantize_linear) = decompose_dynamic;
 
 MOTE_DEFINE_OP(quantize_linear) = {.name = "quantize_linear",
                                    .doc =
-                                       "x / scale rounded to the nearest integer, halves to the even one, "
-                                       "plus the zero point, saturated.",
+                                       "x / scale rounded to the nearest integer, halves to the even one (or "
+                                       "away from zero: `rounding`), plus the zero point, saturated.",
                                    .inputs = kQuantizeInputs,
                                    .outputs = kQuantizeOutputs,
                                    .attrs = kQuantizeAttrs,

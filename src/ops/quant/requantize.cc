@@ -21,14 +21,28 @@ float f32(double x) { return static_cast<float>(x); }
 
 }  // namespace
 
+std::optional<Recipe> recipe_of(std::string_view name) {
+  if (name == "half_even") return Recipe::kHalfEven;
+  if (name == "fixed") return Recipe::kFixed;
+  if (name == "fixed_wide") return Recipe::kFixedWide;
+  if (name == "half_away") return Recipe::kHalfAway;
+  return std::nullopt;
+}
+
+Status check_recipe(const InferContext& ctx) {
+  if (recipe_of(ctx.attr_string("rounding"))) return {};
+  return ctx.error("rounding is half_even, fixed, fixed_wide or half_away, not " + ctx.attr_string("rounding"));
+}
+
 Result<DType> infer_quantized_result(const InferContext& ctx, int y_scale, int bias) {
   bool quantized = ctx.has(y_scale);
+  if (ctx.op().attr("rounding")) MOTE_TRY(check_recipe(ctx));
   if (quantized != ctx.has(y_scale + 1)) return ctx.error("y_scale and y_zero_point go together");
   std::vector<std::int64_t> range = ctx.attr_ints("y_range");
   if (!range.empty() && (!quantized || range.size() != 2 || range[0] > range[1]))
     return ctx.error("y_range is the least and the greatest value of a quantized y");
   if (bias >= 0 && ctx.has(bias) && ctx.dtype(bias) != DType::none && ctx.dtype(bias) != DType::i32 &&
-      (quantized || ctx.dtype(bias) != DType::f32))
+      ctx.dtype(bias) != DType::i64 && (quantized || ctx.dtype(bias) != DType::f32))
     return ctx.error("the bias has dtype " + std::string(name_of(ctx.dtype(bias))));
   return quantized ? ctx.dtype(y_scale + 1) : DType::f32;
 }
@@ -45,11 +59,30 @@ std::int64_t Quantizer::operator()(float x) const {
   return static_cast<std::int64_t>(std::clamp(q, low_, high_));
 }
 
+std::int64_t Quantizer::clamped(std::int64_t x) const {
+  return static_cast<std::int64_t>(std::clamp(static_cast<double>(x) + zero_, low_, high_));
+}
+
+std::int64_t scaled(Recipe recipe, std::int64_t sum, double scale) {
+  if (recipe == Recipe::kFixed) return scale_fixed(fixed::wrap(sum), fixed_scale(scale));
+  if (recipe == Recipe::kFixedWide) return scale_fixed_wide(sum, fixed_scale(scale));
+  const double x = std::round(static_cast<double>(sum) * scale);
+  return std::isnan(x) ? 0 : static_cast<std::int64_t>(std::clamp(x, -0x1p31, 0x1p31 - 1));
+}
+
 Requantizer::Requantizer(const ReferenceContext& ctx, DType dtype)
-    : dtype_(dtype), float_bias_(ctx.has(8) && ctx.in(8).dtype == DType::f32), range_(ctx.attr_ints("y_range")) {}
+    : dtype_(dtype),
+      float_bias_(ctx.has(8) && ctx.in(8).dtype == DType::f32),
+      recipe_(recipe_of_node(ctx)),
+      range_(ctx.attr_ints("y_range")) {}
 
 void Requantizer::operator()(const TensorView& y, std::int64_t i, double sum, const Of& of) const {
   if (!float_bias_) sum += of.bias;
+  if (recipe_ != Recipe::kHalfEven && !is_float(dtype_)) {
+    const double scale = of.a_scale * of.b_scale / of.y_scale;
+    const std::int64_t x = scaled(recipe_, static_cast<std::int64_t>(sum), scale);
+    return store_i64(y, i, Quantizer(range_, dtype_, static_cast<std::int32_t>(of.y_zero)).clamped(x));
+  }
   bool whole = std::abs(sum) < 0x1p62;  // products of 8-bit floats need not be
   float x = whole && sum == std::trunc(sum) ? f32(static_cast<std::int32_t>(static_cast<std::int64_t>(sum))) : f32(sum);
   float scale = f32(of.a_scale) * f32(of.b_scale);

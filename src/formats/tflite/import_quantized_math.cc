@@ -1,0 +1,220 @@
+// Arithmetic, comparisons and reductions of quantized tensors.
+#include "formats/tflite/quantized.h"
+
+namespace mote::tflite {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+// Sums of 16 bits whose scales are powers of two are only shifted, where the file says so.
+bool power_of_two(float scale) {
+  int exponent = 0;
+  return scale > 0 && std::abs(std::frexp(static_cast<double>(scale), &exponent) - 0.5) < 2e-4;
+}
+
+Status binary(NodeContext& n, std::string function, fbs::Activation activation, bool shifts) {
+  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1), y = scaled_output(n);
+  if (n.failed()) return {};
+  const bool shifted = shifts && y.dtype == DType::i16 && power_of_two(a.scale) && power_of_two(b.scale) &&
+                       power_of_two(y.scale);
+  std::vector<Attrs::Item> attrs = {{"function", std::move(function)},
+                                    {"rounding", std::string(shifted ? "shift" : "fixed")}};
+  if (Ints range = range_of(y, activation); !range.empty()) attrs.push_back({"y_range", std::move(range)});
+  n.output(0, n.emit("qlinear_binary",
+                     {a.value, scale_of(n, a), zero_of(n, a), b.value, scale_of(n, b), zero_of(n, b), scale_of(n, y),
+                      zero_of(n, y)},
+                     std::move(attrs)));
+  return {};
+}
+
+}  // namespace
+
+Status quantized_add(NodeContext& n) {
+  auto* o = n.options<fbs::ArithmeticOptions>(fbs::BuiltinOptions::Add);
+  return binary(n, "add", o ? o->activation() : fbs::Activation::NONE, !o || o->pot_scale_int16());
+}
+Status quantized_sub(NodeContext& n) {
+  auto* o = n.options<fbs::ArithmeticOptions>(fbs::BuiltinOptions::Sub);
+  return binary(n, "sub", o ? o->activation() : fbs::Activation::NONE, !o || o->pot_scale_int16());
+}
+Status quantized_mul(NodeContext& n) {
+  auto* o = n.options<fbs::ActivationOptions>(fbs::BuiltinOptions::Mul);
+  return binary(n, "mul", o ? o->activation() : fbs::Activation::NONE, false);
+}
+
+// Both at twice the greater scale with 7 more bits, subtracted, squared, in units of y.
+Status quantized_squared_difference(NodeContext& n) {
+  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1), y = scaled_output(n);
+  if (n.failed()) return {};
+  const double twice = 2 * static_cast<double>(std::max(a.scale, b.scale));
+  auto ready = [&](const Scaled& x) {
+    const ValueId shifted = n.emit("mul", {centered(n, x), n.scalar(128, DType::i32)});
+    return scaled_ints(n, shifted, static_cast<double>(x.scale) / twice);
+  };
+  const ValueId d = n.emit("sub", {ready(a), ready(b)});
+  Scaled square;
+  square.value = n.emit("mul", {d, d});
+  square.dtype = DType::i32;
+  n.output(0, rescaled(n, square, twice * twice / (static_cast<double>(1 << 14) * static_cast<double>(y.scale)), y));
+  return {};
+}
+
+// Negative x times alpha; each in units of y.
+Status quantized_prelu(NodeContext& n) {
+  const Scaled x = scaled_input(n, 0), alpha = scaled_input(n, 1), y = scaled_output(n);
+  if (n.failed()) return {};
+  const ValueId in = centered(n, x);
+  Scaled product;
+  product.value = n.emit("mul", {in, centered(n, alpha)});
+  product.dtype = DType::i32;
+  const ValueId below = rescaled(n, product, static_cast<double>(x.scale * alpha.scale / y.scale), y);
+  const ValueId above = rescaled(n, x, static_cast<double>(x.scale / y.scale), y);
+  const ValueId negative = n.emit("less", {in, n.scalar(0, DType::i32)});
+  n.output(0, n.emit("where", {negative, below, above}));
+  return {};
+}
+
+namespace {
+
+// Of values in fixed point with 8 more bits.
+Status compare(NodeContext& n, std::string_view op) {
+  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1);
+  if (n.failed()) return {};
+  if (a.same_units(b)) {
+    n.output(0, n.emit(op, {a.value, b.value}));
+    return {};
+  }
+  auto ready = [&](const Scaled& x) {
+    return scaled_ints(n, n.emit("mul", {centered(n, x), n.scalar(256, DType::i32)}), static_cast<double>(x.scale));
+  };
+  n.output(0, n.emit(op, {ready(a), ready(b)}));
+  return {};
+}
+
+}  // namespace
+
+Status quantized_equal(NodeContext& n) { return compare(n, "equal"); }
+Status quantized_not_equal(NodeContext& n) {
+  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1);
+  if (n.failed()) return {};
+  auto ready = [&](const Scaled& x) {
+    if (a.same_units(b)) return x.value;
+    return scaled_ints(n, n.emit("mul", {centered(n, x), n.scalar(256, DType::i32)}), static_cast<double>(x.scale));
+  };
+  n.output(0, n.emit("not", {n.emit("equal", {ready(a), ready(b)})}));
+  return {};
+}
+Status quantized_greater(NodeContext& n) { return compare(n, "greater"); }
+Status quantized_greater_equal(NodeContext& n) { return compare(n, "greater_or_equal"); }
+Status quantized_less(NodeContext& n) { return compare(n, "less"); }
+Status quantized_less_equal(NodeContext& n) { return compare(n, "less_or_equal"); }
+
+namespace {
+
+struct Axes {
+  Ints axes;
+  bool keep = false;
+  std::int64_t count = 1;  // elements that become one
+};
+
+bool read_axes(NodeContext& n, ValueId x, Axes* to) {
+  auto* o = n.options<fbs::ReducerOptions>(fbs::BuiltinOptions::Reducer);
+  to->keep = o && o->keep_dims();
+  const int rank = n.need_rank(x);
+  Ints axes = n.need_ints(1, "the axes");
+  if (n.failed()) return false;
+  for (std::int64_t a : axes) to->axes.push_back(n.axis(a, rank));
+  if (n.failed()) return false;
+  std::sort(to->axes.begin(), to->axes.end());
+  to->axes.erase(std::unique(to->axes.begin(), to->axes.end()), to->axes.end());
+  for (std::int64_t a : to->axes) {
+    const Dim& d = n.shape(x)[static_cast<std::size_t>(a)];
+    if (!d.is_const()) {
+      n.unsupported(std::string(n.op_name()) + " of a quantized tensor over extents that a run decides");
+      return false;
+    }
+    to->count *= d.value();
+  }
+  return true;
+}
+
+ValueId summed(NodeContext& n, const Scaled& x, const Axes& axes) {
+  if (axes.axes.empty()) return n.cast(x.value, DType::i32);
+  return n.emit("reduce_sum", {n.cast(x.value, DType::i32), n.ints(axes.axes)},
+                {{"keepdims", std::int64_t{axes.keep}}});
+}
+
+}  // namespace
+
+// The sum in i32, scaled by a multiplier that the number of elements is divided out of.
+Status quantized_mean(NodeContext& n) {
+  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
+  Axes axes;
+  if (n.failed() || !read_axes(n, x.value, &axes)) return {};
+  FixedScale scale = fixed_scale(static_cast<double>(x.scale) / static_cast<double>(y.scale));
+  if (axes.count > 0) {
+    int shift = 63 - std::countl_zero(static_cast<std::uint64_t>(axes.count));
+    shift = std::min({shift, 32, 31 + scale.shift});
+    scale.multiplier = static_cast<std::int32_t>((std::int64_t{scale.multiplier} << shift) / axes.count);
+    scale.shift -= shift;
+  }
+  const ValueId zeros = n.scalar(static_cast<double>(x.zero * axes.count), DType::i32);
+  n.output(0, n.emit("requantize_linear",
+                     {summed(n, x, axes), integers(n, DType::i32, {scale.multiplier, scale.shift}, {2}), zero_of(n, y),
+                      zeros},
+                     {{"rounding", std::string("fixed")}}));
+  return {};
+}
+
+Status quantized_sum(NodeContext& n) {
+  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
+  Axes axes;
+  if (n.failed() || !read_axes(n, x.value, &axes)) return {};
+  const ValueId sum = summed(n, x, axes);
+  if (x.same_units(y)) {
+    n.output(0, n.cast(sum, y.dtype));  // stored values are added, and wrap
+    return {};
+  }
+  const double scale = static_cast<double>(x.scale) / static_cast<double>(y.scale);
+  n.output(0, n.emit("requantize_linear",
+                     {sum, n.scalar(scale, DType::f64), zero_of(n, y),
+                      n.scalar(static_cast<double>(x.zero * axes.count), DType::i32)},
+                     {{"rounding", std::string("fixed")}}));
+  return {};
+}
+
+// Of tensors with different scales, each is brought to the units of the result first, in f32.
+Status quantized_concatenation(NodeContext& n) {
+  auto* o = n.options<fbs::ConcatenationOptions>(fbs::BuiltinOptions::Concatenation);
+  if (!o) return invalid("has no options");
+  const Scaled y = scaled_output(n);
+  std::vector<ValueId> parts;
+  for (int i = 0; i < n.inputs(); ++i) {
+    const Scaled x = scaled_input(n, i);
+    if (n.failed()) return {};
+    if (x.same_units(y)) {
+      parts.push_back(x.value);
+      continue;
+    }
+    if (bits_of(x.dtype) > 8) {
+      n.unsupported("CONCATENATION of 16-bit tensors with different scales");
+      return {};
+    }
+    const float scale = x.scale * (1.0f / y.scale), bias = -static_cast<float>(x.zero) * scale;
+    Ints table;
+    for (std::int64_t k = 0; k < 256; ++k) {
+      const std::int64_t stored = k > x.greatest() ? k - 256 : k;
+      const float v = std::round(static_cast<float>(stored) * scale + bias);
+      table.push_back(std::clamp<std::int64_t>(static_cast<std::int64_t>(std::clamp(v, -65536.0f, 65536.0f)) + y.zero,
+                                               y.least(), y.greatest()));
+    }
+    parts.push_back(n.emit("lookup", {x.value, integers(n, y.dtype, table, {256})}));
+  }
+  if (parts.empty()) return invalid("has no operands");
+  const int rank = n.need_rank(parts[0]);
+  if (n.failed()) return {};
+  n.output(0, n.emit("concat", parts, {{"axis", n.axis(o->axis(), rank)}}));
+  return {};
+}
+
+}  // namespace mote::tflite
