@@ -19,8 +19,7 @@ MOTE_INLINE std::int32_t wrap_add32(std::int32_t a, std::int32_t b) { return wra
 MOTE_INLINE std::int32_t exp_near_zero(std::int32_t a) {
   constexpr std::int32_t kExp8th = 1895147668, kThird = 715827883;  // exp(-1/8), 1/3
   const std::int32_t x = wrap_add32(a, 1 << 28), x2 = high_mul(x, x), x3 = high_mul(x2, x), x4 = high_mul(x2, x2);
-  const std::int32_t series =
-      divide_by_pot(wrap_add32(high_mul(wrap_add32(divide_by_pot(x4, 2), x3), kThird), x2), 1);
+  const std::int32_t series = divide_by_pot(wrap_add32(high_mul(wrap_add32(divide_by_pot(x4, 2), x3), kThird), x2), 1);
   return wrap_add32(kExp8th, high_mul(kExp8th, wrap_add32(x, series)));
 }
 

@@ -32,8 +32,7 @@ MOTE_INLINE I32 sar_by(I32 a, I32 n) {
 MOTE_INLINE I32 high_mul(I32 a, I32 b) {
   const __m512i half = _mm512_set1_epi64(std::int64_t{1} << 30);
   const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(a.v, b.v), half);
-  const __m512i odd =
-      _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32)), half);
+  const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32)), half);
   return {_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1))};
 }
 MOTE_INLINE I32 shl_by(I32 a, I32 n) { return {_mm512_sllv_epi32(a.v, n.v)}; }
@@ -42,8 +41,7 @@ MOTE_INLINE I32 sar_by(I32 a, I32 n) { return {_mm512_srav_epi32(a.v, n.v)}; }
 MOTE_INLINE I32 high_mul(I32 a, I32 b) {
   const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << 30);
   const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a.v, b.v), half);
-  const __m256i odd =
-      _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a.v, 32), _mm256_srli_epi64(b.v, 32)), half);
+  const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a.v, 32), _mm256_srli_epi64(b.v, 32)), half);
   return {_mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa)};
 }
 MOTE_INLINE I32 shl_by(I32 a, I32 n) { return {_mm256_sllv_epi32(a.v, n.v)}; }

@@ -3,9 +3,11 @@
 #include "kernels/qmap/qmap.h"
 
 #include <algorithm>
+#include <new>
 
 #include "backends/cpu/family.h"
 #include "backends/cpu/spatial.h"
+#include "kernels/qmap/softmax.h"
 #include "ops/element.h"
 #include "ops/quant/fixed_sum.h"
 
@@ -24,6 +26,12 @@ struct PoolStep {
 };
 struct LookupStep {
   std::int32_t isa = 0;
+};
+struct SoftmaxStep {
+  double beta = 1;
+};
+struct SoftmaxState {
+  kq::SoftmaxParams params;
 };
 
 template <class Params>
@@ -132,6 +140,13 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     c->params = to_params(LookupStep{static_cast<std::int32_t>(row.isa)});
     c->inputs = {{Layout::kSame, false}, {Layout::kPlain, false}};
     c->outputs = {{Layout::kSame, false}};
+  } else if (op == "qlinear_softmax") {
+    if (!eight_bits(n.type(0).dtype) || !is_constant_scalar(n, 1) || n.type(1).dtype != DType::f32) return std::nullopt;
+    c.emplace();
+    c->kernel = "qmap.softmax";
+    c->params = to_params(SoftmaxStep{static_cast<double>(static_cast<float>(n.attr_float("beta")))});
+    c->numerics = Numerics::kExact;
+    return c;
   } else if (op == "qlinear_binary") {
     c = claim_binary(n, row);
   } else if (op == "max_pool" || op == "global_max_pool" || op == "qlinear_average_pool" ||
@@ -294,7 +309,38 @@ Status setup_pool(const KernelCall& call, void* state, KernelWork& work) {
   return {};
 }
 
+void run_softmax(const void* state, kernels::TileRange range) noexcept {
+  kq::softmax(static_cast<const SoftmaxState*>(state)->params, range);
+}
+
+// The table follows from the scale.
+Status setup_softmax(const KernelCall& call, void* state, KernelWork& work) {
+  SoftmaxStep s = from_params<SoftmaxStep>(call.params);
+  if (call.inputs.size() < 2 || !call.inputs[0] || call.outputs.empty() || !call.outputs[0] ||
+      !scalars(call, {1}, DType::f32))
+    return invalid("qlinear_softmax needs its operands");
+  const TensorView &x = *call.inputs[0], &y = *call.outputs[0];
+  if (!eight_bits(x.dtype) || (y.dtype != x.dtype && y.dtype != DType::i16) || x.rank < 1 || x.rank != y.rank ||
+      !std::equal(x.dims, x.dims + x.rank, y.dims) || !x.dense() || !y.dense())
+    return invalid("qlinear_softmax got operands of the wrong kind");
+  auto* st = new (state) SoftmaxState();
+  kq::SoftmaxParams& p = st->params;
+  p.x = x.as<std::uint8_t>();
+  p.y = y.data;
+  p.is_signed = x.dtype == DType::i8;
+  p.wide = y.dtype == DType::i16;
+  p.n = x.dims[x.rank - 1];
+  p.rows = p.n > 0 ? x.count() / p.n : 0;
+  work.table_bytes = sizeof(kq::Softmax8);
+  if (call.table.size() >= sizeof(kq::Softmax8))
+    p.table = new (call.table.data())
+        kq::Softmax8(kq::softmax_table_8(static_cast<double>(scale_of(*call.inputs[1])), s.beta));
+  if (std::int64_t tiles = kq::setup(&p); tiles > 0) work.add(run_softmax, tiles);
+  return {};
+}
+
 constexpr Kernel kKernels[] = {
+    {.name = "qmap.softmax", .state_bytes = sizeof(SoftmaxState), .setup = setup_softmax},
     {.name = "qmap.lookup", .state_bytes = sizeof(State<kq::LookupParams>), .setup = setup_lookup},
     {.name = "qmap.binary", .state_bytes = sizeof(State<kq::BinaryParams>), .setup = setup_binary},
     {.name = "qmap.pool", .state_bytes = sizeof(State<kq::PoolParams>), .setup = setup_pool}};

@@ -333,12 +333,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   const TensorView& b = *in(at.b);
   if (s.last && (in(at.a)->rank < 3 || call.outputs[0]->rank < 3))
     return invalid("a convolution of integers got operands of the wrong shape");
-  const TensorView a = s.last ? as_image(*in(at.a)) : *in(at.a), y = s.last ? as_image(*call.outputs[0]) : *call.outputs[0];
+  const TensorView a = s.last ? as_image(*in(at.a)) : *in(at.a),
+                   y = s.last ? as_image(*call.outputs[0]) : *call.outputs[0];
   const auto recipe = static_cast<Recipe>(s.recipe);
   bool fits = s.linear ? eight_bits(y.dtype) || y.dtype == DType::f32 : y.dtype == DType::i32;
   if ((recipe != Recipe::kHalfEven && recipe != Recipe::kFixed && recipe != Recipe::kHalfAway) ||
-      (recipe != Recipe::kHalfEven && !eight_bits(y.dtype)) || !eight_bits(a.dtype) || !fits || s.low > s.high || s.low < -128 || s.high > 255 ||
-      (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
+      (recipe != Recipe::kHalfEven && !eight_bits(y.dtype)) || !eight_bits(a.dtype) || !fits || s.low > s.high ||
+      s.low < -128 || s.high > 255 || (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
     return invalid("a product of integers got other dtypes");
   bool rows = s.conv ? has_pixels(a) && has_pixels(y) : a.dense() && y.dense();
   for (std::size_t i = 1; i < std::min<std::size_t>(call.inputs.size(), 9); ++i)

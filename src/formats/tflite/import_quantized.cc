@@ -16,7 +16,8 @@ Scaled scaled_of(NodeContext& n, const Quantization& q, const fbs::Tensor* t, Va
   }
   s.dtype = dtype_of(t->type());
   if (!q.per_tensor()) {
-    n.unsupported(std::string(n.op_name()) + (q.any() ? " on a tensor with several scales" : " on tensors without scales beside quantized ones"));
+    n.unsupported(std::string(n.op_name()) +
+                  (q.any() ? " on a tensor with several scales" : " on tensors without scales beside quantized ones"));
     return s;
   }
   s.scale = q.scale();
@@ -121,9 +122,8 @@ namespace {
 
 // A function of f32, as a table of 8 bits.
 Status by_function(NodeContext& n, float (*f)(float)) {
-  return convert_by_table(n, [&](const Scaled& x, const Scaled& y, std::int64_t v) {
-    return table_entry(y, f(real_of(x, v)));
-  });
+  return convert_by_table(
+      n, [&](const Scaled& x, const Scaled& y, std::int64_t v) { return table_entry(y, f(real_of(x, v))); });
 }
 
 // A function of f32 over 16 bits: 513 samples, interpolated; all values of it as a table.
@@ -133,7 +133,8 @@ Status by_samples(NodeContext& n, F f) {
   if (n.failed()) return {};
   std::int16_t samples[513];
   const float low = x.scale * static_cast<float>(-32768 - x.zero), high = x.scale * static_cast<float>(32767 - x.zero);
-  const float least = y.scale * static_cast<float>(-32768 - y.zero), greatest = y.scale * static_cast<float>(32767 - y.zero);
+  const float least = y.scale * static_cast<float>(-32768 - y.zero),
+              greatest = y.scale * static_cast<float>(32767 - y.zero);
   fixed::sample_16_bits<float>(low, high, 65536.0f / (greatest - least), f, samples);
   return convert_by_table(n, [&](const Scaled&, const Scaled&, std::int64_t v) -> std::int64_t {
     return fixed::interpolate(samples, static_cast<std::int32_t>(v));
@@ -238,9 +239,8 @@ Status quantized_gelu(NodeContext& n) {
       return 0.5f * x * (1.0f + f32(math64::tanh(static_cast<double>(cubic))));
     });
   }
-  return by_function(n, [](float x) {
-    return 0.5f * x * (1.0f + f32(math64::erf(static_cast<double>(x * 0.7071067811865476f))));
-  });
+  return by_function(
+      n, [](float x) { return 0.5f * x * (1.0f + f32(math64::erf(static_cast<double>(x * 0.7071067811865476f)))); });
 }
 
 Status quantized_exp(NodeContext& n) {
@@ -254,9 +254,8 @@ Status quantized_log(NodeContext& n) {
   const float least = static_cast<float>(y.least() - y.zero) * y.scale;
   auto f = [least](float x) { return x <= 0.0f ? least : f32(math64::log(static_cast<double>(x))); };
   if (wide(n)) return by_samples(n, f);
-  return convert_by_table(n, [&](const Scaled& from, const Scaled& to, std::int64_t v) {
-    return table_entry(to, f(real_of(from, v)));
-  });
+  return convert_by_table(
+      n, [&](const Scaled& from, const Scaled& to, std::int64_t v) { return table_entry(to, f(real_of(from, v))); });
 }
 
 Status quantized_abs(NodeContext& n) {
@@ -287,7 +286,8 @@ FixedScale inverse_root(std::int32_t x) {
   std::int32_t y = 1 << 28;
   for (int i = 0; i < 5; ++i) {
     const std::int32_t cube = fixed::saturating_shl(fixed::high_mul(fixed::high_mul(y, y), y), 6);
-    const std::int32_t next = fixed::wrap(std::int64_t{fixed::high_mul(kThreeHalves, y)} - fixed::high_mul(half_in, cube));
+    const std::int32_t next =
+        fixed::wrap(std::int64_t{fixed::high_mul(kThreeHalves, y)} - fixed::high_mul(half_in, cube));
     y = fixed::saturating_shl(next, 3);
   }
   y = fixed::high_mul(y, 1518500250);  // sqrt(1/2)

@@ -15,8 +15,8 @@ bool power_of_two(float scale) {
 Status binary(NodeContext& n, std::string function, fbs::Activation activation, bool shifts) {
   const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1), y = scaled_output(n);
   if (n.failed()) return {};
-  const bool shifted = shifts && y.dtype == DType::i16 && power_of_two(a.scale) && power_of_two(b.scale) &&
-                       power_of_two(y.scale);
+  const bool shifted =
+      shifts && y.dtype == DType::i16 && power_of_two(a.scale) && power_of_two(b.scale) && power_of_two(y.scale);
   std::vector<Attrs::Item> attrs = {{"function", std::move(function)},
                                     {"rounding", std::string(shifted ? "shift" : "fixed")}};
   if (Ints range = range_of(y, activation); !range.empty()) attrs.push_back({"y_range", std::move(range)});
@@ -214,6 +214,21 @@ Status quantized_concatenation(NodeContext& n) {
   const int rank = n.need_rank(parts[0]);
   if (n.failed()) return {};
   n.output(0, n.emit("concat", parts, {{"axis", n.axis(o->axis(), rank)}}));
+  return {};
+}
+
+// Paddings are [rank, 2]; what is padded with is 0, or operand 2.
+Status quantized_pad(NodeContext& n) {
+  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
+  const Ints pairs = n.need_ints(1, "the paddings");
+  if (n.failed()) return {};
+  if (pairs.size() % 2 != 0) return invalid("its paddings are no pairs");
+  Ints pads;
+  for (std::size_t side : {0, 1}) {
+    for (std::size_t i = side; i < pairs.size(); i += 2) pads.push_back(pairs[i]);
+  }
+  const ValueId value = n.has(2) ? n.in(2) : n.scalar(static_cast<double>(y.zero), x.dtype);
+  n.output(0, n.emit("pad", {x.value, n.ints(pads), value}));
   return {};
 }
 

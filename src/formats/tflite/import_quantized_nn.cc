@@ -97,7 +97,8 @@ Status quantized_conv_2d(NodeContext& n) {
       return invalid(concat("has ", c.value(), " channels, but weights for ", taken.value()));
     group = c.value() / taken.value();
   }
-  return convolve(n, {o->padding(), {o->stride_h(), o->stride_w()}, {o->dilation_h(), o->dilation_w()}, o->activation()},
+  return convolve(n,
+                  {o->padding(), {o->stride_h(), o->stride_w()}, {o->dilation_h(), o->dilation_w()}, o->activation()},
                   x, w, group);
 }
 
@@ -115,7 +116,8 @@ Status quantized_depthwise_conv_2d(NodeContext& n) {
     return {};
   }
   w.value = n.transpose(w.value, {3, 1, 2, 0});
-  return convolve(n, {o->padding(), {o->stride_h(), o->stride_w()}, {o->dilation_h(), o->dilation_w()}, o->activation()},
+  return convolve(n,
+                  {o->padding(), {o->stride_h(), o->stride_w()}, {o->dilation_h(), o->dilation_w()}, o->activation()},
                   x, w, c.value());
 }
 
@@ -236,7 +238,8 @@ Status quantized_max_pool(NodeContext& n) {
                       {"strides", Ints{o->stride_h(), o->stride_w()}}});
   const Ints range = range_of(y, o->activation());
   if (!range.empty() && (range[0] > y.least() || range[1] < y.greatest()))
-    v = n.emit("clip", {v, n.scalar(static_cast<double>(range[0]), x.dtype), n.scalar(static_cast<double>(range[1]), x.dtype)});
+    v = n.emit("clip",
+               {v, n.scalar(static_cast<double>(range[0]), x.dtype), n.scalar(static_cast<double>(range[1]), x.dtype)});
   n.output(0, v);
   return {};
 }

@@ -23,8 +23,9 @@ struct CastParams {
 // Pairs that the kernels convert in one rounding.
 bool can_cast(DType from, DType to);
 
-// x / scale rounded to the nearest even (or where `away`, halves away from zero), plus the zero point, saturated; or (x - zero point) * scale. The tensor is
-// [rows, channels, length]: element e has the scale of channel e / length % channels.
+// x / scale rounded to the nearest even (or where `away`, halves away from zero), plus the zero point, saturated; or (x
+// - zero point) * scale. The tensor is [rows, channels, length]: element e has the scale of channel e / length %
+// channels.
 struct ScaleParams {
   const std::byte* x = nullptr;
   std::byte* y = nullptr;

@@ -73,8 +73,7 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
   Filters f = filters_of(p);
   f.flags[0] = p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
   f.flags[1] = p.y_zero ? byte_at(p.y_zero, 0, p.out == DType::i8) : 0;
-  f.flags[2] =
-      p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe == Recipe::kHalfEven;
+  f.flags[2] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe == Recipe::kHalfEven;
   for (std::int64_t c = 0; c < f.pitch; ++c) {
     std::int64_t column = std::min(c, p.groups - 1);
     f.add[c] = p.bias ? p.bias[column] : 0;

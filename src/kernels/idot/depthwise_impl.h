@@ -45,8 +45,8 @@ MOTE_INLINE void depthwise_channels(const Params& p, const Filters& f, const std
   std::int32_t sums[V * kLanes];
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) store(sums + v * kLanes, acc[v]);
-  Finish e{f.add + c,  nullptr, advanced(f.scales, p.recipe, c), p.recipe, false, f.flags[1], least<T>(p),
-           greatest<T>(p)};
+  Finish e{f.add + c,   nullptr,       advanced(f.scales, p.recipe, c), p.recipe, false, f.flags[1],
+           least<T>(p), greatest<T>(p)};
   finish(e, sums, 0, to + c, V > 1 ? V * kLanes : m);
 }
 

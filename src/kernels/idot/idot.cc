@@ -100,8 +100,9 @@ Scales scales_at(std::int32_t* words, std::int64_t columns, Recipe recipe) {
 void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scales& to) {
   if (p.out == DType::i32) return;
   const float b_scale = reinterpret_cast<const float*>(p.b_scale.data)[p.b_scale.count == 1 ? 0 : column];
-  const double scale =
-      p.out == DType::f32 ? 0 : static_cast<double>(*p.a_scale) * static_cast<double>(b_scale) / static_cast<double>(*p.y_scale);
+  const double scale = p.out == DType::f32 ? 0
+                                           : static_cast<double>(*p.a_scale) * static_cast<double>(b_scale) /
+                                                 static_cast<double>(*p.y_scale);
   if (p.recipe == Recipe::kHalfAway) {
     to.f64[at] = scale;
   } else if (p.recipe == Recipe::kFixed) {

@@ -118,9 +118,9 @@ void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scal
 
 // What `prepare` leaves in shared memory: per product and column, what is added and the scale; and the zero points.
 struct Shared {
-  std::int32_t* add;   // [groups * n], per batch where B's sums differ
-  std::int32_t* zero;  // [groups * n]: of b, of its packed form
-  Scales scales;       // [groups * n]
+  std::int32_t* add;    // [groups * n], per batch where B's sums differ
+  std::int32_t* zero;   // [groups * n]: of b, of its packed form
+  Scales scales;        // [groups * n]
   std::int32_t* flags;  // [0]: some b zero point is not 0; [1]: y's zero point
 };
 Shared shared_of(const Params& p);

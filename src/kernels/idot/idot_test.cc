@@ -56,7 +56,8 @@ struct Product {
                          static_cast<double>(scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(n)]) /
                          static_cast<double>(y_scale);
     const auto zero = static_cast<double>(value(y_zero, signed_y));
-    if (p.recipe == Recipe::kFixed) return clamped(scale_fixed(static_cast<std::int32_t>(s), fixed_scale(exact)) + zero);
+    if (p.recipe == Recipe::kFixed)
+      return clamped(scale_fixed(static_cast<std::int32_t>(s), fixed_scale(exact)) + zero);
     if (p.recipe == Recipe::kHalfAway) return clamped(std::round(static_cast<double>(s) * exact) + zero);
     scale = scale / y_scale;
     return clamped(std::nearbyint(static_cast<float>(s) * scale) + zero);

@@ -33,10 +33,10 @@ struct Result {
   std::int32_t zero = 0, low = 0, high = 255;
 };
 
-// y = a * a_scale + b * b_scale, or a * b * a_scale, rounded; scales are over that of y already. Where `fixed`, in fixed
-// point: the sum of a * 2^left and b * 2^left (subtracted where `negative`), each scaled by its own scale, scaled by that
-// of y; or a * b scaled by that of y. Operands broadcast:
-// strides in elements, outermost axis first, of the last axis 0 or 1 (y: 1). A tile is `step` rows of that axis.
+// y = a * a_scale + b * b_scale, or a * b * a_scale, rounded; scales are over that of y already. Where `fixed`, in
+// fixed point: the sum of a * 2^left and b * 2^left (subtracted where `negative`), each scaled by its own scale, scaled
+// by that of y; or a * b scaled by that of y. Operands broadcast: strides in elements, outermost axis first, of the
+// last axis 0 or 1 (y: 1). A tile is `step` rows of that axis.
 struct BinaryParams {
   const std::uint8_t *a = nullptr, *b = nullptr;
   std::uint8_t* y = nullptr;
@@ -51,8 +51,8 @@ struct BinaryParams {
 };
 
 // Windows over channels-last images, in one to three dimensions; those of fewer have extents of 1 in front. Average:
-// (sum of x - zero) * f32(scale / n), n the taps inside of x, or with count_pad inside of the padded x; where `integer`,
-// the sum of x over n, halves away from zero.
+// (sum of x - zero) * f32(scale / n), n the taps inside of x, or with count_pad inside of the padded x; where
+// `integer`, the sum of x over n, halves away from zero.
 struct PoolParams {
   const std::uint8_t* x = nullptr;
   std::uint8_t* y = nullptr;

@@ -74,6 +74,12 @@ TEST(QuantizedMaps, EveryRowAddsAndMultiplies) {
     p.product = random() % 2;
     p.a_scale = p.product ? 0.01f : 0.7f;
     p.b_scale = -0.3f;
+    p.fixed = random() % 2;
+    p.negative = random() % 2;
+    p.left = 20;
+    p.a_fixed = fixed_scale(0.5);
+    p.b_fixed = fixed_scale(0.31);
+    p.y_fixed = fixed_scale(p.product ? 0.013 : 1.7 / (1 << 20));
     std::vector<std::uint8_t> as = bytes(a, random), bs = bytes(b, random), out(static_cast<std::size_t>(y));
     p.a = as.data();
     p.b = bs.data();
@@ -92,7 +98,13 @@ TEST(QuantizedMaps, EveryRowAddsAndMultiplies) {
                      v = value(p.b[at_b], p.b_type.is_signed) - p.b_type.zero;
         float x = p.product ? static_cast<float>(u * v) * p.a_scale
                             : static_cast<float>(u) * p.a_scale + static_cast<float>(v) * p.b_scale;
-        ASSERT_EQ(out[static_cast<std::size_t>(i)], rounded(x, p.y_type)) << row.name << " round " << round;
+        std::uint8_t expected = rounded(x, p.y_type);
+        if (p.fixed) {
+          const std::int32_t c = scale_fixed(u * (1 << 20), p.a_fixed), d = scale_fixed(v * (1 << 20), p.b_fixed);
+          const std::int32_t r = scale_fixed(p.product ? u * v : p.negative ? c - d : c + d, p.y_fixed) + p.y_type.zero;
+          expected = static_cast<std::uint8_t>(std::clamp(r, p.y_type.low, p.y_type.high));
+        }
+        ASSERT_EQ(out[static_cast<std::size_t>(i)], expected) << row.name << " round " << round;
       }
     }
   }
@@ -100,7 +112,7 @@ TEST(QuantizedMaps, EveryRowAddsAndMultiplies) {
 
 // The pool of channel c at output pixel `o`, by its taps.
 std::uint8_t pooled(const PoolParams& p, std::int64_t n, const std::int64_t (&o)[3], std::int64_t c) {
-  std::int32_t sum = 0, most = p.x_type.is_signed ? -128 : 0;
+  std::int32_t sum = 0, stored = 0, most = p.x_type.is_signed ? -128 : 0;
   std::int64_t inside = 0, padded = 0;
   for (std::int64_t t = 0; t < p.kernel[0] * p.kernel[1] * p.kernel[2]; ++t) {
     std::int64_t k[3] = {t / p.kernel[2] / p.kernel[1], t / p.kernel[2] % p.kernel[1], t % p.kernel[2]}, at = n;
@@ -116,10 +128,15 @@ std::uint8_t pooled(const PoolParams& p, std::int64_t n, const std::int64_t (&o)
     ++inside;
     std::int32_t x = value(p.x[at * p.x_pixel + c], p.x_type.is_signed);
     sum += x - p.x_type.zero;
+    stored += x;
     most = std::max(most, x);
   }
   if (!p.average) return static_cast<std::uint8_t>(most);
   std::int64_t taps = std::max<std::int64_t>(p.count_pad ? padded : inside, 1);
+  if (p.integer) {
+    const double mean = std::round(static_cast<double>(stored) / static_cast<double>(taps));
+    return static_cast<std::uint8_t>(static_cast<std::int32_t>(std::clamp<double>(mean, p.y_type.low, p.y_type.high)));
+  }
   return rounded(static_cast<float>(sum) * (p.scale / static_cast<float>(taps)), p.y_type);
 }
 
@@ -129,6 +146,7 @@ TEST(QuantizedMaps, EveryRowPools) {
     PoolParams p;
     p.average = random() % 2;
     p.count_pad = random() % 2;
+    p.integer = p.average && random() % 2;
     p.batch = 1 + static_cast<std::int64_t>(random() % 2);
     p.channels = 1 + static_cast<std::int64_t>(random() % 90);
     p.x_pixel = p.channels + static_cast<std::int64_t>(random() % 3);

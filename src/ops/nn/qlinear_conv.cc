@@ -19,16 +19,18 @@ constexpr Slot kInputs[] = {
     {"w_zero_point", "scalar or one per output channel, dtype of w; i8 for fewer bits"},
     {"y_scale", "f32 scalar; absent: y is f32", Arity::kOptional},
     {"y_zero_point", "scalar; its dtype is that of y", Arity::kOptional},
-    {"b", "one per output channel: i32 or i64 in units of x_scale * w_scale, or, where y is f32, f32", Arity::kOptional},
+    {"b", "one per output channel: i32 or i64 in units of x_scale * w_scale, or, where y is f32, f32",
+     Arity::kOptional},
     {"operands", "operands of the epilogue", Arity::kVariadic}};
 constexpr Slot kOutputs[] = {{"y",
                               "round(sum * x_scale * w_scale / y_scale) + y_zero_point by the recipe `rounding`, "
                               "saturated; without y_scale, sum * (x_scale * w_scale)"}};
-constexpr AttrSpec kAttrs[] = {kAutoPadAttr, kDataLayoutAttr,  kDilationsAttr, kEpilogueAttr,
-                               kGroupAttr,   kKernelShapeAttr, kPadsAttr,      kRoundingAttr,
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr, kDataLayoutAttr,   kDilationsAttr,     kEpilogueAttr,
+                               kGroupAttr,   kKernelShapeAttr,  kPadsAttr,          kRoundingAttr,
                                kStridesAttr, kWeightLayoutAttr, kQuantizedRangeAttr};
 
 Status infer(InferContext& ctx) {
+  MOTE_TRY(check_recipe(ctx));
   for (int i : {0, 3, 7}) MOTE_TRY(check_dtype(ctx, i, kInts | (i == 3 ? kSmallSigned : 0u)));
   MOTE_TRY(check_same_dtype(ctx, 0, 2));
   if (bits_of(ctx.dtype(3)) >= 8 || ctx.dtype(5) != DType::i8) MOTE_TRY(check_same_dtype(ctx, 3, 5));

@@ -8,8 +8,9 @@ namespace mote {
 namespace {
 
 constexpr Slot kInputs[] = {{"x", "u8, i8, u16 or i16"},
-                            {"table", "256 values for x of 8 bits, 65536 for 16, of 8 or 16 bits: the upper half is for "
-                                      "the negative x, -2^(bits - 1) first"}};
+                            {"table",
+                             "256 values for x of 8 bits, 65536 for 16, of 8 or 16 bits: the upper half is for "
+                             "the negative x, -2^(bits - 1) first"}};
 constexpr Slot kOutputs[] = {{"y", "shape of x, dtype of the table"}};
 
 Status infer(InferContext& ctx) {

@@ -107,6 +107,7 @@ Status run_integer(ReferenceContext& ctx) {
 }
 
 Status infer_qlinear(InferContext& ctx) {
+  MOTE_TRY(check_recipe(ctx));
   for (int i : {0, 2, 3, 5, 7}) {
     MOTE_TRY(check_dtype(ctx, i, kEightBits | (i == 3 || i == 5 ? kSmallSigned : 0u)));
     if (ctx.has(i) && ctx.dtype(i) != DType::i16 && bits_of(ctx.dtype(i)) > 8) MOTE_TRY(check_eight_bits(ctx, i));

@@ -13,19 +13,16 @@
 namespace mote {
 namespace {
 
-constexpr Slot kInputs[] = {{"a", "u8, i8 or i16"},
-                            {"a_scale", "f32, one element"},
-                            {"a_zero_point", "dtype of a"},
-                            {"b", "u8, i8 or i16"},
-                            {"b_scale", "f32, one element"},
-                            {"b_zero_point", "dtype of b"},
-                            {"y_scale", "f32, one element"},
-                            {"y_zero_point", "u8, i8 or i16"}};
+constexpr Slot kInputs[] = {{"a", "u8, i8 or i16"},          {"a_scale", "f32, one element"},
+                            {"a_zero_point", "dtype of a"},  {"b", "u8, i8 or i16"},
+                            {"b_scale", "f32, one element"}, {"b_zero_point", "dtype of b"},
+                            {"y_scale", "f32, one element"}, {"y_zero_point", "u8, i8 or i16"}};
 constexpr Slot kOutputs[] = {{"y", "the broadcast of a and b, dtype of y_zero_point"}};
 constexpr AttrSpec kAttrs[] = {{"function", AttrKind::kString, "\"add\"", "add, sub or mul"},
                                {"rounding", AttrKind::kString, "\"half_even\"",
                                 "half_even (in f32), fixed (in fixed point), or shift (sums whose scales are powers of "
-                                "two, that of y the greatest)"}, kQuantizedRangeAttr};
+                                "two, that of y the greatest)"},
+                               kQuantizedRangeAttr};
 
 bool takes(DType t) { return t == DType::none || bits_of(t) == 8 || t == DType::i16; }
 
@@ -86,12 +83,13 @@ Status run(ReferenceContext& ctx) {
     std::int32_t u = static_cast<std::int32_t>(load_i64(a, at[0])) - a_zero,
                  v = static_cast<std::int32_t>(load_i64(b, at[1])) - b_zero;
     if (rounding == "fixed") {
-      return store_i64(y, i++, quantize.clamped(multiplies ? scale_fixed(fixed::wrap(std::int64_t{u} * v), fixed_product)
-                                                           : sum(u, v, subtracts)));
+      return store_i64(y, i++,
+                       quantize.clamped(multiplies ? scale_fixed(fixed::wrap(std::int64_t{u} * v), fixed_product)
+                                                   : sum(u, v, subtracts)));
     }
     if (rounding == "shift") return store_i64(y, i++, quantize.clamped(shifted_sum(u, v, a_shift, b_shift, subtracts)));
     float x = multiplies ? static_cast<float>(u * v) * product
-                                : static_cast<float>(u) * as + static_cast<float>(subtracts ? -v : v) * bs;
+                         : static_cast<float>(u) * as + static_cast<float>(subtracts ? -v : v) * bs;
     store_i64(y, i++, quantize(x));
   });
   return {};

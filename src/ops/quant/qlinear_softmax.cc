@@ -3,20 +3,23 @@
 #include <cmath>
 
 #include "base/fixed_math.h"
+#include "kernels/qmap/softmax.h"
 #include "ops/element.h"
 #include "ops/infer_util.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
-#include "ops/quant/softmax_tables.h"
 #include "ops/run_util.h"
 
 namespace mote {
 namespace {
 
+using kernels::qmap::Softmax16, kernels::qmap::Softmax8;
+
 constexpr Slot kInputs[] = {{"x", "u8, i8 or i16; the last axis is normalized"}, {"x_scale", "f32, one element"}};
-constexpr Slot kOutputs[] = {{"y", "shape of x, the least value for 0: i8 and u8 in units of 1/256, i16 from u8 or i8 of "
-                                   "1/65536, i16 from i16, whose 0 is 0, of 1/32768"}};
-constexpr AttrSpec kAttrs[] = {{"beta", AttrKind::kFloat, "1", "what x is multiplied by"},
+constexpr Slot kOutputs[] = {{"y",
+                              "shape of x, the least value for 0: i8 and u8 in units of 1/256, i16 from u8 or i8 of "
+                              "1/65536, i16 from i16, whose 0 is 0, of 1/32768"}};
+constexpr AttrSpec kAttrs[] = {{"beta", AttrKind::kFloat, "1.0", "what x is multiplied by"},
                                {"output_dtype", AttrKind::kDType, "", "dtype of y; default: that of x"}};
 
 Status infer(InferContext& ctx) {
@@ -37,8 +40,8 @@ Status run(ReferenceContext& ctx) {
   const std::int64_t n = x.dims[x.rank - 1];
   const double scale = load_f64(ctx.in(1), 0), beta = static_cast<float>(ctx.attr_float("beta"));
   const bool wide = x.dtype == DType::i16;
-  const Softmax16 table16 = wide ? softmax_tables_16(scale, beta) : Softmax16();
-  const Softmax8 table8 = wide ? Softmax8() : softmax_table_8(scale, beta);
+  const Softmax16 table16 = wide ? kernels::qmap::softmax_tables_16(scale, beta) : Softmax16();
+  const Softmax8 table8 = wide ? Softmax8() : kernels::qmap::softmax_table_8(scale, beta);
   const std::int64_t least = is_signed_int(y.dtype) ? -(std::int64_t{1} << (bits_of(y.dtype) - 1)) : 0;
   for (std::int64_t row = 0; n > 0 && row < x.count(); row += n) {
     std::int64_t top = load_i64(x, row);

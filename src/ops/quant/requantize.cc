@@ -36,7 +36,6 @@ Status check_recipe(const InferContext& ctx) {
 
 Result<DType> infer_quantized_result(const InferContext& ctx, int y_scale, int bias) {
   bool quantized = ctx.has(y_scale);
-  if (ctx.op().attr("rounding")) MOTE_TRY(check_recipe(ctx));
   if (quantized != ctx.has(y_scale + 1)) return ctx.error("y_scale and y_zero_point go together");
   std::vector<std::int64_t> range = ctx.attr_ints("y_range");
   if (!range.empty() && (!quantized || range.size() != 2 || range[0] > range[1]))

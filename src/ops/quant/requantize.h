@@ -36,7 +36,7 @@ Recipe recipe_of_node(const Context& ctx) {
 Status check_recipe(const InferContext& ctx);
 
 // The dtype of the result: that of the zero point after input `y_scale`, f32 where that scale is absent. Checks the
-// attributes y_range and rounding, and the dtype of input `bias`.
+// attribute y_range and the dtype of input `bias`.
 Result<DType> infer_quantized_result(const InferContext& ctx, int y_scale, int bias);
 
 // Integer + zero within a range (y_range, or that of the dtype).

@@ -11,15 +11,15 @@ namespace {
 
 constexpr Slot kInputs[] = {
     {"x", "integers, or whole numbers as floats"},
-    {"scale", "what x is multiplied by: f32 or f64, one or a vector along axis; or i32 [2], the multiplier and the "
-              "shift of fixed point: multiplier * 2^(shift - 31)"},
+    {"scale",
+     "what x is multiplied by: f32 or f64, one or a vector along axis; or i32 [2], the multiplier and the "
+     "shift of fixed point: multiplier * 2^(shift - 31)"},
     {"y_zero_point", "one element; its dtype is that of y"},
     {"x_zero_point", "one integer, subtracted from x; absent: 0", Arity::kOptional},
     {"bias", "integers, a vector along axis, added to x", Arity::kOptional}};
 constexpr Slot kOutputs[] = {{"y", "shape of x"}};
-constexpr AttrSpec kAttrs[] = {{"axis", AttrKind::kInt, "-1", "the axis of vectors"},
-                               kRoundingAttr,
-                               kQuantizedRangeAttr};
+constexpr AttrSpec kAttrs[] = {
+    {"axis", AttrKind::kInt, "-1", "the axis of vectors"}, kRoundingAttr, kQuantizedRangeAttr};
 
 Status infer(InferContext& ctx) {
   MOTE_TRY(check_dtype(ctx, 0, kInts | kFloats));
@@ -31,7 +31,8 @@ Status infer(InferContext& ctx) {
     return ctx.error("a multiplier and a shift are for the recipes fixed and fixed_wide");
   if (pair && ctx.has_rank(1) && known_count(ctx.shape(1)) != 2) return ctx.error("scale has a multiplier and a shift");
   for (int i : {2, 3}) {
-    if (ctx.has(i) && ctx.has_rank(i) && known_count(ctx.shape(i)) != 1) return ctx.error("zero points have one element");
+    if (ctx.has(i) && ctx.has_rank(i) && known_count(ctx.shape(i)) != 1)
+      return ctx.error("zero points have one element");
   }
   if (std::vector<std::int64_t> range = ctx.attr_ints("y_range");
       !range.empty() && (range.size() != 2 || range[0] > range[1]))
@@ -55,9 +56,10 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   const Recipe recipe = recipe_of_node(ctx);
   const bool pair = is_signed_int(scale.dtype), floating = is_float(x.dtype), vector = !pair && scale.count() > 1;
-  const FixedScale fixed = pair ? FixedScale{static_cast<std::int32_t>(load_i64(scale, 0)),
-                                             static_cast<std::int32_t>(std::clamp<std::int64_t>(load_i64(scale, 1), -31, 31))}
-                                : FixedScale();
+  const FixedScale fixed =
+      pair ? FixedScale{static_cast<std::int32_t>(load_i64(scale, 0)),
+                        static_cast<std::int32_t>(std::clamp<std::int64_t>(load_i64(scale, 1), -31, 31))}
+           : FixedScale();
   const std::int64_t x_zero = ctx.has(3) ? load_i64(ctx.in(3), 0) : 0;
   const Quantizer quantize(ctx.attr_ints("y_range"), y.dtype, static_cast<std::int32_t>(load_i64(ctx.in(2), 0)));
   AxisView axis;
@@ -68,7 +70,9 @@ Status run(ReferenceContext& ctx) {
     v = wrap_sub(v, x_zero);
     if (ctx.has(4)) v = wrap_add(v, load_i64(ctx.in(4), c));
     if (pair) {
-      store_i64(y, i, quantize.clamped(recipe == Recipe::kFixed ? scale_fixed(fixed::wrap(v), fixed) : scale_fixed_wide(v, fixed)));
+      store_i64(
+          y, i,
+          quantize.clamped(recipe == Recipe::kFixed ? scale_fixed(fixed::wrap(v), fixed) : scale_fixed_wide(v, fixed)));
     } else if (const double s = load_f64(scale, vector ? c : 0); recipe == Recipe::kHalfEven) {
       store_i64(y, i, quantize(static_cast<float>(fixed::wrap(v)) * static_cast<float>(s)));
     } else {

@@ -1,4 +1,5 @@
-// What a softmax of integers looks up, from the scale of its operand; for the op's reference and for kernels.
+// Softmax of integers in fixed point: what it looks up, from the scale of its operand, and the kernel of 8 bits. Class
+// `exact`.
 #pragma once
 
 #include <algorithm>
@@ -6,8 +7,9 @@
 #include <vector>
 
 #include "base/fixed_math.h"
+#include "kernels/kernel.h"
 
-namespace mote {
+namespace mote::kernels::qmap {
 
 // Of 8 bits: exp(-below * scale * beta) for each distance from the greatest element of the row, as Q0.
 struct Softmax8 {
@@ -53,4 +55,16 @@ struct Softmax16 {
 };
 Softmax16 softmax_tables_16(double scale, double beta);
 
-}  // namespace mote
+// y[row] = softmax(x[row]) for `rows` rows of `n` bytes; y has 8 bits, signed as x, or where `wide` 16. A tile is
+// `step` rows.
+struct SoftmaxParams {
+  const std::uint8_t* x = nullptr;
+  std::byte* y = nullptr;
+  const Softmax8* table = nullptr;
+  bool is_signed = false, wide = false;
+  std::int64_t rows = 0, n = 0, step = 1;
+};
+std::int64_t setup(SoftmaxParams* params);
+void softmax(const SoftmaxParams& params, TileRange range) noexcept;
+
+}  // namespace mote::kernels::qmap
