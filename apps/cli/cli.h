@@ -126,6 +126,8 @@ void register_bench(CLI::App& app, int& exit_code);
 void register_profile(CLI::App& app, int& exit_code);
 void register_compare(CLI::App& app, int& exit_code);
 void register_convert(CLI::App& app, int& exit_code);
+void register_quantize(CLI::App& app, int& exit_code);
+void register_prune(CLI::App& app, int& exit_code);
 void register_verify(CLI::App& app, int& exit_code);
 void register_ops(CLI::App& app, int& exit_code);
 void register_doctor(CLI::App& app, int& exit_code);

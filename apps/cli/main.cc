@@ -52,8 +52,9 @@ int main(int argc, char** argv) {
   set_log_hook(print_log, nullptr, LogLevel::kDebug);
 
   int exit_code = 0;
-  for (Register add : {register_run, register_inspect, register_plan, register_bench, register_profile,
-                       register_compare, register_convert, register_verify, register_ops, register_doctor}) {
+  for (Register add :
+       {register_run, register_inspect, register_plan, register_bench, register_profile, register_compare,
+        register_convert, register_quantize, register_prune, register_verify, register_ops, register_doctor}) {
     add(app, exit_code);
   }
   int code = parse(app, argc, argv, exit_code);

@@ -10,6 +10,25 @@ namespace {
 
 constexpr double kWidth = 1200, kHeight = 640, kLeft = 90, kTop = 50, kRight = 20, kBottom = 50;
 
+// A hue that stays the same for a name.
+int hue(std::string_view name) {
+  unsigned h = 2166136261u;
+  for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
+  return static_cast<int>(h % 360);
+}
+
+std::string text(double x, double y, const char* anchor, int size, std::string_view what) {
+  return concat("<text x=\"", fixed(x, 1), "\" y=\"", fixed(y, 1), "\" text-anchor=\"", anchor, "\" font-size=\"", size,
+                "\">", escaped(what), "</text>\n");
+}
+
+std::string line(double x1, double y1, double x2, double y2, const char* style) {
+  return concat("<line x1=\"", fixed(x1, 1), "\" y1=\"", fixed(y1, 1), "\" x2=\"", fixed(x2, 1), "\" y2=\"",
+                fixed(y2, 1), "\" ", style, "/>\n");
+}
+
+}  // namespace
+
 std::string escaped(std::string_view s) {
   std::string out;
   for (char c : clean_text(s, 200)) {
@@ -32,25 +51,6 @@ std::string escaped(std::string_view s) {
   }
   return out;
 }
-
-// A hue that stays the same for a name.
-int hue(std::string_view name) {
-  unsigned h = 2166136261u;
-  for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
-  return static_cast<int>(h % 360);
-}
-
-std::string text(double x, double y, const char* anchor, int size, std::string_view what) {
-  return concat("<text x=\"", fixed(x, 1), "\" y=\"", fixed(y, 1), "\" text-anchor=\"", anchor, "\" font-size=\"", size,
-                "\">", escaped(what), "</text>\n");
-}
-
-std::string line(double x1, double y1, double x2, double y2, const char* style) {
-  return concat("<line x1=\"", fixed(x1, 1), "\" y1=\"", fixed(y1, 1), "\" x2=\"", fixed(x2, 1), "\" y2=\"",
-                fixed(y2, 1), "\" ", style, "/>\n");
-}
-
-}  // namespace
 
 std::string memory_svg(const PlanInfo& plan, const std::string& title) {
   int steps = 1;

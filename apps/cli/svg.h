@@ -7,6 +7,9 @@
 
 namespace mote::cli {
 
+// Foreign text inside of markup.
+std::string escaped(std::string_view s);
+
 std::string memory_svg(const PlanInfo& plan, const std::string& title);
 
 }  // namespace mote::cli

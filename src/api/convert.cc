@@ -90,7 +90,10 @@ Status write_mote(Module module, const std::string& path, const ConvertOptions& 
   return api::save_plans(list, path, &module);
 }
 
-Result<Module> read_source(std::shared_ptr<const Source> source, const std::string& path, const LoadOptions& options) {
+}  // namespace
+
+Result<Module> api::read_source(const std::string& path, const LoadOptions& options) {
+  MOTE_ASSIGN(auto source, api::map_file(path));
   if (api::recognise(source->bytes()) != api::Format::kMote)
     return api::read_module(std::move(source), api::folder_of(path), options);
   Result<PlanFile> file = PlanFile::open(std::move(source));
@@ -104,8 +107,6 @@ Result<Module> read_source(std::shared_ptr<const Source> source, const std::stri
   return module;
 }
 
-}  // namespace
-
 Result<FileFormat> file_format(const std::string& path) {
   if (path.ends_with(".onnx")) return FileFormat::kOnnx;
   if (path.ends_with(".mote")) return FileFormat::kMote;
@@ -117,8 +118,7 @@ Result<FileFormat> file_format(const std::string& path) {
 }
 
 Status convert(const std::string& from, const std::string& to, FileFormat format, const ConvertOptions& options) {
-  MOTE_ASSIGN(auto source, api::map_file(from));
-  MOTE_ASSIGN(Module module, read_source(std::move(source), from, options.load));
+  MOTE_ASSIGN(Module module, api::read_source(from, options.load));
   if (format == FileFormat::kMote) {
     api::note_quantization(module);
     Status s = write_mote(std::move(module), to, options);
@@ -136,6 +136,11 @@ Status convert(const std::string& from, const std::string& to, FileFormat format
           .hint("--precision is for .mote and .ir files");
     round_weights(module, with.weights);
   }
+  return api::write_module(module, to, format);
+}
+
+Status api::write_module(const Module& module, const std::string& to, FileFormat format) {
+  if (format == FileFormat::kMote) return write_mote(module, to, {});
   if (format == FileFormat::kIr) {
     PrintOptions whole;
     whole.hex_bytes = std::numeric_limits<std::size_t>::max();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "mote/convert.h"
 #include "mote/model.h"
 #include "plan/file.h"
 #include "prepare/prepare.h"
@@ -49,6 +50,11 @@ Status prefer_signature(std::vector<Signature>& signatures, const std::string& n
 // options, ops, overrides, max_bytes and signature count. Errors begin with the source's name.
 Result<Module> read_module(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options,
                            std::vector<std::string>* missing = nullptr);
+
+// The module in a file of any format, also `.mote`.
+Result<Module> read_source(const std::string& path, const LoadOptions& options);
+// Writes a module as a file, whole or not at all.
+Status write_module(const Module& module, const std::string& to, FileFormat format);
 
 Result<PrepareOptions> prepare_options(const LoadOptions& options);
 // The plan keeps the custom ops of `options` alive.

@@ -174,7 +174,15 @@ Status Exporter::outputs(const Function& f, Names& names, GraphProto& graph) {
 
 Status Exporter::function(FunctionId id, Names& names, GraphProto& graph) {
   const Function& f = fn(id);
-  for (const Node& n : f.nodes) MOTE_TRY(node(f, names, n, graph));
+  find_block_products(f);
+  for (const Node& n : f.nodes) {
+    if (folded_.contains(&n)) continue;
+    if (block_products_.contains(&n)) {
+      block_product(f, names, n, graph);
+    } else {
+      MOTE_TRY(node(f, names, n, graph));
+    }
+  }
   return outputs(f, names, graph);
 }
 

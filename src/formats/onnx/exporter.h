@@ -46,6 +46,9 @@ class Exporter {
   void label_tensors(const Node& n, DType dtype, NodeProto& out);
   Result<AttributeProto> attribute(const Function& f, const Node& n, const std::string& name, const AttrValue& v);
   void need(std::string_view domain, int version);
+  // Products that are written as MatMulNBits, and the nodes that then are not written.
+  void find_block_products(const Function& f);
+  void block_product(const Function& f, Names& names, const Node& n, GraphProto& graph);
 
   const Module& module_;
   const ExportOptions& options_;
@@ -58,6 +61,12 @@ class Exporter {
   std::map<std::string_view, std::int64_t> opsets_;
   std::size_t bytes_ = 0;
   bool external_ = false;
+  struct BlockProduct {
+    const Constant *weights = nullptr, *scales = nullptr, *zeros = nullptr;
+    std::int64_t block = 0;
+  };
+  std::map<const Node*, BlockProduct> block_products_;
+  std::set<const Node*> folded_;
   std::map<std::string_view, std::size_t> missing_;  // ops that ONNX does not have
 };
 
