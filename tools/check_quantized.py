@@ -69,6 +69,10 @@ def run_onnxruntime(path, inputs):
 
 def mote(args, *arguments):
     done = subprocess.run([args.mote, *map(str, arguments)], capture_output=True, text=True, errors="replace")
+    if done.returncode != 0 and done.stdout.startswith("{"):
+        told = json.loads(done.stdout)
+        error = told.get("error") or {"message": told.get("verdict", ""), "hint": ""}
+        raise RuntimeError(f"{error['message']} ({error['hint']})")
     if done.returncode != 0:
         raise RuntimeError((done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["no message"])[0])
     return done.stdout

@@ -14,7 +14,7 @@ constexpr std::string_view kFlat[] = {"flatten", "reshape", "squeeze"};
 
 class Finder {
  public:
-  Finder(const Module& m, const std::vector<Layer>& layers) : m_(m), f_(main_function(m)) {
+  Finder(const Module& m, const std::vector<Layer>& layers) : f_(main_function(m)) {
     for (const Layer& l : layers) layers_[l.node] = &l;
     of_.resize(f_.values.size());
   }
@@ -149,7 +149,6 @@ class Finder {
     return true;
   }
 
-  const Module& m_;
   const Function& f_;
   std::map<NodeId, const Layer*> layers_;
   std::vector<Place> of_;

@@ -101,7 +101,9 @@ Status make_weight_only_8(Module& m, const Chosen& chosen, const QuantizeOptions
         }
         ValueId q = rewrite.constant(name + "_quantized", DType::i8, r.shape, integer_bytes(r.data, DType::i8));
         ValueId s = rewrite.constant(name + "_scale", DType::f32, extents, to_bytes(std::span<const float>(r.scales)));
-        with = rewrite.add(name, "dequantize_linear", {q, s}, attrs);
+        ValueId zero = rewrite.constant(name + "_zero_point", DType::i8, extents,
+                                        std::vector<std::byte>(r.scales.size(), std::byte{0}));
+        with = rewrite.add(name, "dequantize_linear", {q, s, zero}, attrs);
       }
       n.inputs[input] = with;
     }
