@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """Trains the demo model, examples/digits/digits.onnx, and writes everything beside it.
 
-    $(tools/zoo_venv.sh) tools/train_digits.py [--out examples/digits] [--epochs 80]
+    $(tools/zoo_venv.sh) tools/train_digits.py [--out examples/digits] [--epochs 80] [--scans]
+
+--scans writes scans.tar.gz alone, without training: all held-out scans, and 100 of the training ones to calibrate with.
 
 Data: scikit-learn's digits, 1,797 real 8x8 scans, enlarged to 32x32 grey with Pillow's bicubic filter and split 80:20, stratified
 and by a fixed seed. Only the training part is augmented; the held-out part chooses nothing and is measured once, at the end.
 """
 import argparse
+import gzip
+import io
 import pathlib
+import tarfile
 
 import numpy as np
 import onnx
@@ -111,10 +116,27 @@ def check_export(path, x, logits):
     assert worst < 1e-4 * logits.std().item()
 
 
+def write_scans(path, rows_of):
+    """8x8 PNGs as FOLDER/DIGIT/ROW.png, the same bytes every time. Enlarged by --resize 32x32 --filter bicubic they are load_scans()."""
+    digits = load_digits()
+    small = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    with open(path, "wb") as file, gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed:
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for folder, rows in rows_of.items():
+                for row in sorted(rows):
+                    png = io.BytesIO()
+                    Image.fromarray(small[row]).save(png, "PNG", optimize=True)
+                    entry = tarfile.TarInfo(f"{folder}/{digits.target[row]}/{row:04}.png")
+                    entry.size = png.tell()
+                    png.seek(0)
+                    tar.addfile(entry, png)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent / "examples" / "digits")
     parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--scans", action="store_true")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(SEED)
@@ -122,6 +144,9 @@ def main():
 
     images, labels = load_scans()
     train_rows, held_rows = train_test_split(np.arange(len(images)), test_size=0.2, random_state=SEED, stratify=labels)
+    write_scans(args.out / "scans.tar.gz", {"held_out": held_rows, "calibration": train_rows[:100]})
+    if args.scans:
+        return
     net = DigitsNet()
     print(f"{sum(p.numel() for p in net.parameters()):,} parameters, {len(train_rows)} training and {len(held_rows)} held-out scans")
     train(net, normalize(images[train_rows]), torch.from_numpy(labels[train_rows]), args.epochs)

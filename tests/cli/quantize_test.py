@@ -150,5 +150,130 @@ class Quantize(program.Case):
         self.assertEqual(top["label"], "7")
 
 
+class Tighten(program.Case):
+    """Each flag lowers the error of a network that needs it."""
+
+    def error(self, model, arrays, *more):
+        npz = self.write("in.npz", onnx.npz(arrays))
+        return self.ok("--json", "quantize", model, "-o", "q.onnx", "--inputs", npz, *more).json["error"]
+
+    def test_equalize(self):
+        # Channels of very different size, which the next layer makes even again.
+        factors = [10.0 ** (c % 4 - 2) for c in range(8)]
+        w1 = [v * factors[i // 27] for i, v in enumerate(numbers(216, 1, 0.3))]
+        w2 = [v / factors[i // 9 % 8] for i, v in enumerate(numbers(576, 2, 0.3))]
+        model = self.write("m.onnx", onnx.model(
+            [onnx.node("Conv", ["x", "w1"], ["c"]), onnx.node("Relu", ["c"], ["r"]), onnx.node("Conv", ["r", "w2"], ["y"])],
+            [onnx.value("x", [4, 3, 8, 8])], [onnx.value("y", [4, 8, 4, 4])],
+            [onnx.tensor("w1", [8, 3, 3, 3], w1), onnx.tensor("w2", [8, 8, 3, 3], w2)]))
+        x = {"x": onnx.npy((4, 3, 8, 8), numbers(768, 3))}
+        plain = self.error(model, x, "--per-tensor")
+        self.assertLess(self.error(model, x, "--per-tensor", "--equalize"), plain / 10)
+
+    def products(self, scale):
+        """A normalization before a product."""
+        return self.write("m.onnx", onnx.model(
+            [onnx.node("LayerNormalization", ["x", "scale"], ["n"]), onnx.node("MatMul", ["n", "w"], ["y"])],
+            [onnx.value("x", [1, 64, 64])], [onnx.value("y", [1, 64, 32])],
+            [onnx.tensor("scale", [64], scale), onnx.tensor("w", [64, 32], numbers(2048, 2, 0.2))]))
+
+    def test_smooth(self):
+        # A few channels of activations are far larger than the others, as in transformers.
+        model = self.products([40.0 if c % 16 == 3 else 1.0 for c in range(64)])
+        x = {"x": onnx.npy((1, 64, 64), numbers(4096, 3))}
+        plain, smooth = self.error(model, x), self.error(model, x, "--smooth", "0.5")
+        self.assertLess(smooth, plain)
+
+    def test_gptq(self):
+        model = self.products([1.0] * 64)
+        # Channels that depend on each other, so that one can make up for another.
+        base, mix = numbers(64 * 8, 4), numbers(8 * 64, 5)
+        values = [sum(base[r * 8 + k] * mix[k * 64 + c] for k in range(8)) for r in range(64) for c in range(64)]
+        x = {"x": onnx.npy((1, 64, 64), values)}
+        plain = self.error(model, x, "--scheme", "weight-only-4")
+        self.assertLess(self.error(model, x, "--scheme", "weight-only-4", "--gptq"), plain / 2)
+
+
+class Targets(program.Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.write("net.onnx", network())
+        self.npz = self.write("in.npz", samples(4))
+
+    def quantize(self, *more):
+        return self.ok("--json", "quantize", self.model, "-o", "q.onnx", "--inputs", self.npz, *more).json
+
+    def test_a_model_of_another_cpu_decides(self):
+        slow = self.write("slow.toml", 'name = "slow"  # in 8 bits\nlike = "cortex-a72"\nint8_macs_per_cycle = 0.001\n')
+        r = self.mote("--json", "quantize", self.model, "-o", "never.onnx", "--inputs", self.npz, "--target", slow)
+        self.assertEqual((r.code, r.json["met"]), (1, False))
+        self.assertTrue(all("by the model of slow" in l["why"] for l in r.json["layers"]))
+        fast = self.write("fast.toml", "int8_macs_per_cycle = 1000\nf32_macs_per_cycle = 0.1\nstep_us = 0\n")
+        self.assertTrue(all(l["quantized"] for l in self.quantize("--target", fast)["layers"]))
+        self.assertTrue(all(l["us_before"] > 0 for l in self.quantize("--target", "cortex-a53", "--exclude", "gemm")["layers"][:2]))
+
+    def test_what_a_description_may_not_say(self):
+        for text, says in (("ghz = fast\n", "ghz"), ("speed = 1\n", "no such key"), ("[cpu]\n", "line 1"), ('like = "z80"\n', "z80")):
+            target = self.write("t.toml", text)
+            self.refused("quantize", self.model, "-o", "q.onnx", "--inputs", self.npz, "--target", target, says=says)
+        self.refused("quantize", self.model, "-o", "q.onnx", "--inputs", self.npz, "--target", "cortex-a72", "--measure",
+                     says="this CPU")
+
+    def test_reports(self):
+        self.quantize("--target", "cortex-a72", "--exclude", "c2", "--report", "r.html")
+        with open(self.path("r.html"), encoding="utf-8") as f:
+            page = f.read()
+        self.assertIn("<svg", page)
+        self.assertIn("--exclude names it", page)
+        self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
+        report = self.quantize("--report", "r.json")
+        self.assertTrue(all("error" in l for l in report["layers"]))
+        self.assertTrue(os.path.exists(self.path("r.json")))
+
+
+class Prune(program.Case):
+    def network(self):
+        """Two convolutions with a residual, a depthwise one between, a pool and a product; every second channel gives nothing."""
+        def rows(count, per, seed):
+            values = numbers(count * per, seed, 0.3)
+            return [0.0 if i // per % 2 else v for i, v in enumerate(values)]
+
+        nodes = [onnx.node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1]), onnx.node("Relu", ["c1"], ["r1"]),
+                 onnx.node("Conv", ["r1", "wd"], ["cd"], pads=[1, 1, 1, 1], group=16), onnx.node("Relu", ["cd"], ["rd"]),
+                 onnx.node("Conv", ["rd", "w2"], ["c2"]), onnx.node("Add", ["c2", "rd"], ["sum"]),
+                 onnx.node("MaxPool", ["sum"], ["pool"], kernel_shape=[4, 4], strides=[4, 4]),
+                 onnx.node("Flatten", ["pool"], ["flat"]), onnx.node("Gemm", ["flat", "w3", "b3"], ["y"], transB=1)]
+        constants = [onnx.tensor("w1", [16, 3, 3, 3], rows(16, 27, 1)), onnx.tensor("b1", [16], rows(16, 1, 2)),
+                     onnx.tensor("wd", [16, 1, 3, 3], rows(16, 9, 3)), onnx.tensor("w2", [16, 16, 1, 1], rows(16, 16, 4)),
+                     onnx.tensor("w3", [10, 64], numbers(640, 5, 0.2)), onnx.tensor("b3", [10], numbers(10, 6))]
+        return onnx.model(nodes, [onnx.value("x", ["N", 3, 8, 8])], [onnx.value("y", ["N", 10])], constants)
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.write("net.onnx", self.network())
+        self.npz = self.write("in.npz", samples(4))
+
+    def test_channels_that_give_nothing_go_first(self):
+        r = self.ok("--json", "prune", self.model, "-o", "p.onnx", "--ratio", "0.5")
+        self.assertEqual([l["channels_after"] for l in r.json["layers"]], [8, 8, 8, 10])
+        self.assertLess(r.json["macs_after"], r.json["macs_before"] * 0.6)
+        self.ok("compare", self.model, "p.onnx", "--inputs", self.npz)
+        self.assertLess(os.path.getsize(self.path("p.onnx")), os.path.getsize(self.model) * 0.7)
+
+    def test_bounds(self):
+        r = self.ok("--json", "prune", self.model, "-o", "p.onnx", "--inputs", self.npz, "--max-error", "1e-6")
+        self.assertEqual([l["channels_after"] for l in r.json["layers"]], [8, 8, 8, 10])
+        self.assertLess(r.json["error"], 1e-6)
+        less = self.ok("--json", "prune", self.model, "-o", "p.onnx", "--inputs", self.npz, "--max-error", "0.2").json
+        self.assertGreater(less["ratio"], r.json["ratio"])
+        self.assertLessEqual(less["error"], 0.2)
+
+    def test_what_it_refuses(self):
+        for pattern in ("2:4", "unstructured"):
+            self.refused("prune", self.model, "-o", "p.onnx", "--pattern", pattern, says="no kernel")
+        self.refused("prune", self.model, "-o", "p.onnx", "--max-error", "0.1", says="samples")
+        self.assertFalse(os.path.exists(self.path("p.onnx")))
+
+
 if __name__ == "__main__":
     program.main()
