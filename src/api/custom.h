@@ -25,7 +25,6 @@ struct OpRegistry::Impl final : public OpLookup, public KernelProvider, public T
   const Kernel* find(std::string_view name, std::int32_t version) const override;
   std::string_view name() const override { return "custom"; }
   std::optional<Claim> claim(const NodeView& node, const TargetOptions& options) const override;
-  const KernelProvider& kernels() const override { return *this; }
 
   std::map<std::string, std::unique_ptr<CustomDefinition>, std::less<>> definitions;
   std::vector<void*> libraries;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/custom.h"
+#include "api/preparing.h"
 #include "backends/cpu/cpu.h"
 #include "backends/reference/reference.h"
 #include "base/file.h"
@@ -20,45 +21,10 @@
 #endif
 
 namespace mote::api {
-namespace {
-
-class FileSource final : public Source {
- public:
-  explicit FileSource(FileMap map) : map_(std::move(map)) {}
-  std::span<const std::byte> bytes() const override { return map_.bytes(); }
-  void drop(std::size_t offset, std::size_t size) const override { map_.drop(offset, size); }
-
- private:
-  FileMap map_;
-};
-
-class BorrowedSource final : public Source {
- public:
-  explicit BorrowedSource(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  std::span<const std::byte> bytes() const override { return bytes_; }
-
- private:
-  std::span<const std::byte> bytes_;
-};
-
-}  // namespace
-
-Result<std::shared_ptr<const Source>> map_file(const std::string& path) {
-  MOTE_ASSIGN(FileMap map, FileMap::open(path));
-  auto source = std::make_shared<FileSource>(std::move(map));
-  source->name = path;
-  return std::shared_ptr<const Source>(std::move(source));
-}
-
-std::shared_ptr<const Source> borrow(std::span<const std::byte> bytes, std::string_view name) {
-  auto source = std::make_shared<BorrowedSource>(bytes);
-  source->name = name;
-  return source;
-}
 
 Format recognise(std::span<const std::byte> bytes) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64));
-  if (text.starts_with("MOTEPLAN")) return Format::kMote;
+  if (is_prepared(bytes)) return Format::kMote;
   if (text.starts_with("module ")) return Format::kIrText;
   // A flatbuffer says what it is after the offset of its root.
   if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return Format::kTflite;
@@ -73,40 +39,6 @@ Format recognise(std::span<const std::byte> bytes) {
 std::string_view name_of(Format format) {
   constexpr std::string_view kNames[] = {"unknown", "ONNX", "Mote IR text", ".mote", "TensorFlow Lite"};
   return kNames[static_cast<int>(format)];
-}
-
-Status in_file(Status status, const std::string& name, Format format) {
-  std::string_view hint;
-  switch (status.code()) {
-    case Code::kInvalid:
-    case Code::kOutOfRange:
-      hint = format == Format::kOnnx
-                 ? "the model is damaged or contradicts itself: export it again; onnx.checker may tell more"
-             : format == Format::kTflite ? "the model is damaged or contradicts itself: convert it again"
-             : format == Format::kMote   ? "the file is damaged: make it again with mote convert MODEL -o FILE.mote"
-                                         : "the text has to be corrected there";
-      break;
-    case Code::kUnsupported:
-      hint = format == Format::kOnnx
-                 ? "mote inspect lists all that would not run; exporting for another opset may avoid it"
-                 : "mote inspect lists all that would not run";
-      break;
-    case Code::kResourceExhausted:
-      hint = "raise the memory limit if the model is to be trusted";
-      break;
-    case Code::kNotFound:
-    case Code::kIo:
-      hint = "a model's other files lie in its folder, readable and under the names that it states";
-      break;
-    default:
-      break;
-  }
-  return std::move(status).at(name).hint(hint);
-}
-
-std::string folder_of(const std::string& path) {
-  std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
 namespace {
@@ -218,17 +150,6 @@ Result<Module> read_module(std::shared_ptr<const Source> source, const std::stri
   return module;
 }
 
-namespace {
-
-// Copies and views of a plan for the reference target are kernels of the CPU.
-std::vector<const KernelProvider*> kernel_providers(const OpRegistry* ops) {
-  std::vector<const KernelProvider*> list{&cpu_target().kernels(), &reference_target().kernels()};
-  if (ops) list.push_back(&ops->impl());
-  return list;
-}
-
-}  // namespace
-
 Result<PrepareOptions> prepare_options(const LoadOptions& o) {
   PrepareOptions p;
   p.kernels = kernel_providers(o.ops.get());
@@ -279,64 +200,28 @@ Result<Module> module_of(const PlanFile& file, const OpRegistry* ops) {
   return module;
 }
 
-namespace {
-
-Result<std::shared_ptr<const LinkedPlan>> saved_plan(const PlanFile& file, std::size_t index,
-                                                     const LoadOptions& options) {
-  MOTE_ASSIGN(Plan plan, file.plan(index));
-  if (options.reproducible && !plan.reproducible) {
-    return invalid("the plan was not prepared to give the same bits on every CPU")
-        .hint("mote convert MODEL -o MODEL.mote --reproducible");
-  }
-  MOTE_TRY(prefer_signature(plan.signatures, options.signature));
-  Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
-  MOTE_TRY(budget.charge(static_cast<std::int64_t>(plan.weight_bytes()), "weights"));
-  return link_plan(std::move(plan), options.ops);
+Result<std::shared_ptr<const LinkedPlan>> prepare_source(std::shared_ptr<const Source> source,
+                                                         const std::string& folder, const LoadOptions& options,
+                                                         LoadTimes& times) {
+  std::int64_t start = Stop::now_ns();
+  std::string name = source->name;
+  Format format = recognise(source->bytes());
+  MOTE_ASSIGN(Module module, read_module(std::move(source), folder, options));
+  note_quantization(module);
+  times.load_ms = ms_since(start);
+  start = Stop::now_ns();
+  Result<std::shared_ptr<const LinkedPlan>> linked = build(std::move(module), options);
+  if (!linked.ok()) return in_file(std::move(linked).status(), name, format);
+  times.prepare_ms = ms_since(start);
+  return linked;
 }
 
-Result<std::shared_ptr<const LinkedPlan>> prepared_again(const PlanFile& file, const std::string& name,
-                                                         const LoadOptions& options) {
+Result<std::shared_ptr<const LinkedPlan>> prepare_again(const PlanFile& file, const std::string& name,
+                                                        const LoadOptions& options) {
   log(LogLevel::kWarning, concat(name, ": prepared again, since its plans are for ", join(file.targets())));
   MOTE_ASSIGN(Module module, module_of(file, options.ops.get()));
   MOTE_TRY(prefer_signature(module.signatures, options.signature));
   return build(std::move(module), options);
-}
-
-}  // namespace
-
-Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const Source>& source,
-                                                    const LoadOptions& options) {
-  std::string name = source->name;
-  Result<PlanFile> file = PlanFile::open(source);
-  if (!file.ok()) return in_file(std::move(file).status(), name, Format::kMote);
-  bool any = options.target.empty() || options.target == "host";
-  std::optional<std::size_t> best;
-  for (std::size_t i = 0; i < file->targets().size(); ++i) {
-    const std::string& target = file->targets()[i];
-    std::optional<Isa> isa = isa_of(target);
-    if (!isa || !active_cpu().has(*isa) || (!any && target != options.target)) continue;
-    if (!best || *isa_of(file->targets()[*best]) < *isa) best = i;
-  }
-  std::optional<Isa> asked = isa_of(options.target);
-  bool known = any || options.target == "reference" || (asked && active_cpu().has(*asked));
-  if (!best && (!file->has_module() || !known)) {
-    std::string wanted = any ? concat("this CPU is ", name_of(active_cpu().best())) : "not for " + options.target;
-    return unsupported(concat("the file holds plans for ", join(file->targets()), ", ", wanted))
-        .at(name)
-        .hint("mote convert MODEL -o MODEL.mote on this machine, or with --target");
-  }
-  auto linked = best ? saved_plan(*file, *best, options) : prepared_again(*file, name, options);
-  if (!linked.ok()) return in_file(std::move(linked).status(), name, Format::kMote);
-  return linked;
-}
-
-Status check_fixed(const LoadOptions& o, const std::string& name) {
-  bool changes = !o.shapes.empty() || !o.dims.empty() || !o.states.empty() || !o.outputs.empty() ||
-                 !o.extra_outputs.empty() || o.precision != Precision::kF32;
-  if (!changes) return {};
-  return invalid("the file is prepared: its shapes, states, outputs and precision are fixed")
-      .at(name)
-      .hint("give these options to mote convert, with the model it was made from");
 }
 
 Status save_plans(std::span<const Plan* const> plans, const std::string& path, const Module* module) {
@@ -349,17 +234,6 @@ Status save_plans(std::span<const Plan* const> plans, const std::string& path, c
 Status save_plan(const LinkedPlan& linked, const std::string& path) {
   const Plan* plans[] = {&linked.plan};
   return save_plans(plans, path);
-}
-
-Result<std::shared_ptr<const LinkedPlan>> link_plan(Plan plan, std::shared_ptr<const OpRegistry> ops) {
-  MOTE_ASSIGN(auto linked, link(std::move(plan), kernel_providers(ops.get()), CombinedOps(ops.get())));
-  if (!ops) return linked;
-  struct Kept {
-    std::shared_ptr<const OpRegistry> ops;
-    std::shared_ptr<const LinkedPlan> linked;
-  };
-  auto kept = std::make_shared<const Kept>(Kept{std::move(ops), std::move(linked)});
-  return std::shared_ptr<const LinkedPlan>(kept, kept->linked.get());
 }
 
 }  // namespace mote::api

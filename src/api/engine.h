@@ -1,7 +1,7 @@
 // src/api: implements include/mote; the only place that names concrete backends and importers.
 //
 // Engine: from a file or bytes to a module, and from a module to a linked plan. What the public classes and our own
-// tools share.
+// tools share. libmote_runtime has of it what opened.cc defines, and stand-ins for preparing.h.
 #pragma once
 
 #include <algorithm>
@@ -24,6 +24,8 @@ std::shared_ptr<const Source> borrow(std::span<const std::byte> bytes, std::stri
 
 enum class Format { kUnknown, kOnnx, kIrText, kMote, kTflite };
 Format recognise(std::span<const std::byte> bytes);
+// Whether they are a `.mote` file's.
+bool is_prepared(std::span<const std::byte> bytes);
 
 std::string_view name_of(Format format);
 // `status` with the file as its place and, where nobody knew better, what can be done about such a file.
@@ -56,6 +58,8 @@ Result<Module> read_source(const std::string& path, const LoadOptions& options);
 // Writes a module as a file, whole or not at all.
 Status write_module(const Module& module, const std::string& to, FileFormat format);
 
+// Where the kernels of plans are found: the CPU's, references, and those of `ops`.
+std::vector<const KernelProvider*> kernel_providers(const OpRegistry* ops);
 Result<PrepareOptions> prepare_options(const LoadOptions& options);
 // The plan keeps the custom ops of `options` alive.
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
@@ -70,7 +74,8 @@ Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const 
 // A prepared file's shapes, states and outputs are fixed: refuses options that would change them.
 Status check_fixed(const LoadOptions& options, const std::string& name);
 Status save_plans(std::span<const Plan* const> plans, const std::string& path, const Module* module = nullptr);
-Status save_plan(const LinkedPlan& linked, const std::string& path);
+
+inline double ms_since(std::int64_t start) { return static_cast<double>(Stop::now_ns() - start) / 1e6; }
 
 PlanInfo describe(const LinkedPlan& linked);
 // A plan's view of its inputs or outputs.

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "api/engine.h"
+#include "api/preparing.h"
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/text.h"
 
 namespace mote {
 namespace {
-
-double ms_since(std::int64_t start) { return static_cast<double>(Stop::now_ns() - start) / 1e6; }
 
 int find_port(const std::vector<Port>& ports, std::string_view name) {
   for (std::size_t i = 0; i < ports.size(); ++i) {
@@ -63,22 +62,14 @@ void log_model(const std::string& name, const Plan& plan, const LoadTimes& times
 
 Result<Model> make_model(std::shared_ptr<const Source> source, const std::string& folder, const LoadOptions& options) {
   auto impl = std::make_shared<Model::Impl>();
-  std::int64_t start = Stop::now_ns();
   std::string name = source->name;
-  if (api::recognise(source->bytes()) == api::Format::kMote) {
+  if (api::is_prepared(source->bytes())) {
+    std::int64_t start = Stop::now_ns();
     MOTE_TRY(api::check_fixed(options, name));
     MOTE_ASSIGN(impl->linked, api::open_plan(source, options));
-    impl->times.load_ms = ms_since(start);
+    impl->times.load_ms = api::ms_since(start);
   } else {
-    api::Format format = api::recognise(source->bytes());
-    MOTE_ASSIGN(Module module, api::read_module(std::move(source), folder, options));
-    api::note_quantization(module);
-    impl->times.load_ms = ms_since(start);
-    start = Stop::now_ns();
-    Result<std::shared_ptr<const LinkedPlan>> linked = api::build(std::move(module), options);
-    if (!linked.ok()) return api::in_file(std::move(linked).status(), name, format);
-    impl->linked = *std::move(linked);
-    impl->times.prepare_ms = ms_since(start);
+    MOTE_ASSIGN(impl->linked, api::prepare_source(std::move(source), folder, options, impl->times));
   }
   const Plan& plan = impl->linked->plan;
   impl->inputs = api::ports(plan, plan.signatures[0], true);

@@ -100,8 +100,6 @@ class Target {
   virtual std::optional<Claim> claim(const NodeView& node, const TargetOptions& options) const = 0;
   // True for a target that runs what no other takes, slowly: a decomposition that others take whole is better.
   virtual bool is_fallback() const { return false; }
-  // The kernels that claims name.
-  virtual const KernelProvider& kernels() const = 0;
 
  protected:
   ~Target() = default;

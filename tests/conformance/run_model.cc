@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "api/engine.h"
+#include "api/preparing.h"
 #include "bake.h"
 #include "ir/infer.h"
 #include "ops/ops.h"

@@ -30,6 +30,10 @@ for language in c cpp; do
 done
 
 expect "examples/cpp/plain, static" "10 scores" "$work/cpp/plain" "$digits"
+"$prefix/bin/mote" -q convert "$digits" -o "$work/digits.mote" >/dev/null
+expect "examples/cpp/plain, runtime only" "10 scores" "$work/cpp/plain_runtime" "$work/digits.mote"
+expect "mote-run" "$("$prefix/bin/mote-run" --version)" echo "mote-run $("$prefix/bin/mote" --version | head -n 1 | awk '{print $2}')"
+"$prefix/bin/mote-run" "$work/digits.mote" --fill >/dev/null
 for file in LICENSE NOTICE; do
   cmp "$root/$file" "$prefix/share/doc/mote/$file" || { echo "$file is not installed"; exit 1; }
 done

@@ -109,6 +109,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-const Family along_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(along, claim, kKernels);
 
 }  // namespace mote::cpu

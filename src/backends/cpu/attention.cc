@@ -125,6 +125,6 @@ constexpr Kernel kKernels[] = {{.name = "attention", .state_bytes = sizeof(ka::P
 
 }  // namespace
 
-const Family attention_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(attention, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -226,6 +226,6 @@ constexpr Kernel kKernels[] = {{.name = "conv", .state_bytes = sizeof(ConvState)
 
 }  // namespace
 
-const Family conv_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(conv, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -159,6 +159,6 @@ constexpr Kernel kKernels[] = {{.name = "conv_transpose", .state_bytes = sizeof(
 
 }  // namespace
 
-const Family conv_transpose_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(conv_transpose, claim, kKernels);
 
 }  // namespace mote::cpu

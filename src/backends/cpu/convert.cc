@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cpu/family.h"
+#include "kernels/scratch.h"
 
 namespace mote::cpu {
 namespace {
@@ -175,7 +176,7 @@ Status setup_dynamic(const KernelCall& call, void* state, KernelWork& work) {
   st->range = row.range;
   st->quantize = row.quantize;
   std::int64_t tiles = kc::tiles_of(p.count);
-  work.shared_scratch = static_cast<std::size_t>(tiles) * 2 * sizeof(float);
+  work.shared_scratch = kernels::scratch_size(tiles * 8);
   if (tiles > 0) work.add(run_range, tiles);
   work.add(run_choose, 1);
   if (tiles > 0) work.add(run_then, tiles);
@@ -188,6 +189,6 @@ constexpr Kernel kKernels[] = {{.name = "scale.dynamic", .state_bytes = sizeof(D
 
 }  // namespace
 
-const Family convert_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(convert, claim, kKernels);
 
 }  // namespace mote::cpu

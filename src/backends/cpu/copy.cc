@@ -47,6 +47,6 @@ constexpr Kernel kKernels[] = {{.name = "copy", .state_bytes = sizeof(CopyParams
 
 }  // namespace
 
-const Family copy_family = {nullptr, kKernels};
+MOTE_DEFINE_CPU_FAMILY(copy, nullptr, kKernels);
 
 }  // namespace mote::cpu

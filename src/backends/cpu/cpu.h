@@ -7,5 +7,7 @@
 namespace mote {
 
 const Target& cpu_target();
+// The kernels that its claims name.
+const KernelProvider& cpu_kernels();
 
 }  // namespace mote

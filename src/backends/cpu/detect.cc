@@ -95,7 +95,7 @@ const Kernel kKernels[] = {
 
 }  // namespace
 
-const Family detect_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(detect, claim, kKernels);
 
 }  // namespace cpu
 }  // namespace mote

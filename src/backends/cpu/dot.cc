@@ -259,6 +259,6 @@ constexpr Kernel kKernels[] = {{.name = "dot", .state_bytes = sizeof(DotState), 
 
 }  // namespace
 
-const Family dot_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(dot, claim, kKernels);
 
 }  // namespace mote::cpu

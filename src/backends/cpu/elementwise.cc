@@ -332,6 +332,6 @@ constexpr Kernel kKernels[] = {{.name = "elementwise", .state_bytes = sizeof(Ele
 
 }  // namespace
 
-const Family elementwise_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(elementwise, claim, kKernels);
 
 }  // namespace mote::cpu

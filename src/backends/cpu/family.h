@@ -10,40 +10,21 @@
 
 namespace mote::cpu {
 
-struct Family {
-  // A claim for nodes of its ops with types it has kernels for.
-  std::optional<Claim> (*claim)(const NodeView& node, const TargetOptions& options);
-  std::span<const Kernel> kernels;
-};
+// A claim for nodes of its ops with types it has kernels for.
+using ClaimFn = std::optional<Claim> (*)(const NodeView& node, const TargetOptions& options);
+
+// What a family's file ends with; families.inc has its row. The two facets stand apart, so that a program which only
+// runs prepared models links no claims. `claim` is null where only `prepare` itself names the kernels.
+#define MOTE_DEFINE_CPU_FAMILY(name, claim, kernels)   \
+  extern const ClaimFn name##_claim;                   \
+  constinit const ClaimFn name##_claim = claim;        \
+  extern const std::span<const Kernel> name##_kernels; \
+  constinit const std::span<const Kernel> name##_kernels = kernels
 
 // Whether products may be of operands rounded to bf16: where the caller allows it and the CPU is faster at them.
 inline bool computes_in_bf16(const TargetOptions& options) {
   return options.precision == DType::bf16 && !options.reproducible && options.cpu.has(Isa::avx512bf16);
 }
-
-// One per file; listed in families.cc.
-extern const Family along_family;
-extern const Family attention_family;
-extern const Family copy_family;
-extern const Family convert_family;
-extern const Family conv_family;
-extern const Family conv_transpose_family;
-extern const Family detect_family;
-extern const Family dot_family;
-extern const Family elementwise_family;
-extern const Family gather_family;
-extern const Family index_family;
-extern const Family made_family;
-extern const Family move_family;
-extern const Family norm_family;
-extern const Family pad_family;
-extern const Family pool_family;
-extern const Family qmap_family;
-extern const Family quantized_family;
-extern const Family reduce_family;
-extern const Family resize_family;
-extern const Family rnn_family;
-extern const Family sample_family;
 
 // For operands that a kernel reads without asking for their strides; absent ones fit.
 inline bool dense(std::span<const TensorView* const> operands) {

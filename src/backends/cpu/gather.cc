@@ -62,6 +62,6 @@ constexpr Kernel kKernels[] = {{.name = "gather",
 
 }  // namespace
 
-const Family gather_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(gather, claim, kKernels);
 
 }  // namespace mote::cpu

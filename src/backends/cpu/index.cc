@@ -318,6 +318,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-const Family index_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(index, claim, kKernels);
 
 }  // namespace mote::cpu

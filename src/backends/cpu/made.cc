@@ -118,6 +118,6 @@ constexpr Kernel kKernels[] = {{.name = "extents", .state_bytes = sizeof(Extents
 
 }  // namespace
 
-const Family made_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(made, claim, kKernels);
 
 }  // namespace mote::cpu

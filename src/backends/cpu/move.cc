@@ -198,6 +198,6 @@ constexpr Kernel kKernels[] = {{.name = "transpose", .state_bytes = sizeof(MoveS
 
 }  // namespace
 
-const Family move_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(move, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -163,7 +163,9 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.out = y.data;
   st->run = kernel.run;
   work.thread_scratch = w.scratch_bytes;
-  if (w.tiles > 0) work.add(run_norm, w.tiles);
+  work.shared_scratch = w.shared_bytes;
+  p.partials = reinterpret_cast<float*>(call.shared_scratch);
+  if (w.tiles > 0) work.add(run_norm, w.tiles, p.pieces > 0 ? kn::kRounds : 1);
   return {};
 }
 
@@ -171,6 +173,6 @@ constexpr Kernel kKernels[] = {{.name = "norm", .state_bytes = sizeof(NormState)
 
 }  // namespace
 
-const Family norm_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(norm, claim, kKernels);
 
 }  // namespace mote::cpu

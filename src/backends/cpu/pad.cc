@@ -100,6 +100,6 @@ constexpr Kernel kKernels[] = {{.name = "pad", .state_bytes = sizeof(kp::Params)
 
 }  // namespace
 
-const Family pad_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(pad, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -82,6 +82,6 @@ constexpr Kernel kKernels[] = {{.name = "pool", .state_bytes = sizeof(PoolState)
 
 }  // namespace
 
-const Family pool_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(pool, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -347,6 +347,6 @@ constexpr Kernel kKernels[] = {
 
 }  // namespace
 
-const Family qmap_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(qmap, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -7,6 +7,7 @@
 #include "backends/cpu/spatial.h"
 #include "kernels/idot/depthwise.h"
 #include "kernels/idot/idot.h"
+#include "kernels/scratch.h"
 #include "ops/element.h"
 #include "ops/quant/requantize.h"
 
@@ -366,23 +367,23 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   bool depthwise = is_depthwise(s);
   st->run = depthwise ? row.depthwise : row.run;
   ki::Work w = depthwise ? ki::setup_depthwise(&p) : ki::setup(row, &p);
-  std::size_t shared = (w.shared_bytes + 63) / 64 * 64;
+  std::int64_t shared = (static_cast<std::int64_t>(w.shared_bytes) + 63) / 64 * 64;
   work.thread_scratch = w.scratch_bytes;
   p.b = b.data;
   if (s.packed && s.fixed) {
-    work.table_bytes = shared;
-    if (call.table.size() >= shared && p.b) {
+    work.table_bytes = kernels::scratch_size(shared);
+    if (call.table.size() >= work.table_bytes && p.b) {
       p.shared = call.table.data();
       depthwise ? ki::prepare_depthwise(p, {0, 1, nullptr}) : ki::prepare(p, {0, 1, nullptr});
     }
     work.add(run_products, w.tiles);
     return {};
   }
-  work.shared_scratch = shared;
   p.shared = call.shared_scratch;
+  std::int64_t packed = s.packed ? 0 : ki::packed_size(p.k, p.n) * p.batch;
+  work.shared_scratch = kernels::scratch_size(shared + packed);
   if (!s.packed) {
     p.b = call.shared_scratch ? call.shared_scratch + shared : nullptr;
-    work.shared_scratch += static_cast<std::size_t>(ki::packed_size(p.k, p.n) * p.batch);
     work.add(run_pack, p.batch);
   }
   work.add(depthwise ? run_prepare_depthwise : run_prepare, 1);
@@ -394,6 +395,6 @@ constexpr Kernel kKernels[] = {{.name = "quantized", .state_bytes = sizeof(Quant
 
 }  // namespace
 
-const Family quantized_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(quantized, claim, kKernels);
 
 }  // namespace mote::cpu

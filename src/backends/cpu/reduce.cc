@@ -124,6 +124,6 @@ constexpr Kernel kKernels[] = {{.name = "reduce", .state_bytes = sizeof(ReduceSt
 
 }  // namespace
 
-const Family reduce_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(reduce, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -241,6 +241,6 @@ constexpr Kernel kKernels[] = {{.name = "resize", .state_bytes = sizeof(ResizeSt
 
 }  // namespace
 
-const Family resize_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(resize, claim, kKernels);
 
 }  // namespace mote::cpu

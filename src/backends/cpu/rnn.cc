@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/family.h"
+#include "kernels/scratch.h"
 
 namespace mote::cpu {
 namespace {
@@ -162,8 +163,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   shape.n = columns;
   shape.k = s.inputs;
   kd::Work products = kd::setup(dot, shape, &st->products);
-  std::size_t product_bytes = static_cast<std::size_t>(std::max<std::int64_t>(steps * batch * columns, 1)) * 4;
-  product_bytes = (product_bytes + 63) / 64 * 64;
+  std::int64_t product_bytes = (std::max<std::int64_t>(steps * batch * columns, 1) * 4 + 63) / 64 * 64;
   st->products.a = x.as<float>();
   st->products.b = in(1)->data;
   st->products.bias = s.has_bias ? in(3)->as<float>() : nullptr;
@@ -191,7 +191,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   kr::Work recurrence = kr::setup(&p);
   st->run_recurrence = kr::select(cpu).run;
   work.thread_scratch = std::max(products.scratch_bytes, recurrence.scratch_bytes);
-  work.shared_scratch = product_bytes + recurrence.shared_bytes;
+  work.shared_scratch = kernels::scratch_size(product_bytes + static_cast<std::int64_t>(recurrence.shared_bytes));
   p.states = call.shared_scratch ? reinterpret_cast<float*>(call.shared_scratch + product_bytes) : nullptr;
   work.add(run_recurrence, recurrence.tiles, recurrence.rounds);
   return {};
@@ -201,6 +201,6 @@ constexpr Kernel kKernels[] = {{.name = "rnn", .state_bytes = sizeof(RnnState), 
 
 }  // namespace
 
-const Family rnn_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(rnn, claim, kKernels);
 
 }  // namespace mote::cpu

@@ -137,6 +137,6 @@ constexpr Kernel kKernels[] = {{.name = "grid_sample", .state_bytes = sizeof(ks:
 
 }  // namespace
 
-const Family sample_family = {claim, kKernels};
+MOTE_DEFINE_CPU_FAMILY(sample, claim, kKernels);
 
 }  // namespace mote::cpu

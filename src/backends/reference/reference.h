@@ -8,5 +8,6 @@
 namespace mote {
 
 const Target& reference_target();
+const KernelProvider& reference_kernels();
 
 }  // namespace mote

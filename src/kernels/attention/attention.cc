@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "kernels/scratch.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::attention {
@@ -144,7 +145,7 @@ Work setup(Params* p) {
   std::int64_t tiles = std::max<std::int64_t>(ceil_div(p->queries, step), 1);
   p->row_step = std::max<std::int64_t>(ceil_div(p->queries, tiles), 1);
   p->row_tiles = ceil_div(p->queries, p->row_step);
-  return {p->batches * p->heads * p->row_tiles, static_cast<std::size_t>(Layout(*p).end) * sizeof(float)};
+  return {p->batches * p->heads * p->row_tiles, scratch_size(Layout(*p).end * 4)};
 }
 
 void run(const Params& p, TileRange range) noexcept {

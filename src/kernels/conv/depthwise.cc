@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/scratch.h"
 
 namespace mote::kernels::conv {
 namespace {
@@ -90,7 +91,7 @@ Work setup_depthwise(const dot::Kernel& kernel, Params* p) {
   p->row_tiles = ceil_div(rows, p->row_step);
   i64 scratch = zeros_bytes(s) + pointer_bytes(s);
   if (widened(*p)) scratch += s.in_pixels() * s.out_channels * 4;
-  return {s.batch * p->row_tiles, static_cast<std::size_t>(scratch)};
+  return {s.batch * p->row_tiles, scratch_size(scratch)};
 }
 
 }  // namespace mote::kernels::conv

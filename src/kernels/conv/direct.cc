@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/scratch.h"
 
 namespace mote::kernels::conv {
 namespace {
@@ -255,10 +256,9 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
   p->strip_rows = p->split_rows ? line_split(s, 1, p->row_step) : line_shared(s, 1, p->row_step);
   p->rows_outer = k * p->col_step <= kResident;
   p->chunk_block = std::max<i64>(4096 / (kChunk * s.taps()), 1);
-  std::size_t scratch = static_cast<std::size_t>(round_up(s.taps() * 8, 64));
-  if (!p->in_place)
-    scratch += static_cast<std::size_t>(s.kernel[0] * p->strip_rows * p->strip_cols * p->strip_pixel) * sizeof(float);
-  return {s.batch * s.groups * p->out[0] * p->row_tiles * p->width_tiles * p->col_tiles, scratch};
+  i64 scratch = round_up(s.taps() * 8, 64);
+  if (!p->in_place) scratch += s.kernel[0] * p->strip_rows * p->strip_cols * p->strip_pixel * 4;
+  return {s.batch * s.groups * p->out[0] * p->row_tiles * p->width_tiles * p->col_tiles, scratch_size(scratch)};
 }
 
 }  // namespace mote::kernels::conv

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/scratch.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::conv_transpose {
@@ -250,8 +251,7 @@ conv::Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->strip_pixel = round_up(channels, 16);
   if (p->strip_pixel % 256 == 0) p->strip_pixel += 16;
   const i64 strip = (p->reach[0] + 1) * p->strip_lines * p->strip_cols * p->strip_pixel * 4;
-  return {s.batch * s.groups * s.out[0] * p->row_tiles * p->col_tiles,
-          static_cast<std::size_t>(Scratch::head_bytes(s) + strip)};
+  return {s.batch * s.groups * s.out[0] * p->row_tiles * p->col_tiles, scratch_size(Scratch::head_bytes(s) + strip)};
 }
 
 }  // namespace mote::kernels::conv_transpose

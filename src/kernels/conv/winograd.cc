@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/scratch.h"
 
 namespace mote::kernels::conv {
 namespace {
@@ -195,7 +196,7 @@ Work setup_winograd(const dot::Kernel& kernel, Algorithm algorithm, Params* p) {
   p->col_tiles = ceil_div(n, p->col_step);
   p->m_cols = std::clamp<i64>(kL2Floats / 4 / (z.positions * block) / unit * unit, unit, p->col_step);
   const i64 floats = v_row(s) + z.positions * (v_step(*p) + m_step(*p));
-  return {s.batch * p->row_tiles * p->col_tiles, static_cast<std::size_t>(floats) * sizeof(float)};
+  return {s.batch * p->row_tiles * p->col_tiles, scratch_size(floats * 4)};
 }
 
 }  // namespace mote::kernels::conv

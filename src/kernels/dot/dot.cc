@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/scratch.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::dot {
@@ -230,10 +231,10 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->col_tiles = ceil_div(n, p->col_step);
   p->k_block = k <= 4096 ? k : 2048;
   if (s.m == 0 || s.n == 0 || count == 0) return {0, 0};
-  std::size_t scratch = s.b_packed ? 0 : static_cast<std::size_t>(packed_size(s.k, p->col_step)) * sizeof(float);
+  std::size_t scratch = s.b_packed ? 0 : scratch_size(packed_size(s.k, p->col_step) * 4);
   if (s.pairs) {
     p->a_pitch = round_up(s.k, 16) + (round_up(s.k, 16) % 256 == 0 ? 16 : 0);
-    scratch = static_cast<std::size_t>(p->row_step * p->a_pitch) * sizeof(float);
+    scratch = scratch_size(p->row_step * p->a_pitch * 4);
   }
   return {count * p->row_tiles * p->col_tiles, scratch};
 }

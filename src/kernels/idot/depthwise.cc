@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/scratch.h"
+
 namespace mote::kernels::idot {
 namespace {
 
@@ -41,7 +43,7 @@ Work setup_depthwise(Params* p) {
   p->row_step = std::clamp<std::int64_t>(kTileMacs / (pitch * p->k), 1, p->m);
   p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
   std::int64_t words = 16 + pitch * (5 + p->k + quads_of(p->k)) + pitch / 4;
-  return {p->row_tiles, 0, static_cast<std::size_t>(words * 4)};
+  return {p->row_tiles, 0, scratch_size(words * 4)};
 }
 
 namespace {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/scratch.h"
+
 namespace mote::kernels::idot {
 
 #define MOTE_IDOT_KERNEL(ns, isa)                    \
@@ -162,11 +164,10 @@ Work setup(const Row& row, Params* p) {
   p->col_step = std::clamp(rounded_up(kTileMacs / std::max<std::int64_t>(p->k * p->row_step, 1), 64), std::int64_t{64},
                            rounded_up(padded, 64));
   p->col_tiles = (padded + p->col_step - 1) / p->col_step;
-  std::size_t scratch = p->gather ? static_cast<std::size_t>(rounded_up(p->row_step * p->k, 64)) : 0;
-  scratch += static_cast<std::size_t>(rounded_up(p->row_step * 4, 64));
+  std::int64_t scratch = rounded_up(p->row_step * 4, 64) + (p->gather ? rounded_up(p->row_step * p->k, 64) : 0);
   std::int64_t batch = p->b_batch != 0 ? p->batch : 1;
-  std::size_t shared = static_cast<std::size_t>((16 + shared_columns(*p) * (batch + 3)) * 4);
-  return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch, shared};
+  std::int64_t shared = (16 + shared_columns(*p) * (batch + 3)) * 4;
+  return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch_size(scratch), scratch_size(shared)};
 }
 
 }  // namespace mote::kernels::idot

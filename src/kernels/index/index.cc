@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/scratch.h"
+
 namespace mote::kernels::index {
 namespace {
 
@@ -182,7 +184,7 @@ bool can_top(DType t) {
   return with_number(t, [](auto) {});
 }
 
-std::size_t top_scratch(const TopParams& p) { return static_cast<std::size_t>(p.n) * 16; }
+std::size_t top_scratch(const TopParams& p) { return scratch_size(p.n * 16); }
 
 void top(const TopParams& p, TileRange range) noexcept {
   for (std::int64_t s = range.begin; s < range.end; ++s) {

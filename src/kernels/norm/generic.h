@@ -49,13 +49,16 @@ struct Affine {
   const Params& p;
   std::int64_t base;  // of the sequence
 
-  // fn(first element, count, offset, stride) per run.
+  // Of elements [begin, end): fn(first element - begin, count, offset, stride) per run.
   template <class Fn>
-  MOTE_INLINE void each(Fn fn) const {
+  MOTE_INLINE void each(std::int64_t begin, std::int64_t end, Fn fn) const {
     const int last = p.reduced.rank - 1;
-    if (last < 0) return fn(std::int64_t{0}, p.length, base, std::int64_t{0});
-    for (std::int64_t i = 0; i < p.length; i += p.reduced.dim[last]) {
-      fn(i, p.reduced.dim[last], base + offset_of(p.reduced, p.reduced_scale, i), p.reduced_scale[last]);
+    if (last < 0) return fn(std::int64_t{0}, end - begin, base, std::int64_t{0});
+    const std::int64_t row = p.reduced.dim[last], stride = p.reduced_scale[last];
+    for (std::int64_t i = begin; i < end;) {
+      const std::int64_t skipped = i % row, n = row - skipped < end - i ? row - skipped : end - i;
+      fn(i - begin, n, base + offset_of(p.reduced, p.reduced_scale, i - skipped) + skipped * stride, stride);
+      i += n;
     }
   }
 };
@@ -72,33 +75,36 @@ MOTE_INLINE const float* affine_values(const Params& p, const void* data, std::i
   return buffer;
 }
 
-// y = (x - sub) * mul * scale + shift over a contiguous sequence.
-inline void apply_affine(const Params& p, const float* x, float* out, Stats s, std::int64_t scale_base) {
+// y = (x - sub) * mul * scale + shift over elements [begin, end) of a contiguous sequence; x and out are at `begin`.
+inline void apply_affine(const Params& p, const float* x, float* out, Stats s, std::int64_t scale_base,
+                         std::int64_t begin, std::int64_t end) {
   const F32 sub = set(s.sub), mul = set(s.mul);
   if (!p.scale && !p.shift) {
-    return map(x, out, p.length, [&](F32 v, std::int64_t, int) { return (v - sub) * mul; });
+    return map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return (v - sub) * mul; });
   }
-  Affine{p, scale_base}.each([&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t stride) {
-    if (stride == 0) {  // one value for the run
-      float a, b;
-      a = *affine_values(p, p.scale, at, 0, 1, &a, 1.0f);
-      b = *affine_values(p, p.shift, at, 0, 1, &b, 0.0f);
-      const F32 va = set(a), vb = set(b);
-      return map(x + first, out + first, count, [&](F32 v, std::int64_t, int) { return fma((v - sub) * mul, va, vb); });
-    }
-    float scales[kStrip], shifts[kStrip];
-    bool direct = stride == 1 && p.scale_dtype == DType::f32 && p.scale && p.shift;
-    std::int64_t most = direct ? count : kStrip;
-    for (std::int64_t done = 0; done < count; done += most) {
-      std::int64_t n = count - done < most ? count - done : most, here = at + done * stride;
-      const float* a = affine_values(p, p.scale, here, stride, n, scales, 1.0f);
-      const float* b = affine_values(p, p.shift, here, stride, n, shifts, 0.0f);
-      map(x + first + done, out + first + done, n, [&](F32 v, std::int64_t i, int m) {
-        return fma((v - sub) * mul, m == kLanes ? load(a + i) : load_n(a + i, m),
-                   m == kLanes ? load(b + i) : load_n(b + i, m));
-      });
-    }
-  });
+  Affine{p, scale_base}.each(begin, end,
+                             [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t stride) {
+                               if (stride == 0) {  // one value for the run
+                                 float a, b;
+                                 a = *affine_values(p, p.scale, at, 0, 1, &a, 1.0f);
+                                 b = *affine_values(p, p.shift, at, 0, 1, &b, 0.0f);
+                                 const F32 va = set(a), vb = set(b);
+                                 return map(x + first, out + first, count,
+                                            [&](F32 v, std::int64_t, int) { return fma((v - sub) * mul, va, vb); });
+                               }
+                               float scales[kStrip], shifts[kStrip];
+                               bool direct = stride == 1 && p.scale_dtype == DType::f32 && p.scale && p.shift;
+                               std::int64_t most = direct ? count : kStrip;
+                               for (std::int64_t done = 0; done < count; done += most) {
+                                 std::int64_t n = count - done < most ? count - done : most, here = at + done * stride;
+                                 const float* a = affine_values(p, p.scale, here, stride, n, scales, 1.0f);
+                                 const float* b = affine_values(p, p.shift, here, stride, n, shifts, 0.0f);
+                                 map(x + first + done, out + first + done, n, [&](F32 v, std::int64_t i, int m) {
+                                   return fma((v - sub) * mul, m == kLanes ? load(a + i) : load_n(a + i, m),
+                                              m == kLanes ? load(b + i) : load_n(b + i, m));
+                                 });
+                               }
+                             });
 }
 
 // Softmax and log_softmax of R contiguous sequences.
@@ -179,7 +185,7 @@ void run_rows(const Params& p, std::int64_t sequence, const float* const* x, flo
       map(x[r], out[r], p.length, [&](F32 v, std::int64_t, int) { return divide_by_norm(v, d); });
     } else {
       store_statistics(p, sequence + r, s[r]);
-      apply_affine(p, x[r], out[r], s[r], offset_of(p.kept, p.kept_scale, sequence + r));
+      apply_affine(p, x[r], out[r], s[r], offset_of(p.kept, p.kept_scale, sequence + r), 0, p.length);
     }
   }
 }
@@ -299,7 +305,91 @@ class Columns {
   std::int64_t width = 0, scale_base = 0;
 };
 
+// One piece of one long sequence in one of three rounds: what is folded first (the maximum, the mean), what is folded
+// with that (the sum of exponentials, the deviations), the result. Each round combines the chunks of the one before in
+// order, as a fold over the whole sequence does.
+class Piece {
+ public:
+  Piece(const Params& params, std::int64_t tile)
+      : p(params),
+        sequence(tile / p.pieces),
+        chunks((p.length + kChunk - 1) / kChunk),
+        begin(tile % p.pieces * p.piece) {
+    end = p.length - begin < p.piece ? p.length : begin + p.piece;
+    x = static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, sequence) + begin;
+    out = static_cast<float*>(p.out) + offset_of(p.kept, p.kept.out, sequence) + begin;
+    first = p.partials + sequence * chunks;
+    second = first + p.sequences * chunks;
+  }
+
+  void run(std::int64_t round) {
+    if (p.op == Op::softmax || p.op == Op::log_softmax) return softmax(round);
+    bool layer = p.op == Op::layer_norm;
+    if (round == 0) {
+      if (layer) fold(r16::Sum{}, x, first);
+      return;
+    }
+    Stats s{layer ? mean(combine(r16::Sum{}, first)) : 0.0f, 0.0f};
+    if (round == 1) {
+      if (layer) return fold(r16::SumDeviations(set(s.sub)), x, second);
+      if (p.op == Op::l1_norm) return fold(r16::SumAbs{}, x, second);
+      return fold(r16::SumSquares{}, x, second);
+    }
+    const F32 y = set(combine(r16::Sum{}, second));
+    if (p.op == Op::l1_norm || p.op == Op::l2_norm) {
+      const F32 d = set(simd::MOTE_SIMD_NS::first(norm_divisor(p.op, y, p.epsilon)));
+      return map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return divide_by_norm(v, d); });
+    }
+    s.mul = simd::MOTE_SIMD_NS::first(inverse_root(y, p.length, p.epsilon));
+    if (begin == 0) store_statistics(p, sequence, s);
+    apply_affine(p, x, out, s, offset_of(p.kept, p.kept_scale, sequence), begin, end);
+  }
+
+ private:
+  float mean(float sum) const { return simd::MOTE_SIMD_NS::first(set(sum) / set(static_cast<float>(p.length))); }
+
+  template <class F>
+  void fold(const F& f, const float* from, float* to) const {
+    for (std::int64_t i = 0; i < end - begin; i += kChunk) {
+      const float* chunk = from + i;
+      r16::fold_chunks<1>(&f, &chunk, end - begin - i < kChunk ? end - begin - i : kChunk, to + (begin + i) / kChunk);
+    }
+  }
+  template <class F>
+  float combine(const F& f, const float* of) const {
+    float total = of[0];
+    for (std::int64_t i = 1; i < chunks; ++i) total = r16::join1(f, total, of[i]);
+    return total;
+  }
+
+  void softmax(std::int64_t round) {
+    if (round == 0) return fold(r16::Max{}, x, first);
+    const F32 most = set(combine(r16::Max{}, first));
+    if (p.op == Op::log_softmax) {
+      if (round == 1) return fold(r16::SumExp(most), x, second);
+      const F32 l = log(set(combine(r16::Sum{}, second)));
+      return map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return (v - most) - l; });
+    }
+    if (round == 1) {
+      map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return exp(v - most); });
+      return fold(r16::Sum{}, out, second);
+    }
+    const F32 inverse = set(1.0f) / set(combine(r16::Sum{}, second));
+    map(out, out, end - begin, [&](F32 v, std::int64_t, int) { return v * inverse; });
+  }
+
+  const Params& p;
+  std::int64_t sequence, chunks, begin, end;
+  const float* x;
+  float *out, *first, *second;
+};
+
 void run_f32(const Params& p, TileRange range) noexcept {
+  if (p.pieces > 0) {
+    const std::int64_t tiles = p.sequences * p.pieces;
+    for (std::int64_t t = range.begin; t < range.end; ++t) Piece(p, t % tiles).run(t / tiles);
+    return;
+  }
   auto buffer = reinterpret_cast<float*>(range.scratch);
   if (p.form == Form::kColumns) {
     Columns columns(p, buffer);

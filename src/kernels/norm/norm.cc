@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "kernels/reduce/chunk.h"
+#include "kernels/scratch.h"
 #include "kernels/sort.h"
 #include "kernels/table.h"
 
@@ -62,6 +63,7 @@ Work setup(const Kernel& kernel, Op op, DType dtype, DType scale_dtype, float ep
   p->scale_dtype = scale_dtype;
   p->epsilon = epsilon;
   p->kept = p->reduced = {};
+  p->pieces = 0;
   p->sequences = p->length = 1;
   int order[kMaxDims], kept = 0;
   for (int d = 0; d < shape.rank; ++d) {
@@ -92,8 +94,14 @@ Work setup(const Kernel& kernel, Op op, DType dtype, DType scale_dtype, float ep
     return {p->sequences / inner * p->strips, static_cast<std::size_t>(19 * reduce::kStrip) * sizeof(float)};
   }
   p->form = dtype == DType::f32 && p->contiguous ? Form::kRows : Form::kGather;
+  p->piece = std::max(budget, reduce::kChunk);
+  if (p->form == Form::kRows && p->length >= 2 * p->piece) {
+    p->pieces = ceil_div(p->length, p->piece);
+    std::int64_t partials = 2 * p->sequences * ceil_div(p->length, reduce::kChunk);
+    return {p->sequences * p->pieces, 0, scratch_size(partials * 4)};
+  }
   p->step = std::clamp<std::int64_t>(budget / p->length, 1, 1024);
-  std::size_t buffer = p->form == Form::kRows ? 0 : static_cast<std::size_t>(p->length) * sizeof(float);
+  std::size_t buffer = p->form == Form::kRows ? 0 : scratch_size(p->length * 4);
   return {ceil_div(p->sequences, p->step), buffer};
 }
 

@@ -11,6 +11,8 @@
 // f32, f16 and bf16 (computed in f32, rounded once). scale and shift may be absent and have strides over all axes, so
 // that they can go with a sequence (instance norm), with the elements in it (layer norm) or with both (group norm).
 // Infinite or NaN sequences give NaN as the formulas do. The result may be the input itself.
+// Long contiguous sequences of f32 are shared between tiles: there are then kRounds rounds of the same tiles, each done
+// before the next begins (round r has the tiles from r * tiles), and what they find is passed on in `partials`.
 #pragma once
 
 #include <span>
@@ -37,6 +39,8 @@ struct Shape {
   std::uint32_t axes = 0;  // bit i: the sequences run over axis i
 };
 
+inline constexpr int kRounds = 3;
+
 struct Params {
   // Set before every run.
   const void* in = nullptr;
@@ -45,6 +49,7 @@ struct Params {
   const void* shift = nullptr;  // or null
   float* mean = nullptr;        // or null
   float* inverse = nullptr;     // 1/sqrt(variance + eps), or null
+  float* partials = nullptr;    // Work::shared_bytes of memory for all threads together, where asked for
   // By setup.
   Op op = Op::softmax;
   DType dtype = DType::f32, scale_dtype = DType::f32;
@@ -55,6 +60,7 @@ struct Params {
   std::int64_t sequences = 0, length = 0;
   Form form = Form::kGather;
   std::int64_t step = 1, strips = 0;
+  std::int64_t piece = 0, pieces = 0;  // elements and number of pieces of a long sequence; 0: sequences stay whole
 };
 
 struct Kernel {

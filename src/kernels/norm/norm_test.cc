@@ -12,6 +12,7 @@ namespace mote::kernels::norm {
 namespace {
 
 using testing::Data;
+using testing::Scratch;
 using Dims = std::vector<std::int64_t>;
 
 struct Case {
@@ -152,6 +153,52 @@ TEST(Norm, AgreesWithTheFormulasAndBetweenRows) {
           if (!have_first) first = got;
           have_first = true;
           ASSERT_TRUE(got.same_bits(first)) << k.name << " case " << n << " parts " << parts;
+        }
+      }
+    }
+  }
+}
+
+TEST(Norm, PiecesOfLongSequencesGiveTheBitsOfWholeOnes) {
+  // Two sequences; of two axes, so that scale and shift come in runs that pieces cut.
+  const std::int64_t n = 2, rows = 11, width = 12'007, length = rows * width;
+  Data x(n * length, 1), scale(length, 2), shift(length, 3);
+  const Dims stride = {length, width, 1};
+  bool have_first = false;
+  for (auto op : {Op::softmax, Op::log_softmax, Op::layer_norm, Op::rms_norm, Op::l1_norm, Op::l2_norm}) {
+    for (const Dims& scale_stride : {Dims{0, width, 1}, Dims{0, 1, 0}, Dims{1, 0, 0}}) {
+      Data first(n * length);
+      have_first = false;
+      for (const Kernel& k : kernels()) {
+        if (!k.run || !host_cpu().has(k.isa)) continue;
+        for (bool pieces : {false, true}) {
+          Params p;
+          Data got = Data::poisoned(n * length), mean = Data::poisoned(n), inverse = Data::poisoned(n);
+          Work w = setup(k, op, DType::f32, DType::f32, 1e-5f,
+                         shape_of({{n, rows, width}, stride, stride, scale_stride, 0b110}), &p);
+          ASSERT_GE(w.tiles, n * 4) << k.name;
+          Scratch partials(w.shared_bytes);
+          p.in = x.get();
+          p.out = got.get();
+          bool affine = op == Op::layer_norm || op == Op::rms_norm;
+          p.scale = affine ? scale.get() : nullptr;
+          p.shift = affine ? shift.get() : nullptr;
+          p.mean = mean.get();
+          p.inverse = inverse.get();
+          p.partials = reinterpret_cast<float*>(partials.get());
+          if (pieces) {
+            for (int round = 0; round < kRounds; ++round) {
+              for (std::int64_t t = w.tiles; t-- > 0;)
+                k.run(p, {round * w.tiles + t, round * w.tiles + t + 1, nullptr});
+            }
+          } else {
+            p.pieces = 0;
+            k.run(p, {0, n, nullptr});
+          }
+          if (!have_first) first = got;
+          have_first = true;
+          ASSERT_TRUE(got.same_bits(first)) << k.name << (pieces ? " in pieces" : " whole");
+          for (std::int64_t i = 0; affine && i < n; ++i) ASSERT_EQ(inverse[i], inverse[i]);
         }
       }
     }

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "kernels/reduce/chunk.h"
+#include "kernels/scratch.h"
 #include "kernels/sort.h"
 #include "kernels/table.h"
 
@@ -127,7 +128,7 @@ Work setup(const Kernel& kernel, Op op, DType dtype, const Shape& shape, Params*
   if (shared) {
     p->chunks = chunks;
     work.tiles = units * ceil_div(chunks, p->group);
-    work.shared_bytes = static_cast<std::size_t>(p->outputs * chunks * element);
+    work.shared_bytes = scratch_size(p->outputs * chunks * element);
     work.combine_tiles = ceil_div(p->outputs, kCombine);
   }
   return work;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/scratch.h"
+
 namespace mote::kernels::resize {
 
 #define MOTE_RESIZE_KERNEL(ns, isa)            \
@@ -59,7 +61,7 @@ Work setup(Params* p) {
   if (p->inner * p->last.in > kChunkFloats) {
     p->chunk = std::min(p->inner, std::max<std::int64_t>(64, kChunkFloats / p->last.in / 16 * 16));
   }
-  std::size_t scratch = p->move ? 0 : static_cast<std::size_t>(p->chunk * p->last.in) * 4;
+  std::size_t scratch = p->move ? 0 : scratch_size(p->chunk * p->last.in * 4);
   return {(p->rows + p->rows_per_tile - 1) / p->rows_per_tile, scratch};
 }
 

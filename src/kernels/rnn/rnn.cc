@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/scratch.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::rnn {
@@ -37,7 +38,7 @@ dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d) {
 
 Work setup(Params* p) {
   std::int64_t rows = std::min(kRows, p->batch), gates = p->gates() * p->hidden;
-  auto up = [](std::int64_t floats) { return static_cast<std::size_t>((floats * 4 + 63) / 64 * 64); };
+  auto up = [](std::int64_t floats) { return scratch_size((floats * 4 + 63) / 64 * 64); };
   p->row_tiles = (p->batch + kRows - 1) / kRows;
   p->packed = dot::packed_size(p->hidden, gates);
   p->gates_bytes = up(rows * gates);
@@ -51,7 +52,8 @@ Work setup(Params* p) {
   std::int64_t macs = std::max<std::int64_t>(rows * gates * p->hidden, 1);
   p->steps_per_round = std::clamp<std::int64_t>(p->dot->tile_macs / macs, 1, std::max<std::int64_t>(p->steps, 1));
   std::int64_t rounds = std::max<std::int64_t>(1, (p->steps + p->steps_per_round - 1) / p->steps_per_round);
-  return {tiles, rounds, p->gates_bytes + inner, static_cast<std::size_t>(tiles) * 2 * p->state_bytes};
+  std::int64_t own = static_cast<std::int64_t>(p->gates_bytes) + static_cast<std::int64_t>(inner);
+  return {tiles, rounds, scratch_size(own), scratch_size(tiles * 2 * static_cast<std::int64_t>(p->state_bytes))};
 }
 
 }  // namespace mote::kernels::rnn
