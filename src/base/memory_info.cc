@@ -1,5 +1,9 @@
 #include "base/memory_info.h"
 
+#ifdef __linux__
+#include <link.h>
+#include <sys/mman.h>
+#endif
 #include <unistd.h>
 
 #include <string>
@@ -45,7 +49,28 @@ std::int64_t cgroup_limit() {
   return best;
 }
 
+#ifdef __linux__
+// The parts of one file that are mapped and never written.
+int drop_object(dl_phdr_info* object, std::size_t, void*) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const auto& part = object->dlpi_phdr[i];
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    std::uintptr_t begin = (object->dlpi_addr + part.p_vaddr) & ~(page - 1);
+    std::uintptr_t end = object->dlpi_addr + part.p_vaddr + part.p_memsz;
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+  return 0;
+}
+#endif
+
 }  // namespace
+
+void drop_code() {
+#ifdef __linux__
+  dl_iterate_phdr(drop_object, nullptr);
+#endif
+}
 
 MemoryInfo memory_info() {
   MemoryInfo m;

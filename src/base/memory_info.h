@@ -13,4 +13,9 @@ struct MemoryInfo {
 };
 MemoryInfo memory_info();
 
+// Gives back what the code and constants of the program and its libraries take: they come from the file system's cache
+// again when they are next touched (microseconds for 64 KiB). For a program that has done something large it will not
+// do again. Breakpoints that a debugger has set are lost. Nothing where the system cannot say what is code.
+void drop_code();
+
 }  // namespace mote

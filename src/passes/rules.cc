@@ -11,11 +11,13 @@ constexpr int kMaxSweeps = 32;
 }  // namespace
 
 Rule pattern_rule(std::vector<std::string_view> texts, OnMatch then) {
-  std::vector<Pattern> patterns(texts.begin(), texts.end());
-  std::string op = patterns[0].op();
-  for ([[maybe_unused]] const Pattern& p : patterns) assert(p.valid() && p.op() == op);
-  return {op, [patterns = std::move(patterns), then = std::move(then)](Graph& g, NodeId n) {
+  std::string op(texts[0].substr(0, texts[0].find('(')));
+  // Parsed with the first node of that op: most networks have none.
+  return {op, [texts = std::move(texts), op, patterns = std::vector<Pattern>(), then = std::move(then)](
+                  Graph& g, NodeId n) mutable {
+            if (patterns.empty()) patterns = std::vector<Pattern>(texts.begin(), texts.end());
             for (const Pattern& p : patterns) {
+              assert(p.valid() && p.op() == op);
               if (std::optional<Match> m = p.match(g, n); m && then(g, n, *m)) return true;
             }
             return false;

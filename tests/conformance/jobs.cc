@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 namespace mote::conformance {
@@ -22,11 +23,17 @@ struct Child {
   std::string text;  // verdict digit, then the reason
 };
 
-[[noreturn]] void child_main(int out, std::size_t megabytes, const std::function<Outcome()>& work) {
+// A job that waits for others on a busy machine is not slow; one that computes nothing for so long hangs.
+constexpr double kWaiting = 10;
+
+[[noreturn]] void child_main(int out, const JobLimits& limits, const std::function<Outcome()>& work) {
   rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
-  if (megabytes != 0) {
-    rlimit memory{megabytes << 20, megabytes << 20};
+  auto seconds = static_cast<rlim_t>(std::ceil(limits.seconds));
+  rlimit cpu{seconds, seconds + 1};
+  setrlimit(RLIMIT_CPU, &cpu);
+  if (limits.megabytes != 0) {
+    rlimit memory{limits.megabytes << 20, limits.megabytes << 20};
     setrlimit(RLIMIT_AS, &memory);
   }
   Outcome o = work();
@@ -40,7 +47,11 @@ struct Child {
 }
 
 Outcome outcome_of(const Child& c, int status, bool timed_out, double seconds) {
-  if (timed_out) return {Verdict::kFailed, "took more than " + std::to_string(static_cast<int>(seconds)) + " s"};
+  if (timed_out) {
+    return {Verdict::kFailed, "did not end in " + std::to_string(static_cast<int>(kWaiting * seconds)) + " s"};
+  }
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+    return {Verdict::kFailed, "took more than " + std::to_string(static_cast<int>(seconds)) + " s of CPU time"};
   if (WIFSIGNALED(status)) return {Verdict::kFailed, std::string("crashed: ") + strsignal(WTERMSIG(status))};
   if (c.text.empty()) return {Verdict::kFailed, "crashed: exit code " + std::to_string(WEXITSTATUS(status))};
   return {static_cast<Verdict>(c.text[0] - '0'), c.text.substr(1)};
@@ -60,10 +71,11 @@ void run_jobs(std::size_t count, const JobLimits& limits, const std::function<Ou
       if (pid < 0) std::abort();
       if (pid == 0) {
         close(ends[0]);
-        child_main(ends[1], limits.megabytes, [&] { return work(next); });
+        child_main(ends[1], limits, [&] { return work(next); });
       }
       close(ends[1]);
-      auto budget = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits.seconds));
+      auto budget =
+          std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kWaiting * limits.seconds));
       running.push_back(Child{next++, pid, ends[0], Clock::now() + budget, {}});
     }
     std::vector<pollfd> polls;

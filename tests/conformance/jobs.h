@@ -10,7 +10,7 @@ namespace mote::conformance {
 
 struct JobLimits {
   int parallel = 2;
-  double seconds = 180;
+  double seconds = 180;          // of CPU time; ten times as long until the end
   std::size_t megabytes = 6000;  // of address space; 0: no limit
 };
 
