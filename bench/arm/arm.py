@@ -162,7 +162,7 @@ def markdown(document):
         for label in labels:
             row = rows.get(label)
             if row and "failed" not in row:
-                kernel = row["kernel"].split("(")[0].replace("mote::kernels::", "")
+                kernel = row["kernel"].replace("(anonymous namespace)::", "").split("(")[0].replace("mote::kernels::", "").removeprefix("void ")
                 out.append(f"| {name} | {label} | `{kernel}` | {row['loop']} | {row['loop_multiply']} | {row['kernel_share']:.0%} |")
     if document["networks"]:
         out += ["", "## Whole networks, f32", "", "Instructions per multiply-add (0.25 is the least).", "", "| network | " + " | ".join(labels) + " |", "|---|" + "---:|" * len(labels)]
