@@ -14,7 +14,7 @@ Scaled scaled_of(NodeContext& n, const Quantization& q, const fbs::Tensor* t, Va
     n.fail(invalid("an operand is missing"));
     return s;
   }
-  s.dtype = dtype_of(t->type());
+  s.dtype = v == kNone ? dtype_of(t->type()) : n.dtype(v);
   if (!q.per_tensor()) {
     n.unsupported(std::string(n.op_name()) +
                   (q.any() ? " on a tensor with several scales" : " on tensors without scales beside quantized ones"));
@@ -107,7 +107,7 @@ Status import_quantize(NodeContext& n) {
   }
   const Scaled x = scaled_input(n, 0);
   if (n.failed()) return {};
-  const double scale = static_cast<double>(x.scale / y.scale);
+  const double scale = static_cast<double>(x.scale) / static_cast<double>(y.scale);
   if (bits_of(x.dtype) > 8) {
     n.output(0, rescaled(n, x, scale, y));
     return {};

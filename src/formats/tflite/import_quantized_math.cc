@@ -13,8 +13,10 @@ bool power_of_two(float scale) {
 }
 
 Status binary(NodeContext& n, std::string function, fbs::Activation activation, bool shifts) {
-  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1), y = scaled_output(n);
+  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1);
+  Scaled y = scaled_output(n);
   if (n.failed()) return {};
+  if (!is_int(y.dtype)) y.dtype = b.dtype;  // files of old converters leave it open
   const bool shifted =
       shifts && y.dtype == DType::i16 && power_of_two(a.scale) && power_of_two(b.scale) && power_of_two(y.scale);
   std::vector<Attrs::Item> attrs = {{"function", std::move(function)},
