@@ -127,6 +127,18 @@ func @main(%x: f32[1,2,3,3]) -> (%y) {
   %y = resize(%x, _, @scales) {mode="linear", antialias=1}
 }
 )";
+constexpr std::string_view kQuantized = R"(module "quantized"
+const @w: i8[4,3,3,3] = fill [2]
+const @s: f32[1] = [0.5]
+const @z: u8[1] = [3]
+const @wz: i8[1] = [0]
+signature "main" = @main {
+}
+func @main(%x: u8[1,3,5,5]) -> (%y) {
+  %c = qlinear_conv(%x, @s, @z, @w, @s, @wz, @s, @z) {pads=[1,1,1,1]}
+  %y = max_pool(%c) {kernel_shape=[2,2]}
+}
+)";
 constexpr std::string_view kReferences = R"(module "references"
 symbol N = 1..8
 signature "main" = @main {
@@ -209,6 +221,17 @@ const Damage kDamages[] = {
          if (v == 2) std::memcpy(params.data() + at, &little, 8);
        }
      }},
+    {"integer weights laid out for another CPU", kQuantized,
+     [](Plan& p) {
+       // Bytes of k in a step, behind the window, three sizes and ten words: two or four.
+       std::byte& depth = step(p, "quantized").params[192];
+       depth = depth == std::byte{2} ? std::byte{4} : std::byte{2};
+     }},
+    {"a pool of bytes over an endless window", kQuantized,
+     [](Plan& p) {
+       std::int64_t much = std::int64_t{1} << 31;
+       for (std::size_t at : {16, 24}) std::memcpy(step(p, "qmap.pool").params.data() + at, &much, 8);
+     }},
     {"a reference of another op", kReferences,
      [](Plan& p) { step(p, "reference.hardmax").op = op_index(p, "negative_log_likelihood_loss"); }},
     {"a list for a tensor", kReferences,
@@ -226,7 +249,7 @@ const Damage kDamages[] = {
 };
 
 TEST(ForeignPlan, RunsAsItIs) {
-  for (std::string_view text : {kConv, kTransposed, kProducts, kNumbers, kResize, kReferences}) {
+  for (std::string_view text : {kConv, kTransposed, kProducts, kNumbers, kResize, kQuantized, kReferences}) {
     Status s = all_of(plan_of(text));
     EXPECT_TRUE(s.ok()) << s.to_string();
   }

@@ -15,8 +15,6 @@
 namespace mote::passes {
 namespace {
 
-constexpr std::size_t kMaxBias = 1 << 20;
-
 // Where the result goes: quantized, or nowhere.
 struct Target {
   std::optional<Quantized> to;
@@ -46,25 +44,6 @@ void add_target(Builder& b, const Target& t, std::vector<ValueId>& inputs, std::
 
 void drop_absent_tail(std::vector<ValueId>& inputs) {
   while (!inputs.empty() && inputs.back() == kNone) inputs.pop_back();
-}
-
-// The elements of a vector of i32 or f32 that may be dequantized.
-std::optional<std::vector<double>> bias_values(const Graph& g, ValueId v) {
-  std::optional<Quantized> q = dequantized(g, v);
-  if (!q) return vector_of(g, v);
-  const Constant* c = g.constant(q->value);
-  std::optional<std::vector<std::int64_t>> ints = c ? small_ints(*c, kMaxBias) : std::nullopt;
-  std::optional<std::vector<double>> scales = vector_of(g, q->scale);
-  if (!ints || !scales || (scales->size() != 1 && scales->size() != ints->size())) return std::nullopt;
-  if (q->zero != kNone) {
-    const Constant* zero = g.constant(q->zero);
-    std::optional<std::vector<std::int64_t>> zeros = zero ? small_ints(*zero, kMaxBias) : std::nullopt;
-    if (!zeros || std::ranges::any_of(*zeros, [](std::int64_t z) { return z != 0; })) return std::nullopt;
-  }
-  std::vector<double> out;
-  for (std::size_t i = 0; i < ints->size(); ++i)
-    out.push_back(static_cast<double>((*ints)[i]) * (*scales)[scales->size() == 1 ? 0 : i]);
-  return out;
 }
 
 // The bias in units of x's scale times w's.

@@ -4,10 +4,13 @@
 #include <cmath>
 #include <map>
 
+#include "passes/weights.h"
+
 namespace mote::passes {
 namespace {
 
 constexpr int kMaxFunctionNodes = 24;
+constexpr std::size_t kMaxBias = 1 << 20;
 
 std::optional<Quantized> read(const Graph& g, NodeId n, ValueId value) {
   Quantized q;
@@ -120,6 +123,24 @@ bool same_scale(const Graph& g, const Quantized& a, const Quantized& b) {
   if (a.dtype != b.dtype || !is_fixed(g, a) || !is_fixed(g, b)) return false;
   double az = a.zero == kNone ? 0 : *g.scalar(a.zero), bz = b.zero == kNone ? 0 : *g.scalar(b.zero);
   return *g.scalar(a.scale) == *g.scalar(b.scale) && az == bz;
+}
+
+std::optional<std::vector<double>> bias_values(const Graph& g, ValueId v) {
+  std::optional<Quantized> q = dequantized(g, v);
+  if (!q) return vector_of(g, v);
+  const Constant* c = g.constant(q->value);
+  std::optional<std::vector<std::int64_t>> ints = c ? small_ints(*c, kMaxBias) : std::nullopt;
+  std::optional<std::vector<double>> scales = vector_of(g, q->scale);
+  if (!ints || !scales || (scales->size() != 1 && scales->size() != ints->size())) return std::nullopt;
+  if (q->zero != kNone) {
+    const Constant* zero = g.constant(q->zero);
+    std::optional<std::vector<std::int64_t>> zeros = zero ? small_ints(*zero, kMaxBias) : std::nullopt;
+    if (!zeros || std::ranges::any_of(*zeros, [](std::int64_t z) { return z != 0; })) return std::nullopt;
+  }
+  std::vector<double> out;
+  for (std::size_t i = 0; i < ints->size(); ++i)
+    out.push_back(static_cast<double>((*ints)[i]) * (*scales)[scales->size() == 1 ? 0 : i]);
+  return out;
 }
 
 ValueId zero_point(Builder& b, const Quantized& q) { return q.zero != kNone ? q.zero : b.scalar(0, q.dtype); }

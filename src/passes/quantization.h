@@ -26,6 +26,9 @@ bool is_fixed(const Graph& g, const Quantized& q);
 // Both fixed, with the same numbers and dtype.
 bool same_scale(const Graph& g, const Quantized& a, const Quantized& b);
 
+// The elements of a constant vector of i32 or f32 that may be dequantized: a bias.
+std::optional<std::vector<double>> bias_values(const Graph& g, ValueId v);
+
 // The zero point; a constant 0 where there is none.
 ValueId zero_point(Builder& b, const Quantized& q);
 

@@ -22,6 +22,7 @@ struct QuantizedStep {
   std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, fixed = 0;
   std::int32_t low = -128, high = 255;
   std::int32_t last = 0, recipe = 0;  // images are [batch, space, channels]
+  std::int32_t depth = 4, reserved = 0;
   EpilogueProgram epilogue;
 };
 
@@ -49,9 +50,18 @@ std::int64_t taps_of(const QuantizedStep& s) { return s.window.kernel[0] * s.win
 // One channel in and out per group.
 bool is_depthwise(const QuantizedStep& s) { return s.conv && s.group > 1 && s.n == 1 && s.k == taps_of(s); }
 
+ki::Segments segments_of(const QuantizedStep& s, std::int64_t k) {
+  if (!s.conv) return ki::segments_of(k, s.depth);
+  ki::Window w;
+  std::copy_n(s.window.kernel, 3, w.kernel);
+  std::copy_n(s.window.dilation, 3, w.dilation);
+  w.channels = k / taps_of(s);
+  return ki::segments_of(w, s.depth);
+}
+
 // Bytes of the laid-out weights.
 std::int64_t packed_bytes(const QuantizedStep& s, std::int64_t k, std::int64_t n) {
-  return is_depthwise(s) ? s.group * s.k : ki::packed_size(k, n) * s.group;
+  return is_depthwise(s) ? s.group * s.k : ki::packed_size(segments_of(s, k).packed_k(), n) * s.group;
 }
 
 // Positions of the operands.
@@ -124,7 +134,10 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
   Packing p;
   p.operand = static_cast<std::int32_t>(operand);
   p.name = s.conv ? "iconv" : "idot";
-  std::int64_t each = ki::packed_size(s.k, s.n), groups = s.group, k = s.k, n = s.n;
+  if (s.depth == 2) p.name += ".pairs";
+  const ki::Segments segments = segments_of(s, s.k);
+  const int depth = s.depth;
+  std::int64_t each = ki::packed_size(segments.packed_k(), s.n), groups = s.group, k = s.k, n = s.n;
   std::int64_t taps = taps_of(s);
   p.bytes = static_cast<std::size_t>(packed_bytes(s, k, n));
   bool conv = s.conv, is_signed = s.b_signed, depthwise = is_depthwise(s);
@@ -136,7 +149,7 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
     for (std::int64_t i = 0; depthwise && i < taps * groups; ++i)
       out[static_cast<std::size_t>(i % taps * groups + i / taps)] = std::byte{b[i]};
     if (depthwise) return;
-    if (!conv) return ki::pack(b, is_signed, k, n, n, 1, out.data());
+    if (!conv) return ki::pack(b, is_signed, segments, n, n, 1, depth, out.data());
     // [group * n, channels, taps]; rows of A hold a tap's channels side by side.
     std::int64_t channels = k / taps;
     std::vector<std::uint8_t> turned(static_cast<std::size_t>(k * n));
@@ -148,7 +161,7 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
                 b[((g * n + o) * channels + c) * taps + t];
         }
       }
-      ki::pack(turned.data(), is_signed, k, n, 1, k, out.data() + g * each);
+      ki::pack(turned.data(), is_signed, segments, n, 1, k, depth, out.data() + g * each);
     }
   };
   return p;
@@ -156,7 +169,9 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   std::string_view op = n.node.op->name;
+  const ki::Row& row = ki::select(options.cpu);
   QuantizedStep s;
+  s.depth = row.depth;
   s.linear = op == "qlinear_matmul" || op == "qlinear_conv";
   s.conv = op == "conv_integer" || op == "qlinear_conv";
   if (!s.linear && !s.conv && op != "matmul_integer") return std::nullopt;
@@ -208,7 +223,6 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     }
   }
   s.fixed = s.packed && all_constant(n);
-  const ki::Row& row = ki::select(options.cpu);
   s.isa = static_cast<std::int32_t>(row.isa);
   Claim c;
   c.kernel = "quantized";
@@ -322,7 +336,7 @@ Status fill_matmul(const QuantizedStep& s, const TensorView& a, const TensorView
   p.b_plain_batch = p.k * p.n;
   p.b_k_stride = p.n;
   p.b_n_stride = 1;
-  if (p.batch > 1) p.b_batch = ki::packed_size(p.k, p.n);
+  if (p.batch > 1) p.b_batch = ki::packed_size(segments_of(s, p.k).packed_k(), p.n);
   return {};
 }
 
@@ -346,6 +360,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   for (std::size_t i = 1; i < std::min<std::size_t>(call.inputs.size(), 9); ++i)
     rows = rows && (!call.inputs[i] || call.inputs[i]->dense());
   if (!rows && y.count() > 0) return invalid("a product of integers got operands that are not dense");
+  const ki::Row& row = ki::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
+  if (s.depth != row.depth) return invalid("a product of integers is laid out for another CPU");
   auto* st = new (state) QuantizedState();
   ki::Params& p = st->params;
   p.a = a.as<std::uint8_t>();
@@ -355,7 +371,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.out = y.dtype;
   p.recipe = recipe;
   MOTE_TRY(s.conv ? fill_conv(s, a, y, p) : fill_matmul(s, a, b, y, p));
-  if (!sizes_fit({p.m, p.k + 64, p.n + 64, s.group, p.batch})) return invalid("a product of integers is too large");
+  // Filled up to whole steps, k grows to four times itself at most.
+  if (!sizes_fit({p.m, p.k + 64, p.n + 64, s.group, p.batch, 8})) return invalid("a product of integers is too large");
   if (s.packed && b.bytes() < packed_bytes(s, p.k, p.n)) return invalid("too few packed weights");
   if (y.count() == 0) return {};
   MOTE_TRY(bind_parameters(in, at, s.linear, p.n * p.groups, a.dtype, p.b_signed ? DType::i8 : DType::u8, y.dtype, p));
@@ -363,7 +380,6 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.high = s.high;
   RowOrder order = s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis;
   if (y.dtype == DType::f32) MOTE_TRY(bind_epilogue(s.epilogue, call, y, order, p.epilogue));
-  const ki::Row& row = ki::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
   bool depthwise = is_depthwise(s);
   st->run = depthwise ? row.depthwise : row.run;
   ki::Work w = depthwise ? ki::setup_depthwise(&p) : ki::setup(row, &p);
@@ -380,7 +396,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return {};
   }
   p.shared = call.shared_scratch;
-  std::int64_t packed = s.packed ? 0 : ki::packed_size(p.k, p.n) * p.batch;
+  std::int64_t packed = s.packed ? 0 : ki::packed_size(p.segments.packed_k(), p.n) * p.batch;
   work.shared_scratch = kernels::scratch_size(shared + packed);
   if (!s.packed) {
     p.b = call.shared_scratch ? call.shared_scratch + shared : nullptr;

@@ -189,37 +189,71 @@ Status dynamic_quantize_matmul(NodeImport& n) {
 
 namespace {
 
+// A constant that is stored as it is.
+const Constant* plain_constant(NodeImport& n, ValueId v) {
+  ConstantId id = v == kNone ? kNone : n.importer().value(n.scope().function, v).constant;
+  if (id == kNone) return nullptr;
+  const Constant& c = n.importer().module().constants[static_cast<std::size_t>(id)];
+  return c.encoding == Encoding::kPlain && c.transforms.empty() ? &c : nullptr;
+}
+
 // The bytes of a constant read as another packed type and shape; absent when the operand is no such constant.
 ValueId reinterpreted(NodeImport& n, ValueId v, DType dtype, std::vector<std::int64_t> shape) {
-  ConstantId id = v == kNone ? kNone : n.importer().value(n.scope().function, v).constant;
-  if (id == kNone) return kNone;
-  Constant c = n.importer().module().constants[static_cast<std::size_t>(id)];
+  const Constant* plain = plain_constant(n, v);
   std::int64_t count = 1;
   for (std::int64_t d : shape) count *= d;
-  if (c.encoding != Encoding::kPlain || !c.transforms.empty() ||
-      static_cast<std::int64_t>(c.size) != bytes_of(dtype, count)) {
-    return kNone;
-  }
+  if (!plain || static_cast<std::int64_t>(plain->size) != bytes_of(dtype, count)) return kNone;
+  Constant c = *plain;
   c.type = Type::tensor(dtype, Shape(shape.begin(), shape.end()));
   c.stored_dtype = dtype;
   c.stored_shape = std::move(shape);
   return n.constant(std::move(c));
 }
 
+ValueId packed_constant(NodeImport& n, DType dtype, std::vector<std::int64_t> shape, std::vector<std::byte> bytes) {
+  Constant c;
+  c.name = n.name() + "/zero_point";
+  c.stored_dtype = dtype;
+  c.type = Type::tensor(dtype, Shape(shape.begin(), shape.end()));
+  c.stored_shape = std::move(shape);
+  c.size = bytes.size();
+  c.source = std::make_shared<BufferSource>(std::move(bytes));
+  return n.constant(std::move(c));
+}
+
+// Zero points [rows, blocks], each row of which starts at a byte of its own in the file.
+ValueId packed_rows(NodeImport& n, ValueId v, DType dtype, std::int64_t rows, std::int64_t blocks) {
+  const std::int64_t bits = bits_of(dtype), row = (blocks * bits + 7) / 8;
+  if (blocks * bits % 8 == 0) return reinterpreted(n, v, dtype, {rows, blocks});
+  const Constant* c = plain_constant(n, v);
+  if (!c || static_cast<std::int64_t>(c->size) != rows * row) return kNone;
+  const std::span<const std::byte> from = c->stored();
+  std::vector<std::byte> to(static_cast<std::size_t>(bytes_of(dtype, rows * blocks)));
+  const auto mask = static_cast<std::byte>((1 << bits) - 1);
+  for (std::int64_t i = 0; i < rows * blocks; ++i) {
+    const std::int64_t at = i / blocks * row * 8 + i % blocks * bits;
+    const std::byte x = from[static_cast<std::size_t>(at / 8)] >> at % 8 & mask;
+    to[static_cast<std::size_t>(i * bits / 8)] |= x << i * bits % 8;
+  }
+  return packed_constant(n, dtype, {rows, blocks}, std::move(to));
+}
+
 }  // namespace
 
-// Weights of 4 or 8 bits in blocks along K, as (N, K), each with a scale and a zero point.
+// Weights of 2, 4 or 8 bits in blocks along K, as (N, blocks * block_size), each block with a scale and a zero point;
+// the last block may be longer than K.
 Status matmul_n_bits(NodeImport& n) {
   std::int64_t k = n.attr_int("K", 0), columns = n.attr_int("N", 0), bits = n.attr_int("bits", 4),
                block = n.attr_int("block_size", 32);
-  DType packed = bits == 4 ? DType::u4 : DType::u8;
-  bool fits = (bits == 4 || bits == 8) && block > 0 && k > 0 && columns > 0 && k % block == 0 &&
-              k < (std::int64_t{1} << 31) && columns < (std::int64_t{1} << 31);
-  std::int64_t blocks = fits ? k / block : 0;
-  ValueId w = fits && !n.has(4) ? reinterpreted(n, n.in(1), packed, {columns, k}) : kNone;
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  DType packed = bits == 2 ? DType::u2 : bits == 4 ? DType::u4 : DType::u8;
+  bool fits = (bits == 2 || bits == 4 || bits == 8) && block > 0 && k > 0 && columns > 0 && k < kMost &&
+              block < kMost && columns < kMost && block * bits % 8 == 0;
+  std::int64_t blocks = fits ? (k + block - 1) / block : 0;
+  ValueId w = fits && !n.has(4) ? reinterpreted(n, n.in(1), packed, {columns, blocks * block}) : kNone;
   ValueId zero = kNone;
   if (w != kNone && n.has(3)) {
-    zero = reinterpreted(n, n.in(3), packed, {columns, blocks});
+    zero = packed_rows(n, n.in(3), packed, columns, blocks);
     if (zero == kNone) w = kNone;
   }
   if (w == kNone) {
@@ -227,19 +261,13 @@ Status matmul_n_bits(NodeImport& n) {
     return {};
   }
   if (zero == kNone) {
-    std::vector<std::byte> middle(static_cast<std::size_t>(bytes_of(packed, columns * blocks)),
-                                  std::byte{static_cast<unsigned char>(bits == 4 ? 0x88 : 0x80)});
-    Constant c;
-    c.name = n.name() + "/zero_point";
-    c.stored_dtype = packed;
-    c.stored_shape = {columns, blocks};
-    c.type = Type::tensor(packed, Shape{columns, blocks});
-    c.size = middle.size();
-    c.source = std::make_shared<BufferSource>(std::move(middle));
-    zero = n.constant(std::move(c));
+    const unsigned char middle = bits == 2 ? 0xaa : bits == 4 ? 0x88 : 0x80;
+    std::vector<std::byte> bytes(static_cast<std::size_t>(bytes_of(packed, columns * blocks)), std::byte{middle});
+    zero = packed_constant(n, packed, {columns, blocks}, std::move(bytes));
   }
   ValueId scales = n.emit("reshape", {n.in(2), n.ints({columns, blocks})});
   ValueId weights = n.emit("dequantize_linear", {w, scales, zero}, {{"axis", std::int64_t{1}}, {"block_size", block}});
+  if (k != blocks * block) weights = n.emit("slice", {weights, n.ints({0}), n.ints({k}), n.ints({1})});
   ValueId y = n.emit("matmul", {n.in(0), n.emit("transpose", {weights}, {{"perm", std::vector<std::int64_t>{1, 0}}})});
   if (n.has(5)) y = n.emit("add", {y, n.in(5)});
   n.output(0, y);

@@ -77,4 +77,27 @@ Status qgemm(NodeImport& n) {
   return {};
 }
 
+// The float LSTM of the sequence as it is quantized, over dequantized weights, which lie as [directions, k, 4 *
+// hidden]. Operands 8 to 11: scale and zero point of W and of R, [directions] or [directions, 4 * hidden].
+Status dynamic_quantize_lstm(NodeImport& n) {
+  const std::int64_t directions = n.attr_string("direction", "forward") == "bidirectional" ? 2 : 1;
+  auto weights = [&](int operand, int scale) {
+    auto f32 = [&](ValueId v) { return n.emit("cast", {v}, {{"to", DType::f32}}); };
+    auto spread = [&](ValueId v) { return n.emit("reshape", {v, n.ints({directions, 1, -1})}); };
+    ValueId w = f32(n.in(operand));
+    if (n.has(scale + 1)) w = n.emit("sub", {w, spread(f32(n.in(scale + 1)))});
+    w = n.emit("mul", {w, spread(n.in(scale))});
+    return n.emit("transpose", {w}, {{"perm", std::vector<std::int64_t>{0, 2, 1}}});
+  };
+  std::vector<ValueId> x = n.emit_multi("dynamic_quantize_linear", {n.in(0)}, 3);
+  std::vector<ValueId> inputs = n.all_inputs();
+  inputs.resize(8, kNone);
+  inputs[0] = n.emit("dequantize_linear", {x[0], x[1], x[2]});
+  inputs[1] = weights(1, 8);
+  inputs[2] = weights(2, 10);
+  std::vector<ValueId> y = n.emit_with("lstm", std::move(inputs), 3, n.attributes_for("lstm"));
+  for (int i = 0; i < 3; ++i) n.output(i, y[static_cast<std::size_t>(i)]);
+  return {};
+}
+
 }  // namespace mote::onnx

@@ -7,13 +7,9 @@ namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
 // Rows and panels of a register tile.
-#if defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(__AVX512BW__) && !defined(MOTE_SIMD_SCALAR)
 inline constexpr int kRows = 6, kPanels = 4;
-#elif defined(__AVX512BW__) && !defined(MOTE_SIMD_SCALAR)
-inline constexpr int kRows = 6, kPanels = 2;
-#elif defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
-inline constexpr int kRows = 6, kPanels = 1;
-#elif defined(__ARM_FEATURE_DOTPROD) && !defined(MOTE_SIMD_SCALAR)
+#elif (defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)) && !defined(MOTE_SIMD_SCALAR)
 inline constexpr int kRows = 6, kPanels = 1;
 #else
 inline constexpr int kRows = 2, kPanels = 1;
@@ -24,26 +20,29 @@ struct Count {
   static constexpr int value = N;
 };
 
+// A tile's operands. Each row of A is `segment_count` stretches of `segment_bytes`, whole steps, at offsets from the
+// row's start; after a single stretch, `tail` more bytes, fewer than a step.
 struct Block {
-  const std::uint8_t* a;
-  std::int64_t a_row, k, panel_bytes;
+  const std::uint8_t* rows[kRows];
+  const std::int64_t* segments;
+  std::int64_t segment_count, segment_bytes, tail, panel_bytes;
   const std::int8_t* b;
   std::uint32_t flip;  // what turns A's bytes into those of the kernel
 };
 
-MOTE_INLINE std::uint32_t quad(const std::uint8_t* p) {
+MOTE_INLINE std::uint32_t step_of(const std::uint8_t* p) {
   std::uint32_t v;
   __builtin_memcpy(&v, p, 4);
   return v;
 }
-MOTE_INLINE std::uint32_t part_of_quad(const std::uint8_t* p, std::int64_t n) {
+MOTE_INLINE std::uint32_t part_of_step(const std::uint8_t* p, std::int64_t n) {
   std::uint32_t v = 0;
   for (std::int64_t i = 0; i < n; ++i) v |= static_cast<std::uint32_t>(p[i]) << 8 * i;
   return v;
 }
 
-// Flip: A's bytes are not in the kernel's form.
-// R rows of P panels. B is zero beyond k, so that what the flip makes of missing bytes does not count.
+// R rows of P panels. Flip: A's bytes are not in the kernel's form. B is zero beyond k, so that what the flip makes of
+// missing bytes does not count.
 template <int R, int P, bool Flip>
 MOTE_INLINE void products(const Block& t, Columns16 (&acc)[R][P]) {
 #pragma GCC unroll 16
@@ -52,35 +51,38 @@ MOTE_INLINE void products(const Block& t, Columns16 (&acc)[R][P]) {
     for (int q = 0; q < P; ++q) acc[r][q] = no_columns();
   }
   const std::int8_t* b = t.b;
-  const std::uint8_t* a_rows = t.a;
   [[maybe_unused]] const std::uint32_t flip = t.flip;
-  const std::int64_t whole = t.k & ~std::int64_t{3};
-  std::int64_t a_row = t.a_row, left = whole;
-  // The last one to three k, as rows of their own; the one loop below keeps the sums in registers.
-  std::uint8_t tail[4 * R];
-  if (whole != t.k) {
-    for (int r = 0; r < R; ++r) {
-      const std::uint32_t last = part_of_quad(t.a + r * t.a_row + whole, t.k - whole);
-      __builtin_memcpy(tail + 4 * r, &last, 4);
-    }
-  }
-  for (bool more = whole != t.k;; more = false) {
-    for (; left > 0; left -= 4, a_rows += 4, b += 64) {
-      Quads16 bq[P];
+  const std::uint8_t* rows[R];
 #pragma GCC unroll 16
-      for (int q = 0; q < P; ++q) bq[q] = load_quads(b + q * t.panel_bytes);
+  for (int r = 0; r < R; ++r) rows[r] = t.rows[r];
+  // The tail is a stretch of rows of its own; the one loop below keeps the sums in registers.
+  std::uint8_t tail[4 * R];
+  const std::int64_t segments = t.segment_count + (t.tail > 0 ? 1 : 0);
+  for (std::int64_t s = 0; s < segments; ++s) {
+    std::int64_t i = 0, end = 4;
+    if (s < t.segment_count) {
+      i = t.segments[s];
+      end = i + t.segment_bytes;
+    } else {
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        std::uint32_t a = quad(a_rows + r * a_row);
+        const std::uint32_t last = part_of_step(rows[r] + t.segment_bytes, t.tail);
+        __builtin_memcpy(tail + 4 * r, &last, 4);
+        rows[r] = tail + 4 * r;
+      }
+    }
+    for (; i < end; i += 4, b += 16 * kDepth) {
+      Step16 bq[P];
+#pragma GCC unroll 16
+      for (int q = 0; q < P; ++q) bq[q] = load_step(b + q * t.panel_bytes);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        std::uint32_t a = step_of(rows[r] + i);
         if constexpr (Flip) a ^= flip;
 #pragma GCC unroll 16
         for (int q = 0; q < P; ++q) accumulate(acc[r][q], a, bq[q]);
       }
     }
-    if (!more) return;
-    a_rows = tail;
-    a_row = 4;
-    left = 4;
   }
 }
 
@@ -115,29 +117,41 @@ MOTE_NOINLINE void requantize(const Block& t, const Finish& e, const Bytes& to) 
   const I32 y_zero = set_i32(e.y_zero);
 #pragma GCC unroll 16
   for (int q = 0; q < P; ++q) {
+    const int width = to.width - 16 * q;
+    if (width <= 0) break;
+    [[maybe_unused]] Fixed fixed[16 / kLanes];
+    if constexpr (FixedPoint) {
 #pragma GCC unroll 4
-    for (int part = 0; part < 16 / kLanes; ++part) {
-      const int j = q * 16 + part * kLanes;
-      const int n = to.width - j < kLanes ? to.width - j : kLanes;
-      if (n <= 0) break;
-      const I32 add = load(e.add + j), zero = load(e.zero + j);
-      [[maybe_unused]] F32 scale{};
-      [[maybe_unused]] Fixed fixed{};
-      if constexpr (FixedPoint) {
-        fixed = fixed_of(load(e.scales.fixed.multiplier + j), load(e.scales.fixed.shift + j));
-      } else {
-        scale = load(e.scales.f32.factor + j);
+      for (int part = 0; part < 16 / kLanes; ++part) {
+        const int j = q * 16 + part * kLanes;
+        fixed[part] = fixed_of(load(e.scales.fixed.multiplier + j), load(e.scales.fixed.shift + j));
       }
+    }
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        I32 v = lanes_of(acc[r][q], part) + add;
-        if (e.zeros) v = v - zero * set_i32(to.row_sums[r]);
+    for (int r = 0; r < R; ++r) {
+      I32 bytes[16 / kLanes];
+#pragma GCC unroll 4
+      for (int part = 0; part < 16 / kLanes; ++part) {
+        const int j = q * 16 + part * kLanes;
+        I32 v = lanes_of(acc[r][q], part) + load(e.add + j);
+        if (e.zeros) v = v - load(e.zero + j) * set_i32(to.row_sums[r]);
         if constexpr (FixedPoint) {
-          v = min(max(scale_fixed(v, fixed), least_y), greatest_y);
+          v = min(max(scale_fixed(v, fixed[part]), least_y), greatest_y);
         } else {
-          v = to_i32(min(max(to_f32(v) * scale, low), high));  // takes halves to the even one
+          // The conversion takes halves to the even one.
+          v = to_i32(min(max(to_f32(v) * load(e.scales.f32.factor + j), low), high));
         }
-        store_low_bytes(to.c + r * to.c_row + j, v + y_zero, n);
+        bytes[part] = v + y_zero;
+      }
+      std::uint8_t* c = to.c + r * to.c_row + q * 16;
+      if (width >= 16) {
+        store_low_bytes(c, bytes);
+        continue;
+      }
+#pragma GCC unroll 4
+      for (int part = 0; part < 16 / kLanes; ++part) {
+        const int n = width - part * kLanes < kLanes ? width - part * kLanes : kLanes;
+        if (n > 0) store_low_bytes(c + part * kLanes, bytes[part], n);
       }
     }
   }
@@ -151,16 +165,18 @@ MOTE_INLINE void with_rows(int rows, F f) {
       return f(Count<1>());
     case 2:
       return f(Count<2>());
-#if !(defined(MOTE_SIMD_SCALAR)) && (defined(__AVX512BW__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD))
     case 3:
-      return f(Count<3>());
+      if constexpr (kRows >= 3) f(Count<3>());
+      return;
     case 4:
-      return f(Count<4>());
+      if constexpr (kRows >= 4) f(Count<4>());
+      return;
     case 5:
-      return f(Count<5>());
+      if constexpr (kRows >= 5) f(Count<5>());
+      return;
     case 6:
-      return f(Count<6>());
-#endif
+      if constexpr (kRows >= 6) f(Count<6>());
+      return;
     default:
       return;
   }
@@ -169,17 +185,25 @@ MOTE_INLINE void with_rows(int rows, F f) {
 template <int P>
 MOTE_INLINE void multiply_rows(const Block& t, int rows, std::int32_t* sums) {
   with_rows(rows, [&](auto r) {
-    t.flip ? multiply<decltype(r)::value, P, true>(t, sums) : multiply<decltype(r)::value, P, false>(t, sums);
+    constexpr int kHeight = decltype(r)::value;
+    if constexpr (kDepth == 2) {
+      multiply<kHeight, P, false>(t, sums);
+    } else {
+      t.flip ? multiply<kHeight, P, true>(t, sums) : multiply<kHeight, P, false>(t, sums);
+    }
   });
 }
 template <int P>
 MOTE_INLINE void requantize_rows(const Block& t, int rows, const Finish& e, const Bytes& to) {
   with_rows(rows, [&](auto r) {
-    constexpr int kCount = decltype(r)::value;
-    if (e.recipe == Recipe::kFixed) {
-      t.flip ? requantize<kCount, P, true, true>(t, e, to) : requantize<kCount, P, false, true>(t, e, to);
+    constexpr int kHeight = decltype(r)::value;
+    const bool fixed = e.recipe == Recipe::kFixed;
+    if constexpr (kDepth == 2) {
+      fixed ? requantize<kHeight, P, false, true>(t, e, to) : requantize<kHeight, P, false, false>(t, e, to);
+    } else if (fixed) {
+      t.flip ? requantize<kHeight, P, true, true>(t, e, to) : requantize<kHeight, P, false, true>(t, e, to);
     } else {
-      t.flip ? requantize<kCount, P, true, false>(t, e, to) : requantize<kCount, P, false, false>(t, e, to);
+      t.flip ? requantize<kHeight, P, true, false>(t, e, to) : requantize<kHeight, P, false, false>(t, e, to);
     }
   });
 }

@@ -34,6 +34,8 @@ Filters filters_of(const Params& p) {
   f.quad_scale = reinterpret_cast<float*>(take(pitch));
   f.quads = reinterpret_cast<std::int8_t*>(take(quads_of(p.k) * pitch));
   f.fill = reinterpret_cast<std::uint8_t*>(take(pitch / 4));
+  f.pair_add = take(pitch);
+  f.pairs = reinterpret_cast<std::int16_t*>(take(pairs_of(p.k) * pitch));
   return f;
 }
 
@@ -42,7 +44,7 @@ Work setup_depthwise(Params* p) {
   std::int64_t pitch = panels_of(p->groups) * kPanel;
   p->row_step = std::clamp<std::int64_t>(kTileMacs / (pitch * p->k), 1, p->m);
   p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
-  std::int64_t words = 16 + pitch * (5 + p->k + quads_of(p->k)) + pitch / 4;
+  std::int64_t words = 16 + pitch * (6 + p->k + quads_of(p->k) + pairs_of(p->k)) + pitch / 4;
   return {p->row_tiles, 0, scratch_size(words * 4)};
 }
 
@@ -51,7 +53,6 @@ namespace {
 // The filters by fours, from those with i32.
 void prepare_quads(const Params& p, const Filters& f) {
   const std::int64_t quads = quads_of(p.k), a_zero = f.flags[0] + (p.a_signed ? 128 : 0);
-  std::fill_n(f.fill, f.pitch, static_cast<std::uint8_t>(f.flags[0]));
   for (std::int64_t c = 0, width = 0; c < p.groups; c += width) {
     width = block_of(p.groups - c);
     for (std::int64_t j = 0; j < width; ++j) {
@@ -66,6 +67,20 @@ void prepare_quads(const Params& p, const Filters& f) {
       f.quad_add[c + at] = static_cast<std::int32_t>(std::int64_t{f.add[c + j]} - a_zero * sum);
       f.quad_scale[c + at] = f.scales.f32.factor[c + j];
     }
+  }
+}
+
+// The filters by pairs, from those with i32.
+void prepare_pairs(const Params& p, const Filters& f) {
+  const std::int64_t pairs = pairs_of(p.k), a_zero = f.flags[0] + (p.a_signed ? 128 : 0);
+  for (std::int64_t c = 0; c < f.pitch; ++c) {
+    std::int64_t sum = 0;
+    for (std::int64_t t = 0; t < pairs * 2; ++t) {
+      const std::int32_t w = t < p.k ? f.weights[t * f.pitch + c] : 0;
+      sum += w;
+      f.pairs[c / 16 * 16 * pairs * 2 + (t / 2 * 16 + c % 16) * 2 + t % 2] = static_cast<std::int16_t>(w);
+    }
+    f.pair_add[c] = static_cast<std::int32_t>(f.add[c] - a_zero * sum);
   }
 }
 
@@ -87,7 +102,10 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
       if (w < -128 || w > 127) f.flags[2] = 0;
     }
   }
+  std::fill_n(f.fill, f.pitch, static_cast<std::uint8_t>(f.flags[0]));
+  f.flags[3] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe != Recipe::kHalfAway;
   if (f.flags[2] != 0) prepare_quads(p, f);
+  if (f.flags[3] != 0) prepare_pairs(p, f);
 }
 
 }  // namespace mote::kernels::idot

@@ -20,8 +20,11 @@ inline constexpr std::int64_t kMostQuadTaps = 64;
 // blocks of 64, then of 32, then of 16 bytes; four registers of a block hold the taps of its channels
 // 16 * lane + 4 * register + i at 16 * lane + 4 * i, as interleaving the bytes of four taps leaves them. What is added
 // and the scales come in that order, and `fill` is a pixel of padding.
+//
+// For instructions that add up two products of 16 bits: taps by pairs, per 16 channels [pairs of taps][16][2] words,
+// with what is added to sums of A's bytes as if they were unsigned.
 struct Filters {
-  std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2]: whether the second form is there
+  std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2], [3]: whether the fours and the pairs are there
   Scales scales;
   std::int32_t* weights;
   std::int64_t pitch;
@@ -29,7 +32,10 @@ struct Filters {
   float* quad_scale;
   std::int8_t* quads;  // per block [quads of taps][4 registers][bytes of the block]
   std::uint8_t* fill;
+  std::int32_t* pair_add;
+  std::int16_t* pairs;
 };
+constexpr std::int64_t pairs_of(std::int64_t k) { return (k + 1) / 2; }
 // Bytes of the block of channels that starts `left` before the end.
 constexpr std::int64_t block_of(std::int64_t left) { return left >= 64 ? 64 : left >= 32 ? 32 : 16; }
 Filters filters_of(const Params& p);

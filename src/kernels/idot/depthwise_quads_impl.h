@@ -1,7 +1,7 @@
 // Depthwise convolutions, four taps per instruction. For the ISA of the including file.
 #pragma once
 
-#include "kernels/idot/depthwise_impl.h"
+#include "kernels/idot/depthwise_taps_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
@@ -87,58 +87,7 @@ MOTE_INLINE void quad_channels(const Params& p, const Filters& f, const std::uin
 }
 
 void depthwise_quads(const Params& p, const Filters& f, TileRange range) {
-  const Window& w = p.window;
-  const std::int64_t taps = p.k, padded = quads_of(taps) * 4;
-  const std::int64_t row = w.in[2] * p.a_row, plane = w.in[1] * row, image = w.in[0] * plane;
-  std::int64_t offset[kMostQuadTaps];
-  bool fits = true;
-  for (int d = 0; d < 3; ++d) fits = fits && (w.kernel[d] - 1) * w.dilation[d] < w.in[d];
-  for (std::int64_t t = 0; fits && t < taps; ++t) {
-    offset[t] = t / w.kernel[2] / w.kernel[1] * w.dilation[0] * plane +
-                t / w.kernel[2] % w.kernel[1] * w.dilation[1] * row + t % w.kernel[2] * w.dilation[2] * p.a_row;
-  }
-  const std::int64_t begin = range.begin * p.row_step,
-                     end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
-  std::int64_t o[3] = {begin / w.out[2] / w.out[1] % w.out[0], begin / w.out[2] % w.out[1], begin % w.out[2]};
-  const std::uint8_t* x = p.a + begin / w.out[2] / w.out[1] / w.out[0] * image;
-  const std::uint8_t* at[kMostQuadTaps];
-  bool follows = false;  // whether `at` is that of the pixel before, inside of the image
-  for (std::int64_t q = begin; q < end; ++q) {
-    std::int64_t start[3];
-    bool inside = fits;
-    for (int d = 0; d < 3; ++d) {
-      start[d] = o[d] * w.stride[d] - w.pad[d];
-      inside = inside && start[d] >= 0 && start[d] + (w.kernel[d] - 1) * w.dilation[d] < w.in[d];
-    }
-    if (inside && follows) {
-      for (std::int64_t t = 0; t < taps; ++t) at[t] += w.stride[2] * p.a_row;
-    } else if (inside) {
-      const std::uint8_t* first = x + (start[0] * plane + start[1] * row + start[2] * p.a_row);
-      for (std::int64_t t = 0; t < taps; ++t) at[t] = first + offset[t];
-    } else {
-      for (std::int64_t t = 0; t < taps; ++t) {
-        const std::int64_t d = start[0] + t / w.kernel[2] / w.kernel[1] * w.dilation[0],
-                           h = start[1] + t / w.kernel[2] % w.kernel[1] * w.dilation[1],
-                           l = start[2] + t % w.kernel[2] * w.dilation[2];
-        const bool in = d >= 0 && d < w.in[0] && h >= 0 && h < w.in[1] && l >= 0 && l < w.in[2];
-        at[t] = in ? x + d * plane + h * row + l * p.a_row : f.fill;
-      }
-    }
-    follows = inside;
-    // The next pixel.
-    if (++o[2] == w.out[2]) {
-      o[2] = 0;
-      follows = false;
-      if (++o[1] == w.out[1]) {
-        o[1] = 0;
-        if (++o[0] == w.out[0]) {
-          o[0] = 0;
-          x += image;
-        }
-      }
-    }
-    for (std::int64_t t = taps; t < padded; ++t) at[t] = f.fill;
-    auto* to = reinterpret_cast<std::uint8_t*>(p.c) + q * p.c_row;
+  walk_taps(p, f, quads_of(p.k) * 4, range, [&](const std::uint8_t* const* at, std::uint8_t* to) {
     for (std::int64_t c = 0, width = 0; c < p.groups; c += width) {
       const std::int64_t left = p.groups - c;
       width = block_of(left);
@@ -150,7 +99,7 @@ void depthwise_quads(const Params& p, const Filters& f, TileRange range) {
         quad_channels<16>(p, f, at, c, left < 16 ? left : 16, to);
       }
     }
-  }
+  });
 }
 #endif
 

@@ -1,7 +1,7 @@
 // The products, for the ISA of the including file.
 #include "kernels/idot/block_impl.h"
 #include "kernels/idot/depthwise_quads_impl.h"
-#include "kernels/idot/gather_impl.h"
+#include "kernels/idot/rows_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
@@ -12,37 +12,38 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   const std::int64_t padded = panels_of(p.n) * kPanel;
   std::int64_t col = tile % p.col_tiles * p.col_step;
   tile /= p.col_tiles;
-  std::int64_t row = tile % p.row_tiles * p.row_step;
+  const std::int64_t row_tile = tile % p.row_tiles;
   tile /= p.row_tiles;
   const std::int64_t group = tile % p.groups, batch = tile / p.groups;
-  const std::int64_t rows = p.m - row < p.row_step ? p.m - row : p.row_step;
+  std::int64_t row = row_tile * p.row_step, rows = p.m - row < p.row_step ? p.m - row : p.row_step;
+  if (p.access == Access::kImage) {
+    const Window& w = p.window;
+    const std::int64_t strips = (w.out[2] + p.strip - 1) / p.strip, bands = (w.out[1] + p.band - 1) / p.band;
+    const std::int64_t x = row_tile % strips * p.strip, y = row_tile / strips % bands * p.band;
+    row = (row_tile / strips / bands * w.out[1] + y) * w.out[2] + x;
+    rows = strips > 1 ? (w.out[2] - x < p.strip ? w.out[2] - x : p.strip)
+                      : (w.out[1] - y < p.band ? w.out[1] - y : p.band) * w.out[2];
+  }
   const std::int64_t col_end = col + p.col_step < padded ? col + p.col_step : padded;
-  const std::uint8_t flip = p.a_signed ? 0x80 : 0;
-  auto* row_sums = reinterpret_cast<std::int32_t*>(scratch);
-  auto* gathered = reinterpret_cast<std::uint8_t*>(scratch + (p.row_step * 4 + 63) / 64 * 64);
+  auto* row_sums = reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).sums);
+  const Rows a = rows_of(p, row, rows, p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0), scratch);
 
   Block t;
-  t.k = p.k;
-  t.panel_bytes = quads_of(p.k) * 64;
-  t.flip = p.a_signed != kSignedA ? 0x80808080u : 0u;
-  t.a = p.a + batch * p.a_batch + row * p.a_row;
-  t.a_row = p.a_row;
-  if (p.gather) {
-    gather_pixels(p, row, rows, group * p.window.channels, gathered);
-    t.a = gathered;
-    t.a_row = p.k;
-  }
+  t.segments = a.segments;
+  t.segment_count = p.access == Access::kImage ? p.segments.count : 1;
+  t.segment_bytes = a.segment_bytes;
+  t.tail = a.tail;
+  const std::int64_t k = p.segments.packed_k();
+  t.panel_bytes = quads_of(k) * 64;
+  t.flip = p.a_signed != kSignedA && kDepth == 4 ? 0x80808080u : 0u;
   Finish e;
   e.recipe = p.recipe;
   e.zeros = s.flags[0] != 0;
   e.y_zero = s.flags[1];
   e.low = least<T>(p);
   e.high = greatest<T>(p);
-  if (e.zeros) {
-    for (std::int64_t r = 0; r < rows; ++r) row_sums[r] = sum_bytes(t.a + r * t.a_row, p.k, flip);
-  }
-  const std::uint8_t* a = t.a;
-  const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(p.k, p.n));
+  if (e.zeros) sum_rows(p, a, rows, row_sums);
+  const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(k, p.n));
   const std::int64_t columns = (p.b_batch != 0 ? batch * p.groups : 0) * padded + group * padded;
   T* c = reinterpret_cast<T*>(p.c) + batch * p.c_batch + group * p.n;
   [[maybe_unused]] alignas(64) std::int32_t sums[kRows * kPanels * 16];
@@ -55,7 +56,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     e.scales = advanced(s.scales, p.recipe, group * padded + j);
     for (std::int64_t r = 0; r < rows; r += kRows) {
       const int height = static_cast<int>(rows - r < kRows ? rows - r : kRows);
-      t.a = a + r * t.a_row;
+      for (int i = 0; i < height; ++i) t.rows[i] = a.first + a.at[r + i];
       if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
         Bytes to{reinterpret_cast<std::uint8_t*>(c) + (row + r) * p.c_row + j, p.c_row, static_cast<int>(width),
                  row_sums + r};
@@ -102,6 +103,10 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
 void depthwise(const Params& p, TileRange range) noexcept {
 #if defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR)
   if (const Filters f = filters_of(p); f.flags[2] != 0) return depthwise_quads(p, f, range);
+#endif
+#if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
+  if (const Filters f = filters_of(p); f.flags[3] != 0 && (kLanes == 8 || p.recipe == Recipe::kHalfEven))
+    return depthwise_pairs(p, f, range);
 #endif
   if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
   if (p.out == DType::f32) return depthwise_as<float>(p, range);

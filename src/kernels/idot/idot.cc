@@ -18,24 +18,24 @@ namespace mote::kernels::idot {
 namespace {
 
 #if defined(__x86_64__)
-#define MOTE_HAS_avx512vnni &avx512vnni::run, &avx512vnni::depthwise, false
-#define MOTE_HAS_avx512 &avx512::run, &avx512::depthwise, false
-#define MOTE_HAS_avxvnni &avxvnni::run, &avxvnni::depthwise, false
-#define MOTE_HAS_avx2 &avx2::run, &avx2::depthwise, false
+#define MOTE_HAS_avx512vnni &avx512vnni::run, &avx512vnni::depthwise, false, 4
+#define MOTE_HAS_avx512 &avx512::run, &avx512::depthwise, false, 2
+#define MOTE_HAS_avxvnni &avxvnni::run, &avxvnni::depthwise, false, 4
+#define MOTE_HAS_avx2 &avx2::run, &avx2::depthwise, false, 2
 #else
-#define MOTE_HAS_avx512vnni nullptr, nullptr, false
-#define MOTE_HAS_avx512 nullptr, nullptr, false
-#define MOTE_HAS_avxvnni nullptr, nullptr, false
-#define MOTE_HAS_avx2 nullptr, nullptr, false
+#define MOTE_HAS_avx512vnni nullptr, nullptr, false, 4
+#define MOTE_HAS_avx512 nullptr, nullptr, false, 2
+#define MOTE_HAS_avxvnni nullptr, nullptr, false, 4
+#define MOTE_HAS_avx2 nullptr, nullptr, false, 2
 #endif
 #if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run, &neon::depthwise, true
-#define MOTE_HAS_neondot &neondot::run, &neondot::depthwise, true
+#define MOTE_HAS_neon &neon::run, &neon::depthwise, true, 4
+#define MOTE_HAS_neondot &neondot::run, &neondot::depthwise, true, 4
 #else
-#define MOTE_HAS_neon nullptr, nullptr, true
-#define MOTE_HAS_neondot nullptr, nullptr, true
+#define MOTE_HAS_neon nullptr, nullptr, true, 4
+#define MOTE_HAS_neondot nullptr, nullptr, true, 4
 #endif
-#define MOTE_HAS_scalar &scalar::run, &scalar::depthwise, false
+#define MOTE_HAS_scalar &scalar::run, &scalar::depthwise, false, 4
 
 constexpr Row kRows[] = {
 #define MOTE_IDOT_KERNEL(ns, isa) {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_HAS_##ns},
@@ -61,19 +61,22 @@ const Row& select(const CpuFeatures& cpu) {
                        [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
 }
 
-void pack(const std::uint8_t* b, bool is_signed, std::int64_t k, std::int64_t n, std::int64_t k_stride,
-          std::int64_t n_stride, std::byte* out) noexcept {
+void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t n, std::int64_t k_stride,
+          std::int64_t n_stride, int depth, std::byte* out) noexcept {
   const std::uint8_t flip = is_signed ? 0 : 0x80;
-  auto* to = reinterpret_cast<std::int8_t*>(out);
-  std::byte* sums = out + panels_of(n) * quads_of(k) * 64;
+  const std::int64_t quads = quads_of(k.packed_k());
+  std::byte* sums = out + panels_of(n) * quads * 64;
+  std::memset(out, 0, static_cast<std::size_t>(panels_of(n) * quads * 64));
   for (std::int64_t j = 0; j < panels_of(n) * kPanel; ++j) {
-    std::int8_t* column = to + j / kPanel * quads_of(k) * 64 + j % kPanel * 4;
+    auto* column = reinterpret_cast<std::int8_t*>(out) + j / kPanel * quads * 64 + j % kPanel * depth;
+    const std::uint8_t* from = b + j * n_stride;
     std::int32_t sum = 0;
-    for (std::int64_t i = 0; i < quads_of(k) * 4; ++i) {
-      std::int8_t v = 0;
-      if (i < k && j < n) v = static_cast<std::int8_t>(b[i * k_stride + j * n_stride] ^ flip);
-      column[i / 4 * 64 + i % 4] = v;
-      sum += v;
+    for (std::int64_t s = 0; j < n && s < k.count; ++s) {
+      for (std::int64_t i = s * k.pitch; i < s * k.pitch + k.length; ++i, from += k_stride) {
+        const auto v = static_cast<std::int8_t>(*from ^ flip);
+        column[i / depth * depth * kPanel + i % depth] = v;
+        sum += v;
+      }
     }
     std::memcpy(sums + j * 4, &sum, 4);
   }
@@ -81,7 +84,7 @@ void pack(const std::uint8_t* b, bool is_signed, std::int64_t k, std::int64_t n,
 
 void pack_run(const Params& p, TileRange range) noexcept {
   for (std::int64_t t = range.begin; t < range.end; ++t) {
-    pack(p.b_plain + t * p.b_plain_batch, p.b_signed, p.k, p.n, p.b_k_stride, p.b_n_stride,
+    pack(p.b_plain + t * p.b_plain_batch, p.b_signed, p.segments, p.n, p.b_k_stride, p.b_n_stride, p.depth,
          const_cast<std::byte*>(p.b) + t * p.b_batch);
   }
 }
@@ -127,6 +130,7 @@ Shared shared_of(const Params& p) {
 void prepare(const Params& p, TileRange) noexcept {
   Shared s = shared_of(p);
   const std::int64_t padded = panels_of(p.n) * kPanel, batch = p.b_batch != 0 ? p.batch : 1;
+  const std::int64_t k = p.segments.packed_k();
   // In the kernel's forms: a unsigned, b signed.
   const std::int64_t a_zero =
       p.a_zero ? zero_of(p.a_zero, 0, p.a_signed) + (p.a_signed ? 128 : 0) : (p.a_signed ? 128 : 0);
@@ -142,8 +146,7 @@ void prepare(const Params& p, TileRange) noexcept {
       set_scale(p, column, at, s.scales);
       for (std::int64_t i = 0; i < batch; ++i) {
         std::int32_t sum = 0;
-        std::memcpy(&sum, p.b + i * p.b_batch + g * packed_size(p.k, p.n) + panels_of(p.n) * quads_of(p.k) * 64 + j * 4,
-                    4);
+        std::memcpy(&sum, p.b + i * p.b_batch + g * packed_size(k, p.n) + panels_of(p.n) * quads_of(k) * 64 + j * 4, 4);
         std::int64_t add = (p.bias ? p.bias[column] : 0) - a_zero * sum + p.k * a_zero * zero;
         if (p.signed_kernel) add += 128 * std::int64_t{sum};
         s.add[i * shared_columns(p) + at] = static_cast<std::int32_t>(static_cast<std::uint64_t>(add));
@@ -152,22 +155,101 @@ void prepare(const Params& p, TileRange) noexcept {
   }
 }
 
+Segments segments_of(std::int64_t k, int depth) { return {1, k, rounded_up(k, depth)}; }
+
+Segments segments_of(const Window& w, int depth) {
+  const bool joined = w.dilation[2] == 1;
+  const std::int64_t count = w.kernel[0] * w.kernel[1] * (joined ? 1 : w.kernel[2]),
+                     length = w.channels * (joined ? w.kernel[2] : 1);
+  return {count, length, rounded_up(length, depth)};
+}
+
+RowScratch row_scratch_of(const Params& p) {
+  auto rounded = [](std::int64_t bytes) { return rounded_up(bytes, 64); };
+  const std::int64_t value = p.depth == 2 ? 2 : 1;
+  std::int64_t copy = 0;
+  if (p.access == Access::kImage) copy = p.piece_rows * p.piece_pitch + 64;
+  if (p.access == Access::kPixels || (p.access == Access::kPlace && p.depth == 2))
+    copy = p.row_step * p.segments.packed_k() * value + 64;
+  RowScratch s;
+  s.sums = s.at + rounded(p.row_step * 8);
+  s.segments = s.sums + rounded(p.row_step * 4);
+  s.copy = s.segments + rounded(p.segments.count * 8);
+  s.bytes = s.copy + rounded(copy);
+  return s;
+}
+
+namespace {
+
+constexpr double kPieceBytes = 192 << 10, kMostPieceBytes = 4 << 20;
+
+// Rows and columns of the image under one more row or column of the result.
+double span_of(const Window& w, int d, std::int64_t outputs) {
+  return static_cast<double>(outputs - 1) * static_cast<double>(w.stride[d]) +
+         static_cast<double>(w.kernel[d] - 1) * static_cast<double>(w.dilation[d]) + 1;
+}
+
+double piece_bytes(const Params& p) {
+  return span_of(p.window, 1, p.band) * span_of(p.window, 2, p.strip) * static_cast<double>(p.window.channels) *
+         (p.depth == 2 ? 2 : 1);
+}
+
+Access access_of(const Params& p) {
+  if (!p.gather) return Access::kPlace;
+  const Window& w = p.window;
+  bool points = true;
+  for (int d = 0; d < 3; ++d)
+    points = points && w.kernel[d] == 1 && w.pad[d] == 0 && (w.out[d] - 1) * w.stride[d] < w.in[d];
+  if (points) return Access::kPlace;
+  const bool flat = w.kernel[0] == 1 && w.stride[0] == 1 && w.pad[0] == 0 && w.in[0] == w.out[0];
+  return flat ? Access::kImage : Access::kPixels;
+}
+
+// Cuts the result into pieces of about `pixels`, whose images stay in the second cache.
+void cut_image(Params* p, std::int64_t pixels) {
+  const Window& w = p->window;
+  p->strip = w.out[2];
+  p->band = std::clamp<std::int64_t>(pixels / p->strip, 1, w.out[1]);
+  while (p->band > 1 && piece_bytes(*p) > kPieceBytes) p->band = (p->band + 1) / 2;
+  if (p->band == 1) p->strip = std::min(p->strip, std::max<std::int64_t>(pixels, 1));
+  while (p->strip > 1 && piece_bytes(*p) > kPieceBytes) p->strip = (p->strip + 1) / 2;
+  if (piece_bytes(*p) > kMostPieceBytes) {
+    p->access = Access::kPixels;
+    return;
+  }
+  p->piece_rows = (p->band - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
+  p->piece_columns = (p->strip - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
+  p->piece_pitch = p->piece_columns * w.channels * (p->depth == 2 ? 2 : 1);
+  p->row_step = p->band * p->strip;
+  p->row_tiles =
+      p->m / (w.out[1] * w.out[2]) * ((w.out[1] + p->band - 1) / p->band) * ((w.out[2] + p->strip - 1) / p->strip);
+}
+
+}  // namespace
+
 Work setup(const Row& row, Params* p) {
   p->signed_kernel = row.signed_a;
+  p->depth = row.depth;
+  p->segments = p->gather ? segments_of(p->window, row.depth) : segments_of(p->k, row.depth);
   if (p->m == 0 || p->n == 0 || p->batch == 0) return {0, 0, 0};
+  p->access = access_of(*p);
+  const std::int64_t k = p->segments.packed_k();
   std::int64_t padded = panels_of(p->n) * kPanel;
   // Rows first: a tile of the packed weights' width; then columns, where rows are few.
-  std::int64_t by_macs = kTileMacs / std::max<std::int64_t>(p->k * padded, 1);
-  p->row_step = std::clamp<std::int64_t>(by_macs / 12 * 12, 24, 480);
-  p->row_step = std::min(p->row_step, p->m);
-  p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
-  p->col_step = std::clamp(rounded_up(kTileMacs / std::max<std::int64_t>(p->k * p->row_step, 1), 64), std::int64_t{64},
+  std::int64_t by_macs = kTileMacs / std::max<std::int64_t>(k * padded, 1);
+  std::int64_t pixels = std::min(std::clamp<std::int64_t>(by_macs / 12 * 12, 24, 480), p->m);
+  if (p->access == Access::kImage) cut_image(p, pixels);
+  if (p->access != Access::kImage) {
+    p->row_step = pixels;
+    p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
+  }
+  p->col_step = std::clamp(rounded_up(kTileMacs / std::max<std::int64_t>(k * p->row_step, 1), 64), std::int64_t{64},
                            rounded_up(padded, 64));
   p->col_tiles = (padded + p->col_step - 1) / p->col_step;
-  std::int64_t scratch = rounded_up(p->row_step * 4, 64) + (p->gather ? rounded_up(p->row_step * p->k, 64) : 0);
   std::int64_t batch = p->b_batch != 0 ? p->batch : 1;
   std::int64_t shared = (16 + shared_columns(*p) * (batch + 3)) * 4;
-  return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch_size(scratch), scratch_size(shared)};
+  return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch_size(row_scratch_of(*p).bytes),
+          scratch_size(shared)};
 }
 
 }  // namespace mote::kernels::idot

@@ -7,11 +7,13 @@
 //     round_half_away(f64(sum) * scale[n])
 //   f32: y = epilogue(f32(sum) * scale[n] + float_bias[n])
 //
-// A is u8 or i8, read in place by rows, or gathered per tile from the taps of a convolution, where padding counts as
-// a_zero. B is packed once (pack) into panels of 16 columns, [k / 4][16][4] signed bytes, k filled up with zeros;
-// behind the panels follow the columns' sums. Bytes that are unsigned are packed less 128, and their zero points
-// likewise. `prepare`, one tile, turns zero points and scales, which may be values of the run, into what `run` adds.
-// Class `exact`: integers everywhere; requantizing is f32 in one order.
+// A is u8 or i8, read in place by rows, or copied per tile: widened, where the row's depth is 2, and of a convolution
+// the piece of the image under the tile, padded with a_zero, so that rows are places in it and taps offsets from them.
+// B is packed once (pack) into panels of 16 columns, [k / depth][16][depth] signed bytes, k filled up with zeros (of a
+// convolution after every stretch of taps that are neighbours in memory); behind the panels follow the columns' sums.
+// Bytes that are unsigned are packed less 128, and their zero points likewise. `prepare`, one tile, turns zero points
+// and scales, which may be values of the run, into what `run` adds. Class `exact`: integers everywhere; requantizing is
+// f32 in one order.
 #pragma once
 
 #include <span>
@@ -32,16 +34,28 @@ constexpr std::int64_t panels_of(std::int64_t n) { return (n + kPanel - 1) / kPa
 constexpr std::int64_t packed_size(std::int64_t k, std::int64_t n) {
   return panels_of(n) * (quads_of(k) * 64 + kPanel * 4);
 }
-// Element (k, j) of the source lies at k * k_stride + j * n_stride.
-void pack(const std::uint8_t* b, bool is_signed, std::int64_t k, std::int64_t n, std::int64_t k_stride,
-          std::int64_t n_stride, std::byte* out) noexcept;
-
 // Taps of a convolution; channels-last, up to three spatial axes.
 struct Window {
   std::int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1},
                dilation[3] = {1, 1, 1}, pad[3] = {};
   std::int64_t channels = 0;  // of a group
 };
+
+// Stretches of the taps that are neighbours in memory: how many, of how many bytes, and those filled up to whole steps.
+struct Segments {
+  std::int64_t count, length, pitch;
+  std::int64_t packed_k() const { return count * pitch; }
+};
+Segments segments_of(std::int64_t k, int depth);  // of plain rows
+Segments segments_of(const Window& window, int depth);
+
+// Element (k, j) of the source lies at k * k_stride + j * n_stride; `depth` is that of the row that reads it.
+void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t n, std::int64_t k_stride,
+          std::int64_t n_stride, int depth, std::byte* out) noexcept;
+
+// How A is read: where it lies (rows, or the pixels of 1x1 windows), as copied pieces of the image, or pixel by pixel
+// with all its taps.
+enum class Access : std::uint8_t { kPlace, kImage, kPixels };
 
 // A parameter that may be one value or one per column.
 struct PerColumn {
@@ -82,6 +96,11 @@ struct Params {
   // By setup.
   std::int64_t row_step = 0, col_step = 0, row_tiles = 0, col_tiles = 0;
   bool signed_kernel = false;
+  int depth = 4;
+  Access access = Access::kPlace;
+  Segments segments{1, 0, 0};
+  // kImage: rows and columns of the result in a tile, and of the image under it; bytes from row to row of the copy.
+  std::int64_t band = 1, strip = 1, piece_rows = 1, piece_columns = 1, piece_pitch = 0;
 };
 
 struct Row {
@@ -90,6 +109,7 @@ struct Row {
   Numerics numerics;
   KernelFn<Params> run, depthwise;  // depthwise: see depthwise.h
   bool signed_a;
+  int depth;  // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
 };
 
 std::span<const Row> kernels();
@@ -100,6 +120,12 @@ struct Work {
   std::size_t scratch_bytes, shared_bytes;
 };
 Work setup(const Row& row, Params* params);
+
+// A thread's scratch: per row of a tile where it starts and the sum of its bytes, offsets of the segments, copies.
+struct RowScratch {
+  std::int64_t at = 0, sums, segments, copy, bytes;
+};
+RowScratch row_scratch_of(const Params& p);
 
 // Per column: f32 factors and float_bias, fixed-point multipliers and their shifts, or f64 factors, in one place.
 union Scales {

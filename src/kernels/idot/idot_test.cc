@@ -24,7 +24,6 @@ struct Shape {
 // All that is random about a product, and its naive answer.
 struct Product {
   Params p;
-  std::vector<std::byte> packed;
   std::vector<std::uint8_t> b, zeros;
   std::vector<std::int32_t> bias;
   std::vector<float> scales, shift;
@@ -99,20 +98,24 @@ void fill(Product& t, const Shape& shape, std::mt19937& random) {
   p.a_scale = &t.a_scale;
   p.y_scale = &t.y_scale;
   p.bias = t.bias.data();
-  t.packed.resize(static_cast<std::size_t>(packed_size(p.k, p.n) * p.batch));
-  p.b = t.packed.data();
-  p.b_batch = p.batch > 1 ? packed_size(p.k, p.n) : 0;
   p.b_plain = t.b.data();
   p.b_plain_batch = p.k * p.n;
   p.b_k_stride = p.n;
   p.b_n_stride = 1;
-  pack_run(p, {0, p.batch, nullptr});
 }
 
 std::vector<std::int64_t> run_row(const Row& row, Params p, std::int64_t c_size) {
   testing::Scratch out(static_cast<std::size_t>(c_size * 4));
   p.c = out.get();
+  const std::int64_t each =
+      packed_size((p.gather ? segments_of(p.window, row.depth) : segments_of(p.k, row.depth)).packed_k(), p.n);
+  p.b_batch = p.batch > 1 ? each : 0;
   Work w = setup(row, &p);
+  // One group's weights serve all of them.
+  std::vector<std::byte> packed(static_cast<std::size_t>(each * p.batch * p.groups));
+  p.b = packed.data();
+  pack_run(p, {0, p.batch, nullptr});
+  for (std::int64_t g = 1; g < p.groups; ++g) std::copy_n(packed.begin(), each, packed.begin() + g * each);
   testing::Scratch shared(w.shared_bytes);
   p.shared = shared.get();
   prepare(p, {0, 1, nullptr});
@@ -164,12 +167,16 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
     Product t;
     std::int64_t channels = 1 + static_cast<std::int64_t>(random() % 9), groups = round % 3 == 0 ? 3 : 1;
     std::int64_t kh = 1 + static_cast<std::int64_t>(random() % 3), kw = 1 + static_cast<std::int64_t>(random() % 3);
-    fill(t, {1, 1 + static_cast<std::int64_t>(random() % 40), channels * kh * kw, 1}, random);
+    // Two taps deep: gathered pixel by pixel.
+    std::int64_t kd = round % 5 == 0 ? 2 : 1;
+    fill(t, {1, 1 + static_cast<std::int64_t>(random() % 40), channels * kd * kh * kw, 1}, random);
     Params& p = t.p;
     p.gather = true;
     p.groups = groups;
     Window& w = p.window;
     w.channels = channels;
+    w.in[0] = kd == 2 ? 3 : 1;
+    w.kernel[0] = w.out[0] = kd;
     w.in[1] = 4 + static_cast<std::int64_t>(random() % 5);
     w.in[2] = 4 + static_cast<std::int64_t>(random() % 7);
     w.kernel[1] = kh;
@@ -181,19 +188,14 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
       w.out[d] =
           std::max<std::int64_t>(1, (w.in[d] + 2 * w.pad[d] - (w.kernel[d] - 1) * w.dilation[d] - 1) / w.stride[d] + 1);
     }
-    p.m = 2 * w.out[1] * w.out[2];
+    p.m = 2 * w.out[0] * w.out[1] * w.out[2];
     p.a_row = channels * groups + 1;
     p.c_row = p.n * groups + 2;
-    std::vector<std::uint8_t> x(static_cast<std::size_t>(2 * w.in[1] * w.in[2] * p.a_row));
+    std::vector<std::uint8_t> x(static_cast<std::size_t>(2 * w.in[0] * w.in[1] * w.in[2] * p.a_row));
     for (std::uint8_t& v : x) v = static_cast<std::uint8_t>(random());
     p.a = x.data();
-    // One group's weights, bias and parameters serve all of them.
+    // One group's bias and parameters serve all of them.
     std::int64_t n_all = p.n * groups;
-    std::size_t each = t.packed.size();
-    t.packed.resize(each * static_cast<std::size_t>(groups));
-    for (std::size_t g = 1; g < static_cast<std::size_t>(groups); ++g)
-      std::copy_n(t.packed.begin(), each, t.packed.begin() + static_cast<std::ptrdiff_t>(g * each));
-    p.b = t.packed.data();
     auto repeat = [&](auto& v) {
       if (v.size() == 1) return;
       std::size_t n = v.size();
@@ -209,15 +211,17 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
       if (!row.run || !active_cpu().has(row.isa)) continue;
       std::vector<std::int64_t> y = run_row(row, p, p.m * p.c_row);
       for (std::int64_t q = 0; q < p.m; ++q) {
-        std::int64_t o2 = q % w.out[2], o1 = q / w.out[2] % w.out[1], image = q / w.out[2] / w.out[1];
+        std::int64_t o2 = q % w.out[2], o1 = q / w.out[2] % w.out[1], o0 = q / w.out[2] / w.out[1] % w.out[0],
+                     image = q / w.out[2] / w.out[1] / w.out[0];
         for (std::int64_t n = 0; n < n_all; ++n) {
           std::int64_t s = t.bias[static_cast<std::size_t>(n)];
-          for (std::int64_t i = 0; i < kh * kw; ++i) {
-            std::int64_t h = o1 * w.stride[1] - w.pad[1] + i / kw * w.dilation[1],
+          for (std::int64_t i = 0; i < kd * kh * kw; ++i) {
+            std::int64_t h = o1 * w.stride[1] - w.pad[1] + i / kw % kh * w.dilation[1],
                          l = o2 * w.stride[2] - w.pad[2] + i % kw * w.dilation[2];
             if (h < 0 || h >= w.in[1] || l < 0 || l >= w.in[2]) continue;
             for (std::int64_t c = 0; c < channels; ++c) {
-              std::int64_t at = ((image * w.in[1] + h) * w.in[2] + l) * p.a_row + n / p.n * channels + c;
+              std::int64_t at = (((image * w.in[0] + o0 + i / kw / kh) * w.in[1] + h) * w.in[2] + l) * p.a_row +
+                                n / p.n * channels + c;
               s += (value(x[static_cast<std::size_t>(at)], p.a_signed) - value(t.a_zero, p.a_signed)) *
                    (value(t.b[static_cast<std::size_t>((i * channels + c) * p.n + n % p.n)], p.b_signed) -
                     value(t.zeros[t.zeros.size() == 1 ? 0 : static_cast<std::size_t>(n)], p.b_signed));
