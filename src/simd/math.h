@@ -26,7 +26,8 @@ MOTE_INLINE F32 limit(F32 x, float low, float high) { return max(set(low), min(s
 MOTE_INLINE F32 infinity() { return as_f32(set_i32(0x7f800000)); }
 MOTE_INLINE F32 quiet_nan() { return as_f32(set_i32(0x7fc00000)); }
 
-inline constexpr float kLog2E = 0x1.715476p0f, kLn2Hi = 0x1.62e43p-1f, kLn2Lo = -0x1.05c61p-29f;
+inline constexpr float kLog2E = 0x1.715476p0f, kLog2ELo = 0x1.4ae0cp-26f, kLn2Hi = 0x1.62e43p-1f,
+                       kLn2Lo = -0x1.05c61p-29f;
 inline constexpr float kHalfPiHi = 0x1.921fb6p0f, kHalfPiMid = -0x1.777a5cp-25f, kHalfPiLo = -0x1.ee59dap-50f;
 
 // p * 2^n for |n| <= 252, rounded once even where the result is denormal.
@@ -60,6 +61,20 @@ MOTE_INLINE F32 exp2_part(F32 r) {
                  0x1.de679ep-17f);
   return fma(r, q, set(1.0f));
 }
+// e^x * 2^K in fewer steps than exp_times, for arguments whose result is normal, or whose n + K below is -127: then 0.
+template <int K>
+MOTE_INLINE F32 exp_normal(F32 x) {
+  // Adding `round` leaves n + K + 127, n = round(x/ln2), in the lowest nine bits: what 2^(n + K) has as its exponent.
+  const F32 round = set(static_cast<float>((3 << 22) + 127 + K));
+  F32 t = fma(x, set(kLog2E), round), minus_n = round - t;
+  F32 f = fma(x, set(kLog2ELo), fma(x, set(kLog2E), minus_n));
+  F32 p =
+      horner(f, 1.0f, 0x1.62e432p-1f, 0x1.ebfbe2p-3f, 0x1.c6ae72p-5f, 0x1.3b270ep-7f, 0x1.5f7276p-10f, 0x1.470b48p-13f);
+  return p * as_f32(shl<23>(as_i32(t)));
+}
+// e^x for x up to about 1, as softmax has them: 0 where it would be below 2^-126.5.
+MOTE_INLINE F32 exp_falling(F32 x) { return exp_normal<0>(max(set(-88.0f), x)); }
+
 MOTE_INLINE F32 exp2(F32 x) {
   x = limit(x, -160.0f, 130.0f);
   F32 n = round_even(x);
@@ -157,7 +172,7 @@ MOTE_INLINE Two log2_two(F32 x) {
   Two y = fast_two_sum(s + s, third.hi);
   y = fast_two_sum(y.hi, y.lo + rest);
   Two b = two_product(y.hi, set(kLog2E));
-  b.lo = fma(y.hi, set(0x1.4ae0cp-26f), fma(y.lo, set(kLog2E), b.lo));
+  b.lo = fma(y.hi, set(kLog2ELo), fma(y.lo, set(kLog2E), b.lo));
   Two r = fast_two_sum(to_f32(l.e), b.hi);
   return fast_two_sum(r.hi, r.lo + b.lo);
 }
@@ -334,9 +349,10 @@ MOTE_INLINE F32 erf(F32 x) {
   F32 large = set(1.0f) - exp(fma(c, g, neg(c)));
   return select(a < set(0.921875f), small, copysign(large, x));
 }
+// 2^-30 / (2^-30 + e^-x * 2^-30): the factor keeps the sum finite where the result is denormal.
 MOTE_INLINE F32 sigmoid(F32 x) {
-  F32 e = exp(neg(abs(x)));
-  return select(x < zero(), e, set(1.0f)) / (set(1.0f) + e);
+  const F32 unit = set(0x1p-30f);
+  return unit / (unit + exp_normal<-30>(limit(neg(x), -30.0f, 105.0f)));
 }
 MOTE_INLINE F32 silu(F32 x) { return x * sigmoid(x); }
 MOTE_INLINE F32 softplus(F32 x) { return max(x, zero()) + log1p(exp(neg(abs(x)))); }

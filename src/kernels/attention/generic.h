@@ -17,6 +17,29 @@ MOTE_INLINE void each(float* x, std::int64_t n, Fn fn) {
   if (int m = static_cast<int>(n - i); m > 0) store_n(x + i, fn(load_n(x + i, m), i, m), m);
 }
 
+// The same, and the sum of the results by `lanes16`, for n <= kKeys.
+template <class Fn>
+MOTE_INLINE float map_sum(float* x, std::int64_t n, Fn fn) {
+  static_assert(kKeys <= reduce::kChunk);
+  V16 acc;
+  for (int k = 0; k < kRegs16; ++k) acc.r[k] = zero();
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (int k = 0; k < kRegs16; ++k) {
+      const F32 v = fn(load(x + i + k * kLanes));
+      store(x + i + k * kLanes, v);
+      acc.r[k] += v;
+    }
+  }
+  for (int k = 0; i < n && k < kRegs16; ++k, i += kLanes) {
+    const int m = static_cast<int>(n - i < kLanes ? n - i : kLanes);
+    const F32 v = fn(load_n(x + i, m));
+    store_n(x + i, v, m);
+    acc.r[k] = select(first_lanes(m), acc.r[k] + v, acc.r[k]);
+  }
+  return fold16(acc, [](F32 a, F32 b) { return a + b; });
+}
+
 // x * scale + mask
 MOTE_INLINE void add_mask(const Block& b, std::int64_t row, std::int64_t n) {
   const float* mask = b.mask + row * b.mask_row;
@@ -59,14 +82,12 @@ void fold_rows(const Block& b, std::int64_t row, std::int64_t n) {
     shift[r] = most[r] == first(neg(infinity())) ? 0.0f : most[r];
     const F32 by = set(-shift[r]);
     float* e = b.scores + (row + r) * kKeys;
-    each(e, n, [&](F32 v, std::int64_t, int) { return exp(fma(v, scale, by)); });
+    sum[r] = map_sum(e, n, [&](F32 v) { return exp_falling(fma(v, scale, by)); });
     for (std::int64_t i = n; i < b.keys; ++i) e[i] = 0;
   }
-  const r16::Sum sums[R] = {};
-  r16::fold_chunks<R>(sums, x, n, sum);
   for (int r = 0; r < R; ++r) {
     if (!b.first) {
-      float scale = first(exp(set(b.most[row + r]) - set(shift[r])));
+      float scale = first(exp_falling(set(b.most[row + r]) - set(shift[r])));
       sum[r] = first(fma(set(b.sum[row + r]), set(scale), set(sum[r])));
       if (scale != 1)
         each(b.y + (row + r) * b.y_row, b.value_size, [&](F32 v, std::int64_t, int) { return v * set(scale); });

@@ -30,7 +30,10 @@ MOTE_INLINE void store_part(T* p, V v, int n) {
 
 // Ops of so few instructions that the loop around them counts.
 constexpr bool cheap(BinaryOp op) { return op != BinaryOp::pow && op != BinaryOp::mod && op != BinaryOp::fmod; }
-constexpr bool cheap(UnaryOp op) { return op < UnaryOp::exp || op == UnaryOp::relu || op == UnaryOp::clip; }
+constexpr bool cheap(UnaryOp op) {
+  return op < UnaryOp::exp || op == UnaryOp::relu || op == UnaryOp::clip || op == UnaryOp::hard_sigmoid ||
+         op == UnaryOp::hard_swish || op == UnaryOp::leaky_relu || op == UnaryOp::sigmoid || op == UnaryOp::silu;
+}
 
 // out[i] = fn(i, lanes) a register at a time. The code of fn is there twice if cheap, else once.
 template <class V, bool kCheap, class T, class Fn>

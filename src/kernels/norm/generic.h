@@ -123,7 +123,7 @@ void softmax_rows(const Params& p, const float* const* x, float* const* out) {
   }
   for (int r = 0; r < R; ++r) {
     const F32 m = set(most[r]);
-    map(x[r], out[r], p.length, [&](F32 v, std::int64_t, int) { return exp(v - m); });
+    map(x[r], out[r], p.length, [&](F32 v, std::int64_t, int) { return exp_falling(v - m); });
   }
   const r16::Sum sums[R] = {};
   const float* e[R];
@@ -255,7 +255,7 @@ class Columns {
       each_column(fold, [](F32 v, std::int64_t) { return log(v); });
       return each_row([&](F32 v, std::int64_t c, std::int64_t) { return (v - load(sub + c)) - load(fold + c); });
     }
-    each_row([&](F32 v, std::int64_t c, std::int64_t) { return exp(v - load(sub + c)); });
+    each_row([&](F32 v, std::int64_t c, std::int64_t) { return exp_falling(v - load(sub + c)); });
     reduce_columns([](std::int64_t) { return r16::Sum{}; }, out, p.reduced.out, fold);
     each_column(fold, [](F32 v, std::int64_t) { return set(1.0f) / v; });
     for (std::int64_t i = 0; i < p.length; ++i) {
