@@ -18,6 +18,7 @@ struct Options {
   double seconds = 1, warmup = 0.3;
   std::int64_t batch = 0;
   int concurrency = 1;
+  bool tune = false;
 };
 
 double percentile(const std::vector<double>& sorted, double p) {
@@ -88,6 +89,7 @@ Result<Json> bench(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   MOTE_ASSIGN(load.overrides, o.arrays.names());
   MOTE_TRY(apply_batch(o, load));
+  load.tune = o.tune;
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   progress("loading ...");
@@ -168,6 +170,7 @@ void register_bench(CLI::App& app, int& exit_code) {
   verb->add_option("--warmup", o->warmup, "seconds of runs before measuring")->check(CLI::Range(0.0, 1e6));
   verb->add_option("--batch", o->batch, "extent of the symbolic first dimension")->check(CLI::Range(1, 1 << 30));
   verb->add_option("--concurrency", o->concurrency, "sessions that run at the same time")->check(CLI::Range(1, 256));
+  verb->add_flag("--tune", o->tune, kTuneHelp);
   set_action(*verb, exit_code, [o]() -> Result<int> {
     MOTE_ASSIGN(Json out, bench(*o));
     progress("");

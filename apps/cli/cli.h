@@ -28,6 +28,12 @@ struct Globals {
 };
 extern Globals globals;
 
+// Of --tune, which several verbs have.
+inline constexpr const char* kTuneHelp =
+    "measure on this machine how steps are best cut into tiles; no bit of an answer changes, and what was found is "
+    "kept "
+    "in $MOTE_TUNE_CACHE or the user's cache folder";
+
 // ---- output
 
 // Prints a failure (as JSON with --json) and gives the exit code for it.

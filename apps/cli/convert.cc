@@ -14,13 +14,14 @@ void register_convert(CLI::App& app, int& exit_code) {
   struct Options {
     ModelOptions model;
     std::string out;
-    bool plans_only = false;
+    bool plans_only = false, tune = false;
   };
   auto o = std::make_shared<Options>();
   o->model.add(*verb);
   verb->add_option("-o,--output", o->out, "what to write: .mote, .onnx or .ir (Mote IR text)")->required();
   verb->add_flag("--plans-only", o->plans_only,
                  "leave the module out of a .mote file: smaller, for these targets only");
+  verb->add_flag("--tune", o->tune, kTuneHelp);
   verb->get_option("--target")
       ->description("what a .mote file is prepared for: host, avx2, avx512, aarch64, all; several by commas");
   set_action(*verb, exit_code, [o]() -> Result<int> {
@@ -28,6 +29,7 @@ void register_convert(CLI::App& app, int& exit_code) {
     ConvertOptions options;
     MOTE_ASSIGN(options.load, o->model.load());
     options.load.target.clear();
+    options.load.tune = o->tune;
     if (!o->model.target.empty()) {
       split(o->model.target, ',', [&](std::string_view target) { options.targets.emplace_back(target); });
     }

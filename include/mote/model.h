@@ -38,8 +38,11 @@ struct LoadOptions {
   std::map<std::string, std::int64_t> dims;                 // symbol -> extent
   std::map<std::string, std::string> states;                // input name -> output name that is fed back to it
   Precision precision = Precision::kF32;
-  bool reproducible = false;               // the same bits on every CPU, at some cost
-  bool optimise = true;                    // false: run the graph as written
+  bool reproducible = false;  // the same bits on every CPU, at some cost
+  bool optimise = true;       // false: run the graph as written
+  // Measure how steps are best cut on this machine; no bit changes. Answers are kept in $MOTE_TUNE_CACHE, by default
+  // mote/tuning in the user's cache folder. Takes a few seconds per model the first time.
+  bool tune = false;
   std::string target;                      // "": this CPU; an ISA's name ("avx2"); "reference"
   std::string signature;                   // the entry point, where the file has several; "": its first
   std::int64_t max_bytes = 0;              // memory for loading and preparing, weights included; 0: no limit

@@ -80,6 +80,7 @@ Status write_mote(Module module, const std::string& path, const ConvertOptions& 
     MOTE_ASSIGN(PrepareOptions with, api::prepare_options(load));
     with.budget = &budget;
     MOTE_ASSIGN(Plan plan, prepare(module, with));
+    MOTE_TRY(api::tune_plan(plan, load));
     plans.push_back(std::move(plan));
   }
   std::vector<const Plan*> list;

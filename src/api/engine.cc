@@ -1,6 +1,7 @@
 #include "api/engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "api/custom.h"
 #include "api/preparing.h"
@@ -13,6 +14,7 @@
 #include "ir/verify.h"
 #include "ops/ops.h"
 #include "plan/file.h"
+#include "prepare/tune.h"
 #if MOTE_ONNX
 #include "formats/onnx/onnx.h"
 #endif
@@ -178,6 +180,39 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
   return p;
 }
 
+namespace {
+
+// Where answers of tuning are kept; "" where there is no such place.
+std::string tune_cache() {
+  if (const char* path = std::getenv("MOTE_TUNE_CACHE")) return path;
+  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder && *folder) return concat(folder, "/mote/tuning");
+  if (const char* home = std::getenv("HOME"); home && *home) return concat(home, "/.cache/mote/tuning");
+  return {};
+}
+
+}  // namespace
+
+Status tune_plan(Plan& plan, const LoadOptions& options) {
+  if (!options.tune) return {};
+  if (options.reproducible) {
+    return invalid("--tune decides by measurements, which --reproducible must not depend on")
+        .hint("leave one of the two out");
+  }
+  const std::optional<Isa> isa = isa_of(plan.target);
+  if (!isa || !active_cpu().has(*isa)) {
+    return unsupported(concat("a plan for ", plan.target, " cannot be measured on this machine"))
+        .hint("tune on the machine that it is for");
+  }
+  TuneOptions with;
+  with.cache = tune_cache();
+  with.link = [&](Plan p) { return link_plan(std::move(p), options.ops); };
+  MOTE_ASSIGN(TuneReport report, tune(plan, with));
+  log(LogLevel::kInfo,
+      concat("tuned: ", report.departed, " of ", report.steps, " steps depart from their usual tiles, ", report.known,
+             " were known from ", with.cache.empty() ? "no file" : with.cache));
+  return {};
+}
+
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options) {
   MOTE_ASSIGN(PrepareOptions prepare_with, prepare_options(options));
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
@@ -189,6 +224,7 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
     last = c.source.get();
   }
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
+  MOTE_TRY(tune_plan(plan, options));
   // What was read around the weights while they were packed; what runs need comes back when it is touched.
   for (const auto& source : plan.sources) source->drop(0, source->bytes().size());
   return link_plan(std::move(plan), options.ops);

@@ -61,6 +61,8 @@ Status write_module(const Module& module, const std::string& to, FileFormat form
 // Where the kernels of plans are found: the CPU's, references, and those of `ops`.
 std::vector<const KernelProvider*> kernel_providers(const OpRegistry* ops);
 Result<PrepareOptions> prepare_options(const LoadOptions& options);
+// Tunes the plan where the options say so.
+Status tune_plan(Plan& plan, const LoadOptions& options);
 // The plan keeps the custom ops of `options` alive.
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options);
 Result<std::shared_ptr<const LinkedPlan>> link_plan(Plan plan, std::shared_ptr<const OpRegistry> ops);

@@ -138,9 +138,9 @@ Result<std::shared_ptr<const LinkedPlan>> open_plan(const std::shared_ptr<const 
 
 Status check_fixed(const LoadOptions& o, const std::string& name) {
   bool changes = !o.shapes.empty() || !o.dims.empty() || !o.states.empty() || !o.outputs.empty() ||
-                 !o.extra_outputs.empty() || o.precision != Precision::kF32;
+                 !o.extra_outputs.empty() || o.precision != Precision::kF32 || o.tune;
   if (!changes) return {};
-  return invalid("the file is prepared: its shapes, states, outputs and precision are fixed")
+  return invalid("the file is prepared: its shapes, states, outputs, precision and tiles are fixed")
       .at(name)
       .hint("give these options to mote convert, with the model it was made from");
 }

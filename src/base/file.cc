@@ -77,6 +77,7 @@ Result<FileWriter> FileWriter::create(const std::string&) { return no_files(); }
 Status FileWriter::write(std::span<const std::byte>) { return no_files(); }
 Status FileWriter::commit() { return no_files(); }
 Result<std::string> read_file(const std::string&, std::int64_t) { return no_files(); }
+Status make_folder_of(const std::string&) { return no_files(); }
 
 #else
 
@@ -200,6 +201,14 @@ Status FileWriter::commit() {
   Status status = system_error("cannot write", path_);
   unlink(temporary_.c_str());
   return status;
+}
+
+Status make_folder_of(const std::string& path) {
+  for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string folder = path.substr(0, slash);
+    if (mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) return system_error("cannot make the folder", folder);
+  }
+  return {};
 }
 
 Result<std::string> read_file(const std::string& path, std::int64_t max_bytes) {

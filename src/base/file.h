@@ -65,6 +65,9 @@ class FileWriter {
   std::string path_, temporary_;
 };
 
+// Makes the folder that the file `path` lies in, and those above it, where they are missing.
+Status make_folder_of(const std::string& path);
+
 // The whole file, at most `max_bytes` of it; more is an error.
 Result<std::string> read_file(const std::string& path, std::int64_t max_bytes);
 

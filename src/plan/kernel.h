@@ -53,6 +53,8 @@ struct Kernel {
   ReferenceFn direct = nullptr;
   const Op* op = nullptr;               // of `direct`: what it computes, and the only op that its steps may name
   std::string_view fault_message = {};  // "index {} is out of range": what a fault means
+  // Where its params hold a kernels::Tiling as an int32, 0 where they hold none.
+  std::size_t tiling = 0;
 };
 
 class KernelProvider {

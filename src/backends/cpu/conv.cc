@@ -16,7 +16,7 @@ namespace kc = kernels::conv;
 struct ConvStep {
   std::int64_t groups = 1;
   Spatial window;
-  std::int32_t algorithm = 0, isa = 0, has_bias = 0, reserved = 0;
+  std::int32_t algorithm = 0, isa = 0, has_bias = 0, tiling = 0;
   EpilogueProgram epilogue;
 };
 
@@ -198,6 +198,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("conv names an algorithm that cannot do its shape");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
+  if (s.tiling < 0 || s.tiling >= kernels::kTilingCount) return invalid("conv names tiles that there are not");
+  shape.tiling = static_cast<kernels::Tiling>(s.tiling);
   kc::Algorithm algorithm = static_cast<kc::Algorithm>(s.algorithm);
   if (call.inputs[1]->bytes() < kc::packed_size(algorithm, shape) * 4)
     return invalid("conv got too few packed weights");
@@ -222,7 +224,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   return {};
 }
 
-constexpr Kernel kKernels[] = {{.name = "conv", .state_bytes = sizeof(ConvState), .setup = setup}};
+constexpr Kernel kKernels[] = {
+    {.name = "conv", .state_bytes = sizeof(ConvState), .setup = setup, .tiling = offsetof(ConvStep, tiling)}};
 
 }  // namespace
 

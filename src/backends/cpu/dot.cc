@@ -15,7 +15,7 @@ struct DotStep {
   std::int64_t k = 0, n = 0;  // of packed weights
   std::int64_t batch = 1;     // packed matrices
   std::int32_t packed = 0, trans_b = 0, has_bias = 0, isa = 0;
-  std::int32_t pairs = 0, reserved = 0;  // of bf16
+  std::int32_t pairs = 0, tiling = 0;  // pairs: of bf16
   EpilogueProgram epilogue;
 };
 
@@ -248,6 +248,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   const CpuFeatures cpu = capped(active_cpu(), static_cast<Isa>(s.isa));
   const kd::Kernel& kernel = s.pairs ? kd::select_pairs(cpu) : kd::select(cpu);
   shape.pairs = s.pairs != 0;
+  if (s.tiling < 0 || s.tiling >= kernels::kTilingCount) return invalid("dot names tiles that there are not");
+  shape.tiling = static_cast<kernels::Tiling>(s.tiling);
   kd::Work w = kd::setup(kernel, shape, &p);
   work.thread_scratch = w.scratch_bytes;
   st->run = kernel.run;
@@ -255,7 +257,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   return {};
 }
 
-constexpr Kernel kKernels[] = {{.name = "dot", .state_bytes = sizeof(DotState), .setup = setup}};
+constexpr Kernel kKernels[] = {
+    {.name = "dot", .state_bytes = sizeof(DotState), .setup = setup, .tiling = offsetof(DotStep, tiling)}};
 
 }  // namespace
 

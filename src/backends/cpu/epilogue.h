@@ -16,7 +16,8 @@ enum class RowOrder : std::uint8_t {
 // A program as data; operands are positions in the step's inputs.
 struct EpilogueProgram {
   std::int32_t count = 0;
-  kernels::EpilogueOp ops[kernels::kMaxProgramOps];
+  kernels::EpilogueOp ops[kernels::kMaxProgramOps] = {};
+  std::int32_t reserved = 0;
 };
 
 // The node's `epilogue` attribute as a program that the kernels run: false where an operand's shape, dtype or number is

@@ -297,7 +297,8 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
                          .k = s.channels,
                          .a_row = s.x_pixel,
                          .c_row = s.y_pixel,
-                         .pairs = kernel.algorithm == Algorithm::kDotPairs};
+                         .pairs = kernel.algorithm == Algorithm::kDotPairs,
+                         .tiling = s.tiling};
       return dot::setup(dot_kernel, d, &p->dot);
     }
     case Algorithm::kDirect:

@@ -175,6 +175,15 @@ void check(const Case& c) {
       }
       ASSERT_TRUE(got.same_bits(want)) << parts << " parts";
     }
+    for (Tiling tiling : {Tiling::kSmaller, Tiling::kLarger, Tiling::kTurned}) {
+      Shape cut = s;
+      cut.tiling = tiling;
+      const Work again = setup(kernel, cut, &p);
+      Data got = Data::poisoned(want.size());
+      p.y = got.get();
+      run_in_parts(kernel.run, p, again.tiles, again.scratch_bytes, 2);
+      ASSERT_TRUE(got.same_bits(want)) << kTilingNames[static_cast<std::size_t>(tiling)];
+    }
   }
 }
 

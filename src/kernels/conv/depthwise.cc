@@ -85,7 +85,8 @@ void run_depthwise(const Params& p, TileRange range, DepthwiseFn block) noexcept
 Work setup_depthwise(const dot::Kernel& kernel, Params* p) {
   const Shape& s = p->shape;
   const i64 rows = p->out[0] * p->out[1], row_macs = p->out[2] * s.out_channels * s.taps() * p->group;
-  const i64 macs = std::clamp(s.batch * rows * row_macs / 32, kernel.tile_macs / 16, kernel.tile_macs / 2);
+  const i64 most = kernel.tile_macs / 2;
+  const i64 macs = tiled(s.tiling, std::clamp(s.batch * rows * row_macs / 32, kernel.tile_macs / 16, most), most);
   p->row_step = std::clamp<i64>(macs / std::max<i64>(row_macs, 1), 1, rows);
   p->row_step = std::min(round_up(p->row_step, 2), rows);  // rows go in pairs
   p->row_tiles = ceil_div(rows, p->row_step);

@@ -144,8 +144,8 @@ TileSize choose_tile(const dot::Kernel& kernel, const Params& p, i64 n, i64 k) {
   const Shape& s = p.shape;
   const i64 oh = p.out[1], unit = 2 * dot::kPanel, most = kernel.tile_macs * 4;
   const i64 total = s.batch * s.groups * p.out[0] * oh * p.out[2] * n * k;
-  const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 2);
-  const bool resident = k * n <= kResident;
+  const i64 macs = tiled(s.tiling, std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 2), most);
+  const bool resident = (k * n <= kResident) != (s.tiling == Tiling::kTurned);
   i64 rows = 1, width = p.out[2];
   const auto strip = [&] { return line_shared(s, 1, rows) * s.kernel[0] * strip_cols(p, width) * p.strip_pixel; };
   const auto too_large = [&] { return strip() > kL2Floats / 2 || rows * width * k * unit > most; };
@@ -254,7 +254,7 @@ Work setup_direct(const dot::Kernel& kernel, Params* p) {
   p->col_tiles = ceil_div(n, p->col_step);
   p->split_rows = p->merge != 1 && line_split(s, 1, p->row_step) < line_shared(s, 1, p->row_step);
   p->strip_rows = p->split_rows ? line_split(s, 1, p->row_step) : line_shared(s, 1, p->row_step);
-  p->rows_outer = k * p->col_step <= kResident;
+  p->rows_outer = (k * p->col_step <= kResident) != (s.tiling == Tiling::kTurned);
   p->chunk_block = std::max<i64>(4096 / (kChunk * s.taps()), 1);
   i64 scratch = round_up(s.taps() * 8, 64);
   if (!p->in_place) scratch += s.kernel[0] * p->strip_rows * p->strip_cols * p->strip_pixel * 4;

@@ -187,6 +187,7 @@ Work setup_winograd(const dot::Kernel& kernel, Algorithm algorithm, Params* p) {
   const i64 macs = std::max(s.batch * tiles * tile_macs / 8, kernel.tile_macs / 2);
   const i64 fit = std::min(kL2Floats / 2 / (z.positions * v_row(s)), macs / tile_macs);
   i64 block = std::clamp<i64>(fit, kernel.max_rows, 4 * kernel.max_rows);
+  block = std::max<i64>(tiled(s.tiling, block, 6 * kernel.max_rows), kernel.max_rows / 2);
   block = ceil_div(tiles, ceil_div(tiles, block));
   p->tile_block = block;
   p->row_tiles = ceil_div(tiles, block);

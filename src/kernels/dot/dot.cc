@@ -203,8 +203,10 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   const i64 k = std::max<i64>(s.k, 1), width = 2 * kPanel;
   // Tiles of four times `tile_macs` at most, smaller ones while there are few, down to a quarter.
   const i64 total = count * m * n * k;
-  const i64 macs = std::clamp(total / 48, kernel.tile_macs / 4, kernel.tile_macs * 4);
-  const bool resident = k * n <= kL2Floats / 2 && m > 4 * kernel.max_rows && s.b_packed;
+  const i64 most_macs = kernel.tile_macs * 4;
+  const i64 macs = tiled(s.tiling, std::clamp(total / 48, kernel.tile_macs / 4, most_macs), most_macs);
+  bool resident = k * n <= kL2Floats / 2 && m > 4 * kernel.max_rows && s.b_packed;
+  if (s.tiling == Tiling::kTurned && s.b_packed && m > kernel.max_rows) resident = !resident;
   i64 rows, cols;
   if (resident) {
     cols = n;
@@ -216,7 +218,6 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   }
   if (rows < m) rows = std::max<i64>(rows / kernel.max_rows, 1) * kernel.max_rows;
   rows = std::min(rows, m);
-  const i64 most_macs = kernel.tile_macs * 4;
   if (rows * k * width > most_macs)
     rows = std::max<i64>(most_macs / (k * width) / kernel.max_rows, 1) * kernel.max_rows;
   rows = std::min(rows, m);

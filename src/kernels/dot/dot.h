@@ -17,6 +17,7 @@
 #include "kernels/dot/pack.h"
 #include "kernels/epilogue.h"
 #include "kernels/kernel.h"
+#include "kernels/tiling.h"
 
 namespace mote::kernels::dot {
 
@@ -34,6 +35,7 @@ struct Shape {
   bool accumulate = false;                      // the chains start from C instead of the bias
   DType b_dtype = DType::f32;                   // of an unpacked B: f32, f16, bf16
   std::int64_t b_k_stride = 0, b_n_stride = 0;  // of an unpacked B
+  Tiling tiling = Tiling::kUsual;
 };
 
 // The frequent epilogues, [add operand] [relu | clip], run in registers; any other is a pass over the tile while it is

@@ -98,7 +98,7 @@ void check(const Case& c) {
     s.b_dtype = c.dtype;
     s.b_k_stride = k_stride;
     s.b_n_stride = n_stride;
-    const Work work = setup(kernel, s, &p);
+    Work work = setup(kernel, s, &p);
     p.a = a.get();
     p.b = c.packed ? static_cast<const void*>(packed.get()) : raw.data();
     p.bias = c.bias ? bias.get() : nullptr;
@@ -107,6 +107,14 @@ void check(const Case& c) {
       p.c = got.get();
       run_in_parts(kernel.run, p, work.tiles, work.scratch_bytes, parts);
       ASSERT_TRUE(got.same_bits(want)) << parts << " parts";
+    }
+    for (Tiling tiling : {Tiling::kSmaller, Tiling::kLarger, Tiling::kTurned}) {
+      s.tiling = tiling;
+      work = setup(kernel, s, &p);
+      Data got = Data::poisoned(want.size());
+      p.c = got.get();
+      run_in_parts(kernel.run, p, work.tiles, work.scratch_bytes, 2);
+      ASSERT_TRUE(got.same_bits(want)) << kTilingNames[static_cast<std::size_t>(tiling)];
     }
   }
 }
