@@ -32,6 +32,11 @@ class Counter {
     if (!n.bodies.empty()) return function(n.bodies[0], depth + 1);
     if (op == "conv" || op == "conv_integer" || op == "deform_conv")
       return out && in(1) ? volume(*out) * product(*in(1), 1) : Dim();
+    if (op == "inverted_residual") {
+      if (!out || out->size() < 3 || !in(0) || !in(3)) return {};
+      return (*out)[0] * product(*out, 2) * volume(*in(3)) + (in(1) ? volume(*in(0)) * (*in(1))[0] : Dim()) +
+             (in(5) ? volume(*out) * product(*in(5), 1) : Dim());
+    }
     if (op == "qlinear_conv") return out && in(3) ? volume(*out) * product(*in(3), 1) : Dim();
     if (op == "conv_transpose") return in(0) && in(1) ? volume(*in(0)) * product(*in(1), 1) : Dim();
     if (op == "matmul" || op == "matmul_integer" || op == "qlinear_matmul" || op == "dot") {

@@ -241,7 +241,8 @@ void point(const DepthwiseBlock& s, i64 row, i64 lines, i64 iw, i64 columns, i64
     for (i64 kh = 0; kh < lines; ++kh) {
       const i64 ih = oh * k.stride[1] - k.pad_begin[1] + kh * k.dilation[1];
       const bool inside = id >= 0 && id < k.in[0] && ih >= 0 && ih < k.in[1];
-      const float* line = s.x + (id * k.in[1] + ih) * k.in[2] * s.x_pixel;
+      const i64 at_row = s.x_rows > 0 ? (inside ? ih % s.x_rows : 0) : id * k.in[1] + ih;
+      const float* line = s.x + at_row * k.in[2] * s.x_pixel;
       if (!table) {
         *out++ = line + iw * s.x_pixel;
         continue;
@@ -266,7 +267,7 @@ void run_rows(const DepthwiseBlock& s, i64 r, i64 rows) {
   for (i64 i = 0; i < steps; ++i) {
     const i64 ow = i * width / steps, pixels = (i + 1) * width / steps - ow;
     const i64 iw = ow * stride - k.pad_begin[2];
-    Step t{s.pointers, k.kernel[0] * lines, s.x_pixel, s.y + (r * width + ow) * s.y_pixel, nullptr};
+    Step t{s.pointers, k.kernel[0] * lines, s.x_pixel, s.y + ((r - s.y_row) * width + ow) * s.y_pixel, nullptr};
     if (s.residual) t.residual = s.residual + (r * width + ow) * s.residual_row;
     if (!fast) {
       point(s, r, lines, iw, k.kernel[2], k.dilation[2], true);
@@ -293,8 +294,8 @@ void run_depthwise_block(const DepthwiseBlock& s) noexcept {
     run_rows(s, r, rows);
     if (!s.program) continue;
     const i64 first = r * s.out[2];
-    MOTE_SIMD_BASE_NS::apply_epilogue(
-        *s.program, {s.y + first * s.y_pixel, s.y_pixel, rows * s.out[2], s.channels, s.program_row + first, 1, 0});
+    MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, {s.y + (first - s.y_row * s.out[2]) * s.y_pixel, s.y_pixel,
+                                                   rows * s.out[2], s.channels, s.program_row + first, 1, 0});
   }
 }
 

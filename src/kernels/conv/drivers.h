@@ -22,6 +22,7 @@ inline constexpr i64 kChunk = 32;
 struct DepthwiseBlock {
   const float* x;  // the image
   i64 x_pixel;
+  i64 x_rows;  // x holds this many rows of an image of one depth, row r at r % x_rows; 0: all of them
   const Shape* shape;
   i64 out[kMaxSpatial];
   i64 row_begin, row_end;
@@ -29,8 +30,8 @@ struct DepthwiseBlock {
   i64 group;       // channels of a group: 1, 2, 4 or 8
   const float* w;  // panels of 16 channels, [tap][channel of the group][16]
   const float* bias;
-  float* y;  // the image
-  i64 y_pixel;
+  float* y;  // the image, from row y_row on
+  i64 y_pixel, y_row;
   const float* residual;  // for the image's first pixel, or null
   i64 residual_row;
   float lo, hi;
