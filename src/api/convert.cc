@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "ir/text.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 #include "plan/file.h"
 #include "prepare/precision.h"
 #if MOTE_ONNX
@@ -140,6 +142,31 @@ Status convert(const std::string& from, const std::string& to, FileFormat format
   return api::write_module(module, to, format);
 }
 
+#if MOTE_ONNX
+namespace {
+
+bool channels_come_last(const Module& module) {
+  for (const Function& f : module.functions) {
+    for (const Node& n : f.nodes) {
+      const AttrValue* layout = n.attrs.find("data_layout");
+      if (layout && *layout == AttrValue(std::string("NXC"))) return true;
+    }
+  }
+  return false;
+}
+
+// ONNX knows images with channels first alone.
+Status write_channels_first(Module module, const std::string& to) {
+  MOTE_TRY(run_passes(module, builtin_ops(), {.only = {"channels_first"}}));
+  if (channels_come_last(module)) {
+    return unsupported("images whose channels come last, on an op that cannot be turned").at(to);
+  }
+  return write_onnx(module, to);
+}
+
+}  // namespace
+#endif
+
 Status api::write_module(const Module& module, const std::string& to, FileFormat format) {
   if (format == FileFormat::kMote) return write_mote(module, to, {});
   if (format == FileFormat::kIr) {
@@ -150,7 +177,7 @@ Status api::write_module(const Module& module, const std::string& to, FileFormat
   }
 #if MOTE_ONNX
   if (format == FileFormat::kOnnx) {
-    Status s = write_onnx(module, to);
+    Status s = channels_come_last(module) ? write_channels_first(module, to) : write_onnx(module, to);
     return s.ok() ? Status() : std::move(s).at(to);
   }
 #endif
