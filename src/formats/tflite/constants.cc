@@ -1,4 +1,5 @@
 // Tensors with data -> constants.
+#include <algorithm>
 #include <cstring>
 
 #include "base/text.h"
@@ -40,6 +41,129 @@ void own(Constant& c, std::vector<std::byte> bytes) {
   c.source = std::make_shared<BufferSource>(std::move(bytes));
 }
 
+std::vector<std::int64_t> index_of(fbs::IndexVector type, const void* table) {
+  if (!table) return {};
+  switch (type) {
+    case fbs::IndexVector::I32:
+      return ints_of(static_cast<const fbs::Int32Vector*>(table)->values());
+    case fbs::IndexVector::U16:
+      return ints_of(static_cast<const fbs::Uint16Vector*>(table)->values());
+    case fbs::IndexVector::U8:
+      return ints_of(static_cast<const fbs::Uint8Vector*>(table)->values());
+    default:
+      return {};
+  }
+}
+
+// A sparse tensor's tree of levels, walked; the format is described in schema.fbs.
+class Sparse {
+ public:
+  Sparse(const fbs::Sparsity& s, std::vector<std::int64_t> shape, std::size_t width, std::span<const std::byte> data)
+      : shape_(std::move(shape)),
+        width_(width),
+        data_(data),
+        order_(ints_of(s.traversal_order())),
+        blocked_(ints_of(s.block_map())) {
+    for (std::size_t i = 0; i < size_of(s.levels()); ++i) {
+      const fbs::Level& l = *s.levels()->Get(static_cast<flatbuffers::uoffset_t>(i));
+      levels_.push_back({l.format() == fbs::LevelFormat::DENSE, l.dense_size(),
+                         index_of(l.segments_type(), l.segments()), index_of(l.indices_type(), l.indices())});
+    }
+  }
+
+  // The elements in their places among zeros.
+  Result<std::vector<std::byte>> dense(std::size_t count) {
+    MOTE_TRY(check());
+    at_.assign(levels_.size(), 0);
+    out_.resize(count * width_);
+    MOTE_TRY(walk(0, 0));
+    return std::move(out_);
+  }
+
+ private:
+  struct Level {
+    bool is_dense;
+    std::int64_t size;
+    std::vector<std::int64_t> segments, indices;
+  };
+
+  // The extents of the levels' axes: those of the shape, cut into blocks where there are any.
+  Status check() {
+    std::size_t n = shape_.size();
+    if (blocked_.size() > n || levels_.size() != n + blocked_.size() || order_.size() != levels_.size())
+      return invalid("its sparse levels do not match its axes");
+    std::vector<char> seen(order_.size());
+    for (std::int64_t axis : order_) {
+      if (axis < 0 || static_cast<std::size_t>(axis) >= order_.size() || seen[static_cast<std::size_t>(axis)]++) {
+        return invalid("its sparse levels are no permutation of its axes");
+      }
+    }
+    extents_ = shape_;
+    for (std::size_t b = 0; b < blocked_.size(); ++b) {
+      std::size_t level = static_cast<std::size_t>(
+          std::find(order_.begin(), order_.end(), static_cast<std::int64_t>(n + b)) - order_.begin());
+      std::int64_t size = levels_[level].size, of = blocked_[b];
+      if (!levels_[level].is_dense || of < 0 || of >= static_cast<std::int64_t>(n) || size <= 0 ||
+          extents_[static_cast<std::size_t>(of)] % size != 0 ||
+          extents_[static_cast<std::size_t>(of)] != shape_[static_cast<std::size_t>(of)]) {
+        return invalid("its blocks do not fit its axes");
+      }
+      extents_[static_cast<std::size_t>(of)] /= size;
+      extents_.push_back(size);
+    }
+    for (std::size_t l = 0; l < levels_.size(); ++l) {
+      if (levels_[l].is_dense && levels_[l].size != extents_[static_cast<std::size_t>(order_[l])])
+        return invalid("a dense level is of another size than its axis");
+    }
+    return {};
+  }
+
+  Status walk(std::size_t level, std::size_t parent) {
+    if (level == levels_.size()) return put(parent);
+    const Level& l = levels_[level];
+    std::int64_t extent = extents_[static_cast<std::size_t>(order_[level])];
+    if (l.is_dense) {
+      for (std::int64_t i = 0; i < l.size; ++i) {
+        at_[static_cast<std::size_t>(order_[level])] = i;
+        MOTE_TRY(walk(level + 1, parent * static_cast<std::size_t>(l.size) + static_cast<std::size_t>(i)));
+      }
+      return {};
+    }
+    if (parent + 1 >= l.segments.size()) return invalid("its sparse segments end too early");
+    std::int64_t begin = l.segments[parent], end = l.segments[parent + 1];
+    if (begin < 0 || end < begin || end > static_cast<std::int64_t>(l.indices.size()) || end - begin > extent)
+      return invalid("its sparse segments are out of order");
+    for (std::int64_t i = begin; i < end; ++i) {
+      std::int64_t index = l.indices[static_cast<std::size_t>(i)];
+      if (index < 0 || index >= extent) return invalid(concat("sparse index ", index, " is outside of the axis"));
+      at_[static_cast<std::size_t>(order_[level])] = index;
+      MOTE_TRY(walk(level + 1, static_cast<std::size_t>(i)));
+    }
+    return {};
+  }
+
+  Status put(std::size_t value) {
+    if (value >= data_.size() / width_) return invalid("has fewer values than its sparse indices");
+    std::int64_t to = 0;
+    for (std::size_t d = 0; d < shape_.size(); ++d) {
+      std::int64_t i = at_[d];
+      for (std::size_t b = 0; b < blocked_.size(); ++b) {
+        if (blocked_[b] == static_cast<std::int64_t>(d)) i = i * extents_[shape_.size() + b] + at_[shape_.size() + b];
+      }
+      to = to * shape_[d] + i;
+    }
+    std::memcpy(out_.data() + static_cast<std::size_t>(to) * width_, data_.data() + value * width_, width_);
+    return {};
+  }
+
+  std::vector<std::int64_t> shape_, extents_, at_;
+  std::size_t width_;
+  std::span<const std::byte> data_;
+  std::vector<std::int64_t> order_, blocked_;
+  std::vector<Level> levels_;
+  std::vector<std::byte> out_;
+};
+
 }  // namespace
 
 Result<Constant> constant_of(const fbs::SubGraph& graph, std::int32_t index, File& file, std::size_t max_bytes) {
@@ -52,7 +176,19 @@ Result<Constant> constant_of(const fbs::SubGraph& graph, std::int32_t index, Fil
   c.type = Type::tensor(c.stored_dtype, Shape(c.stored_shape.begin(), c.stored_shape.end()));
   if (c.stored_dtype == DType::none) return unsupported(concat("holds data of type ", name_of(t.type())));
   std::int64_t count = volume(*c.type.shape).value();
-  if (t.sparsity()) return unsupported("sparse weights");
+  if (t.sparsity()) {
+    std::size_t width = static_cast<std::size_t>(bits_of(c.stored_dtype)) / 8;
+    if (width == 0 || c.stored_dtype == DType::string)
+      return unsupported(concat("holds sparse data of type ", name_of(t.type())));
+    if (static_cast<std::uint64_t>(count) > max_bytes / width) {
+      return Status(Code::kResourceExhausted,
+                    concat("sparse weights of ", count, " elements need more than ", max_bytes, " bytes of memory"));
+    }
+    Sparse sparse(*t.sparsity(), c.stored_shape, width, data ? data->bytes() : std::span<const std::byte>());
+    MOTE_ASSIGN(std::vector<std::byte> dense, sparse.dense(static_cast<std::size_t>(count)));
+    own(c, std::move(dense));
+    return c;
+  }
   if (c.stored_dtype == DType::string) {
     if (!data && count == 0) data = Range{file.source(), 0, 0};
     std::vector<std::byte> bytes;

@@ -40,9 +40,16 @@ Status convert_custom(NodeContext& n) {
 
 }  // namespace
 
+bool can_convert(NodeContext& n, const Row* row) {
+  if (n.op() != fbs::BuiltinOperator::CUSTOM) return row || find_quantized(n.op());
+  const ImportOptions& options = n.importer().options();
+  std::string_view name = text_of(n.importer().file().code(n.proto()).custom_code());
+  return find_custom(name) || (options.custom_op && options.custom_op(name));
+}
+
 Status convert(NodeContext& n, const Row* row) {
   if (n.op() == fbs::BuiltinOperator::CUSTOM) return convert_custom(n);
-  if (!row && !find_quantized(n.op())) {
+  if (!can_convert(n, row)) {
     bool of_stablehlo = n.op_name().starts_with("STABLEHLO_");
     n.unsupported(concat(n.op_name(), of_stablehlo ? " (convert the model to TensorFlow Lite's own operators)" : ""));
     return {};

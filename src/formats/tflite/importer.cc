@@ -291,11 +291,12 @@ Status Importer::import_operator(Scope& scope, const fbs::Operator& op) {
   const fbs::OperatorCode& code = tflite_.code(op);
   fbs::BuiltinOperator which = operator_of(code);
   const Row* row = find_row(which);
-  NodeContext n(*this, scope, op, row, name);
+  NodeContext n(*this, scope, op, name);
   auto place = [&](Status s) {
     return s.ok() ? std::move(s) : std::move(s).at(concat(n.op_name(), " ", quoted(name)));
   };
-  MOTE_TRY(place(n.resolve_inputs()));
+  // What Mote does not have is listed whatever it reads.
+  if (can_convert(n, row)) MOTE_TRY(place(n.resolve_inputs()));
   n.fail(convert(n, row));
   MOTE_TRY(place(n.status()));
   for (int i = 0; i < n.outputs(); ++i) {
@@ -317,11 +318,6 @@ Status Importer::note_quantization(const fbs::Tensor& tensor, std::string_view p
   if (!module_.find_metadata(key))
     module_.metadata.emplace_back(key, concat(static_cast<double>(q->scale()), ",", q->zero_point()));
   return {};
-}
-
-void Importer::read_metadata() {
-  const fbs::Model& m = tflite_.model();
-  if (!text_of(m.description()).empty()) module_.metadata.emplace_back("tflite.description", text_of(m.description()));
 }
 
 }  // namespace mote::tflite

@@ -102,6 +102,13 @@ class Importer final : public Emitter {
   std::vector<std::int32_t> active_;  // subgraphs being read, outermost first
 };
 
+// What a custom operator keeps from run to run without a tensor for it: a name within the operator, and a type.
+std::vector<std::pair<std::string_view, Type>> hidden_states(const fbs::SubGraph& graph, const fbs::Operator& op,
+                                                             std::string_view custom_name);
+// The variable that such a state is.
+std::string hidden_name(const fbs::SubGraph& graph, std::int32_t subgraph, const fbs::Operator& op,
+                        std::string_view state);
+
 // The constant that a tensor with data is: a range of the file, packed types packed. Strings are decoded.
 Result<Constant> constant_of(const fbs::SubGraph& graph, std::int32_t tensor, File& file, std::size_t max_bytes);
 

@@ -7,8 +7,8 @@
 
 namespace mote::tflite {
 
-NodeContext::NodeContext(Importer& importer, Scope& scope, const fbs::Operator& op, const Row* row, std::string name)
-    : importer_(importer), scope_(scope), op_(op), row_(row), name_(std::move(name)) {
+NodeContext::NodeContext(Importer& importer, Scope& scope, const fbs::Operator& op, std::string name)
+    : importer_(importer), scope_(scope), op_(op), name_(std::move(name)) {
   const fbs::OperatorCode& code = importer.file().code(op);
   op_code_ = operator_of(code);
   version_ = code.version();
@@ -58,6 +58,22 @@ void NodeContext::update(int i, ValueId v) {
   if (failed()) return;
   if (!is_variable(i)) return fail(invalid(concat("operand ", i, " is to be a variable")));
   Result<VariableId> id = importer_.variable(concat("tensor ", scope_.index, "/", input_index(i)), Type());
+  if (!id.ok()) return fail(std::move(id).status());
+  frame().variables[*id] = v;
+}
+
+ValueId NodeContext::hidden_state(std::string_view state) {
+  if (failed()) return kNone;
+  Result<VariableId> id = importer_.variable(hidden_name(*scope_.graph, scope_.index, op_, state), Type());
+  Result<ValueId> v = id.ok() ? importer_.read_variable(frame(), *id) : std::move(id).status();
+  if (v.ok()) return *v;
+  fail(std::move(v).status());
+  return kNone;
+}
+
+void NodeContext::update_hidden(std::string_view state, ValueId v) {
+  if (failed()) return;
+  Result<VariableId> id = importer_.variable(hidden_name(*scope_.graph, scope_.index, op_, state), Type());
   if (!id.ok()) return fail(std::move(id).status());
   frame().variables[*id] = v;
 }

@@ -11,7 +11,7 @@ namespace mote::tflite {
 
 class NodeContext {
  public:
-  NodeContext(Importer& importer, Scope& scope, const fbs::Operator& op, const Row* row, std::string name);
+  NodeContext(Importer& importer, Scope& scope, const fbs::Operator& op, std::string name);
 
   const std::string& name() const { return name_; }
   // "CONV_2D", or a custom operator's own name.
@@ -45,6 +45,9 @@ class NodeContext {
   bool is_variable(int i) const;
   // Makes `v` the value of the variable that operand i is, from here on.
   void update(int i, ValueId v);
+  // The state of that name which the operator keeps without a tensor for it, and its new value.
+  ValueId hidden_state(std::string_view state);
+  void update_hidden(std::string_view state, ValueId v);
 
   // The options, of the union's member that T's operators have; null where the file has none of that type.
   template <class T>
@@ -123,7 +126,6 @@ class NodeContext {
   Importer& importer_;
   Scope& scope_;
   const fbs::Operator& op_;
-  const Row* row_;
   std::string name_;
   std::string op_name_;
   fbs::BuiltinOperator op_code_;
@@ -134,6 +136,8 @@ class NodeContext {
   int emitted_ = 0;
 };
 
+// Whether there is a row or a function for the operator at all.
+bool can_convert(NodeContext& n, const Row* row);
 // Converts the operator by its row (null: it has none) or another table's.
 Status convert(NodeContext& n, const Row* row);
 // A node of a custom op: all operands, the attributes of its flexbuffer options under their own names.

@@ -135,6 +135,12 @@ class Scan {
           }
         }
         return {};
+      case fbs::BuiltinOperator::CUSTOM:
+        for (auto& [name, type] : hidden_states(graph, op, text_of(importer_.file().code(op).custom_code()))) {
+          MOTE_ASSIGN(VariableId v, importer_.variable(hidden_name(graph, index, op, name), type));
+          used.insert(v);
+        }
+        return {};
       default:
         return {};
     }

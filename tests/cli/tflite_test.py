@@ -1,0 +1,76 @@
+"""TensorFlow Lite models, the seeds of their fuzzer: what they give, and what is refused."""
+import os
+import shutil
+
+import onnx_files as onnx
+import program
+from program import ROOT
+
+# Runs unittest.main() through program.main().
+
+
+def seed(name):
+    return os.path.join(ROOT, "fuzz/corpus/tflite", name + ".tflite")
+
+
+class TensorFlowLite(program.Case):
+    def run_model(self, model, *options, **inputs):
+        arrays = {name: onnx.npy(*array) for name, array in inputs.items()}
+        out = self.path("out.npz")
+        self.ok("run", model, "--inputs", self.write("in.npz", onnx.npz(arrays)), "--outputs", out, *options)
+        return {name: list(values) for name, (_, values) in onnx.read_npz(out).items()}
+
+    def test_variables_begin_as_the_model_says_and_last(self):
+        x = ((2,), [10, 20])
+        self.assertEqual(self.run_model(seed("variables"), t0=x)["t2"], [11, 22])
+        self.assertEqual(self.run_model(seed("variables"), "--steps", "3", t0=x)["t2"], [31, 62])
+
+    def test_branches(self):
+        x = ((2,), [-1, 2])
+        self.assertEqual(self.run_model(seed("branches"), t0=((), [1], "|b1"), t1=x)["t2"], [0, 2])
+        self.assertAlmostEqual(self.run_model(seed("branches"), t0=((), [0], "|b1"), t1=x)["t2"][1], 0.9640276, 6)
+
+    def test_sparse_weights(self):
+        self.assertEqual(self.run_model(seed("sparse"), t0=((1, 2), [1, 2]))["t2"], [10, 6])
+
+    def test_tables(self):
+        self.assertEqual(self.run_model(seed("tables"), t0=((3,), ["bb", "a", "?"], "<U2"))["t3"], [6, 5, -1])
+
+    def test_signatures_and_metadata(self):
+        info = self.ok("inspect", seed("metadata"), "--json").json
+        self.assertEqual([p["name"] for p in info["inputs"] + info["outputs"]], ["in", "out"])
+        about = dict(info["metadata"])
+        self.assertEqual(about["mote.labels"], "one\ntwo\n")
+        self.assertEqual((about["mote.image.mean"], about["mote.image.std"]), ("0.5", "0.5"))
+        self.assertEqual((about["mote.image.layout"], about["mote.image.channels"]), ("nhwc", "rgb"))
+        self.assertEqual(about["tflite.min_runtime_version"], "1.5.0")
+
+    def test_prepared(self):
+        prepared = self.path("svdf.mote")
+        self.ok("convert", seed("svdf"), "-o", prepared)
+        x = ((1, 2), [1, 2])
+        self.assertEqual(self.run_model(prepared, "--steps", "2", t0=x), self.run_model(seed("svdf"), "--steps", "2", t0=x))
+
+    def test_external_weights_stand_beside_the_model(self):
+        shutil.copy(seed("external"), self.path("m.tflite"))
+        r = self.mote("inspect", self.path("m.tflite"))
+        self.assertEqual(r.code, 2)
+        self.assertIn("weights.bin", r.err)
+        self.write("weights.bin", bytes(12))
+        self.assertIn("the data file is cut off", self.mote("inspect", self.path("m.tflite")).err)
+        self.write("weights.bin", bytes(16))
+        self.ok("inspect", self.path("m.tflite"))
+
+    def test_refusals(self):
+        r = self.mote("convert", seed("svdf"), "-o", self.path("m.tflite"))
+        self.assertEqual(r.code, 2)
+        self.assertIn("are read, not written", r.err)
+        with open(seed("conv"), "rb") as f:
+            broken = self.write("broken.tflite", f.read()[:-40])
+        r = self.mote("run", broken)
+        self.assertEqual(r.code, 2)
+        self.assertIn("flatbuffer is damaged", r.err)
+
+
+if __name__ == "__main__":
+    program.main()
