@@ -1,9 +1,12 @@
-// mote bench: latency, throughput and memory of a model on this machine.
+// mote bench: latency, throughput, memory and energy of a model on this machine.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
+#include <optional>
 #include <thread>
 
+#include "base/power.h"
 #include "base/text.h"
 #include "cli.h"
 #include "mote/inspect.h"
@@ -76,6 +79,46 @@ Result<double> measure(std::vector<std::unique_ptr<Worker>>& workers, double sec
   return (now_ms() - start) / 1e3;
 }
 
+// Reads the power meter from beginning to end, and often enough for a sensor.
+class PowerReading {
+ public:
+  PowerReading() : meter_(PowerMeter::find()) {
+    meter_.start(now_ms() / 1e3);
+    if (meter_.present()) thread_ = std::thread([this] { watch(); });
+  }
+  ~PowerReading() { finish(); }
+  PowerReading(const PowerReading&) = delete;
+  PowerReading& operator=(const PowerReading&) = delete;
+  // The last reading; gives the meter.
+  const PowerMeter& finish() {
+    if (thread_.joinable()) {
+      stop_ = true;
+      thread_.join();
+      meter_.sample(now_ms() / 1e3);
+    }
+    return meter_;
+  }
+
+ private:
+  void watch() {
+    while (!stop_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      meter_.sample(now_ms() / 1e3);
+    }
+  }
+  PowerMeter meter_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+// Of the whole machine, divided among the runs; null where it is not known.
+void add_energy(Json& out, const PowerMeter& meter, double seconds, std::size_t runs) {
+  const std::optional<double> joules = meter.joules();
+  out["power"] = meter.source();
+  out["watts"] = joules ? Json(*joules / seconds) : Json();
+  out["mj_per_run"] = joules ? Json(*joules * 1e3 / static_cast<double>(runs)) : Json();
+}
+
 // Multiply-adds of one run on these inputs; 0 where the model does not tell.
 std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
   load.shapes = shapes_of(w.session.inputs(), w.arrays);
@@ -116,7 +159,9 @@ Result<Json> bench(const Options& o) {
   MOTE_TRY(first.session.run(run));
   double first_ms = now_ms() - start;
   MOTE_TRY(measure(workers, o.warmup, run, false).status());
+  PowerReading power;
   MOTE_ASSIGN(double seconds, measure(workers, o.seconds, run, true));
+  const PowerMeter& meter = power.finish();
   std::vector<double> times;
   for (const auto& w : workers) times.insert(times.end(), w->times.begin(), w->times.end());
   std::sort(times.begin(), times.end());
@@ -145,11 +190,13 @@ Result<Json> bench(const Options& o) {
   out["concurrency"] = o.concurrency;
   out["runs_per_s"] = static_cast<double>(times.size()) / seconds;
   if (o.batch > 0) out["items_per_s"] = static_cast<double>(times.size()) * static_cast<double>(o.batch) / seconds;
+  add_energy(out, meter, seconds, times.size());
   return out;
 }
 
 void print(const Json& out) {
   for (const auto& [key, value] : out.items()) {
+    if (value.is_null()) continue;
     std::string text = value.is_string()         ? value.get<std::string>()
                        : value.is_number_float() ? fixed(value.get<double>(), 3)
                                                  : value.dump();
@@ -161,7 +208,7 @@ void print(const Json& out) {
 }  // namespace
 
 void register_bench(CLI::App& app, int& exit_code) {
-  CLI::App* verb = add_verb(app, "bench", "measure latency, throughput and memory",
+  CLI::App* verb = add_verb(app, "bench", "measure latency, throughput, memory and energy",
                             "mote bench mobilenet_v2.onnx --threads 1 --json");
   auto o = std::make_shared<Options>();
   o->model.add(*verb);

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "media/array.h"
+#include "media/features.h"
+#include "media/preprocess.h"
 #include "mote/custom.h"
 #include "mote/model.h"
 
@@ -100,10 +102,26 @@ struct ImageOptions {
   std::map<std::string, std::string> settings;  // key of media::set_preprocess -> value
   bool rgb = false, bgr = false;
 
-  void add(CLI::App& app);
+  void add(CLI::App& app, bool with_files = true);
   // The files as arrays for one of `ports`, cut into as many batches as its first extent asks for.
+  // `placements` gets one for every file.
+  Result<std::vector<media::Array>> batches(const Model& model, const std::vector<Port>& ports,
+                                            const std::vector<media::Array>& given, const media::Limits& limits,
+                                            std::vector<media::Placement>* placements = nullptr) const;
+  // What the options say, without the model.
+  Result<media::Preprocess> asked() const;
+};
+
+// Sounds as a model's input.
+struct AudioOptions {
+  std::vector<std::string> files;
+  std::map<std::string, std::string> settings;  // key of media::set_feature -> value
+
+  void add(CLI::App& app, bool with_files = true);
+  // One array for each file, for one of `ports`.
   Result<std::vector<media::Array>> batches(const Model& model, const std::vector<Port>& ports,
                                             const std::vector<media::Array>& given, const media::Limits& limits) const;
+  Result<media::FeatureSettings> asked() const;
 };
 
 // Arrays as a model's inputs.

@@ -8,20 +8,41 @@
 
 namespace mote::cli {
 
-void ImageOptions::add(CLI::App& app) {
-  app.add_option("--image", files, "JPEG, PNG, BMP or PPM files; several are batched")->take_all();
+void ImageOptions::add(CLI::App& app, bool with_files) {
+  if (with_files) app.add_option("--image", files, "JPEG, PNG, BMP or PPM files; several are batched")->take_all();
   constexpr std::pair<const char*, const char*> kSettings[] = {
       {"resize", "256: the short side; 320x240: exactly (width x height)"},
       {"crop", "224 or 224x192: the centre, after resizing"},
+      {"crop-at", "centre, top-left, top-right, bottom-left or bottom-right: which part --crop keeps"},
+      {"central", "0.875: this part of both sides, cut before resizing"},
+      {"fill", "114 or R,G,B: what lies around a letterboxed image, in grey levels of 0 to 255"},
       {"mean", "0.485,0.456,0.406: subtracted, in units of 0 to 1"},
       {"std", "0.229,0.224,0.225: divided by, in units of 0 to 1"},
       {"scale", "1/255: what pixels are multiplied with before"},
       {"layout", "nchw or nhwc"},
       {"filter", "nearest, bilinear or bicubic"},
   };
-  for (const auto& [key, what] : kSettings) app.add_option(std::string("--") + key, settings[key], what);
+  for (const auto& [flag, what] : kSettings) {
+    std::string key = flag;
+    std::replace(key.begin(), key.end(), '-', '_');
+    app.add_option(std::string("--") + flag, settings[key], what);
+  }
+  app.add_option("--letterbox", settings["letterbox"],
+                 "scale to fit, in the middle of --fill: 640, 640x384, or alone: the input's size")
+      ->expected(0, 1)
+      ->default_str("input");
   auto* is_rgb = app.add_flag("--rgb", rgb, "channels in the order red, green, blue");
   app.add_flag("--bgr", bgr, "channels in the order blue, green, red")->excludes(is_rgb);
+}
+
+Result<media::Preprocess> ImageOptions::asked() const {
+  media::Preprocess p;
+  for (const auto& [key, value] : settings) {
+    if (!value.empty()) MOTE_TRY(media::set_preprocess(p, key, value));
+  }
+  if (rgb) MOTE_TRY(media::set_preprocess(p, "channels", "rgb"));
+  if (bgr) MOTE_TRY(media::set_preprocess(p, "channels", "bgr"));
+  return p;
 }
 
 namespace {
@@ -41,7 +62,8 @@ const Port* image_port(const std::vector<Port>& ports, const std::vector<media::
 
 Result<std::vector<media::Array>> ImageOptions::batches(const Model& model, const std::vector<Port>& ports,
                                                         const std::vector<media::Array>& given,
-                                                        const media::Limits& limits) const {
+                                                        const media::Limits& limits,
+                                                        std::vector<media::Placement>* placements) const {
   const Port* port = image_port(ports, given);
   if (!port)
     return invalid("the model has no input that takes an image")
@@ -49,13 +71,8 @@ Result<std::vector<media::Array>> ImageOptions::batches(const Model& model, cons
   media::ImageInput input{port->name, port->dtype, {}, {port->scale, port->zero_point}};
   for (const std::string& d : port->shape) input.shape.push_back(parse_int(d).value_or(-1));
   MOTE_ASSIGN(media::Preprocess from_file, media::preprocess_from_metadata(model.metadata()));
-  media::Preprocess asked;
-  for (const auto& [key, value] : settings) {
-    if (!value.empty()) MOTE_TRY(media::set_preprocess(asked, key, value));
-  }
-  if (rgb) MOTE_TRY(media::set_preprocess(asked, "channels", "rgb"));
-  if (bgr) MOTE_TRY(media::set_preprocess(asked, "channels", "bgr"));
-  media::Preprocess with = media::overlay(from_file, asked);
+  MOTE_ASSIGN(media::Preprocess said, asked());
+  media::Preprocess with = media::overlay(from_file, said);
 
   std::int64_t count = static_cast<std::int64_t>(files.size()), at_once = count;
   if (input.shape.size() == 3) at_once = 1;
@@ -78,9 +95,10 @@ Result<std::vector<media::Array>> ImageOptions::batches(const Model& model, cons
     MOTE_ASSIGN(media::ImageBatch loaded, media::load_images(batch, input, with, limits));
     for (const std::string& note : loaded.notes) say(note);
     description = std::move(loaded.description);
+    if (placements) placements->insert(placements->end(), loaded.placements.begin(), loaded.placements.end());
     out.push_back(std::move(loaded.array));
   }
-  bool by_default = asked.empty() && from_file.empty();
+  bool by_default = said.empty() && from_file.empty();
   by_default ? say("images: " + description + " (neither the model nor an option says how)")
              : detail("images: " + description);
   return out;

@@ -1,11 +1,15 @@
-// Reading one element of any real dtype as a double. Not for loops that matter.
+// Reading one element of any real dtype as a double, and storing one. Not for loops that matter.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "base/float_format.h"
+#include "base/half.h"
 #include "mote/dtype.h"
 
 namespace mote::media {
@@ -49,6 +53,54 @@ inline double load_number(DType t, const std::byte* data, std::int64_t i) {
   float v = 0;  // 16 bits and below
   load_as_f32(t, data, i, 1, &v);
   return static_cast<double>(v);
+}
+
+template <class Int>
+void store_integer(float v, std::byte* to) {
+  // The limits as doubles: the largest 64-bit integers are rounded down so that the cast is defined.
+  constexpr double kLow = static_cast<double>(std::numeric_limits<Int>::min());
+  constexpr double kHigh = sizeof(Int) == 8 ? 0x1p62 : static_cast<double>(std::numeric_limits<Int>::max());
+  const Int i = static_cast<Int>(std::clamp(std::nearbyint(static_cast<double>(v)), kLow, kHigh));
+  std::memcpy(to, &i, sizeof i);
+}
+
+// Stores a float as a real dtype of 8 bits and more: integers rounded half to even and clamped; false for others.
+inline bool store_number(DType t, float v, std::byte* to) {
+  const auto put = [&](auto x) { std::memcpy(to, &x, sizeof x); };
+  switch (t) {
+    case DType::f32:
+      put(v);
+      return true;
+    case DType::f64:
+      put(static_cast<double>(v));
+      return true;
+    case DType::f16:
+      put(f32_to_f16(v));
+      return true;
+    case DType::bf16:
+      put(f32_to_bf16(v));
+      return true;
+    case DType::u8:
+      store_integer<std::uint8_t>(v, to);
+      return true;
+    case DType::i8:
+      store_integer<std::int8_t>(v, to);
+      return true;
+    case DType::u16:
+      store_integer<std::uint16_t>(v, to);
+      return true;
+    case DType::i16:
+      store_integer<std::int16_t>(v, to);
+      return true;
+    case DType::i32:
+      store_integer<std::int32_t>(v, to);
+      return true;
+    case DType::i64:
+      store_integer<std::int64_t>(v, to);
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace mote::media

@@ -4,11 +4,11 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/checked.h"
-#include "base/half.h"
 #include "base/text.h"
+#include "media/geometry.h"
+#include "media/numbers.h"
 
 namespace mote::media {
 namespace {
@@ -21,11 +21,6 @@ struct Target {
   bool batched = true;
   int channel_count() const { return channels == Channels::kGrey ? 1 : 3; }
 };
-
-std::string size_text(std::int64_t width, std::int64_t height) {
-  const auto side = [](std::int64_t v) { return v < 0 ? std::string("any") : to_text(v); };
-  return side(width) + "x" + side(height);
-}
 
 // Colour is told from height and width by its 3, then by its 1.
 Layout guess_layout(std::int64_t first, std::int64_t last) {
@@ -61,60 +56,6 @@ Result<Target> find_target(const ImageInput& input, const Preprocess& p) {
   return t;
 }
 
-const char* filter_name(Filter f) {
-  return f == Filter::kNearest ? "nearest" : f == Filter::kBilinear ? "bilinear" : "bicubic";
-}
-
-// What is to be done to the size of every image, decided once.
-struct Geometry {
-  std::optional<Size> resize, crop;
-  Filter filter = Filter::kBilinear;
-  bool plain = false;  // nobody asked: resized to what the input takes
-};
-
-Geometry find_geometry(const Target& target, const Preprocess& p) {
-  Geometry g;
-  g.resize = p.resize;
-  g.crop = p.crop;
-  g.filter = p.filter.value_or(Filter::kBilinear);
-  if (target.width > 0 && target.height > 0) {
-    const Size whole{static_cast<int>(std::min<std::int64_t>(target.width, 1 << 30)),
-                     static_cast<int>(std::min<std::int64_t>(target.height, 1 << 30))};
-    g.plain = !g.resize && !g.crop;
-    if (g.plain) g.resize = whole;
-    if (g.resize && g.resize->height == 0 && !g.crop) g.crop = whole;
-  }
-  return g;
-}
-
-Result<Image> apply_geometry(Image image, const Geometry& g, const Limits& limits) {
-  if (g.resize) {
-    const Size size = resized_size({image.width, image.height}, *g.resize);
-    MOTE_ASSIGN(image, resize_image(image, size.width, size.height, g.filter, limits));
-  }
-  if (g.crop) {
-    MOTE_ASSIGN(image, centre_crop(image, g.crop->width, g.crop->height, limits));
-  }
-  return image;
-}
-
-std::string describe_geometry(const Geometry& g, Size from, bool same_size) {
-  std::string s;
-  if (g.plain) s += "no size is asked for: ";
-  if (g.resize) {
-    const Size to = resized_size(from, *g.resize);
-    s += same_size ? "resized " + size_text(from.width, from.height) : "resized";
-    s += g.resize->height == 0 && !same_size ? "" : " to " + size_text(to.width, to.height);
-    s += g.resize->height == 0 ? concat(same_size ? " (" : " to ", "short side ", g.resize->width)
-         : same_size           ? " ("
-                               : ", ";
-    s += concat(g.resize->height == 0 ? ", " : "", filter_name(g.filter), same_size ? ")" : "");
-  }
-  if (g.crop) s += concat(s.empty() ? "" : ", ", "centre crop ", size_text(g.crop->width, g.crop->height));
-  if (!g.resize && !g.crop) s += "size kept at " + size_text(from.width, from.height);
-  return s;
-}
-
 bool is_raw_integer(const ImageInput& input, const Preprocess& p) {
   return is_int(input.dtype) && input.quantization.scale == 0 && p.mean.empty() && p.std.empty() && !p.scale;
 }
@@ -135,53 +76,6 @@ std::string describe_values(const ImageInput& input, const Preprocess& p, const 
   return concat(s, ", ", name_of(input.dtype), " ", t.layout == Layout::kNchw ? "NCHW " : "NHWC ", channels);
 }
 
-template <class Int>
-void store_integer(float v, std::byte* to) {
-  // The limits as doubles: the largest 64-bit integers are rounded down so that the cast is defined.
-  constexpr double kLow = static_cast<double>(std::numeric_limits<Int>::min());
-  constexpr double kHigh = sizeof(Int) == 8 ? 0x1p62 : static_cast<double>(std::numeric_limits<Int>::max());
-  const Int i = static_cast<Int>(std::clamp(std::nearbyint(static_cast<double>(v)), kLow, kHigh));
-  std::memcpy(to, &i, sizeof i);
-}
-
-bool store(DType t, float v, std::byte* to) {
-  const auto put = [&](auto x) { std::memcpy(to, &x, sizeof x); };
-  switch (t) {
-    case DType::f32:
-      put(v);
-      return true;
-    case DType::f64:
-      put(static_cast<double>(v));
-      return true;
-    case DType::f16:
-      put(f32_to_f16(v));
-      return true;
-    case DType::bf16:
-      put(f32_to_bf16(v));
-      return true;
-    case DType::u8:
-      store_integer<std::uint8_t>(v, to);
-      return true;
-    case DType::i8:
-      store_integer<std::int8_t>(v, to);
-      return true;
-    case DType::u16:
-      store_integer<std::uint16_t>(v, to);
-      return true;
-    case DType::i16:
-      store_integer<std::int16_t>(v, to);
-      return true;
-    case DType::i32:
-      store_integer<std::int32_t>(v, to);
-      return true;
-    case DType::i64:
-      store_integer<std::int64_t>(v, to);
-      return true;
-    default:
-      return false;
-  }
-}
-
 // The input's bytes for each pixel value of channel `c`.
 using Table = std::array<std::array<std::byte, 8>, 256>;
 
@@ -197,7 +91,7 @@ float value_of(int pixel, std::size_t c, const ImageInput& input, const Preproce
 
 Status make_table(std::size_t c, const ImageInput& input, const Preprocess& p, Table& table) {
   for (int pixel = 0; pixel < 256; ++pixel) {
-    if (!store(input.dtype, value_of(pixel, c, input, p), table[static_cast<std::size_t>(pixel)].data())) {
+    if (!store_number(input.dtype, value_of(pixel, c, input, p), table[static_cast<std::size_t>(pixel)].data())) {
       return unsupported(concat("images do not go into an input of dtype ", name_of(input.dtype)));
     }
   }
@@ -233,14 +127,8 @@ std::vector<std::int64_t> input_shape(const Target& t, std::size_t images, Size 
 
 }  // namespace
 
-Size resized_size(Size image, Size resize) {
-  if (resize.height != 0) return resize;
-  // torchvision: the long side is rounded down.
-  const bool wide = image.width > image.height;
-  const std::int64_t longer = std::max(image.width, image.height), shorter = std::min(image.width, image.height);
-  const double scaled = static_cast<double>(std::int64_t{resize.width} * longer) / static_cast<double>(shorter);
-  const int other = static_cast<int>(std::min(scaled, 1e9));
-  return wide ? Size{other, resize.width} : Size{resize.width, other};
+Result<Layout> image_layout(std::int64_t first, std::int64_t last, const Preprocess& p) {
+  return p.layout.value_or(guess_layout(first, last));
 }
 
 Status fill_input(const Image& image, const ImageInput& input, const Preprocess& p, Layout layout, Channels channels,
@@ -283,16 +171,17 @@ Status fill_input(const Image& image, const ImageInput& input, const Preprocess&
 Result<ImageBatch> load_images(std::span<const ImageFile> files, const ImageInput& input, const Preprocess& p,
                                const Limits& limits) {
   if (files.empty()) return invalid("no images");
-  const std::string place = "input " + quoted(input.name);
+  const std::string where = "input " + quoted(input.name);
   auto found = find_target(input, p);
-  if (!found.ok()) return std::move(found).status().at(place);
+  if (!found.ok()) return std::move(found).status().at(where);
   const Target target = *found;
   if (!target.batched && files.size() > 1) {
     return invalid(concat(files.size(), " images for an input without a batch dimension"))
-        .at(place)
+        .at(where)
         .hint("give one image");
   }
-  const Geometry geometry = find_geometry(target, p);
+  const auto side = [](std::int64_t v) { return static_cast<int>(std::clamp<std::int64_t>(v, -1, 1 << 30)); };
+  MOTE_ASSIGN(const Geometry geometry, find_geometry({side(target.width), side(target.height)}, p));
   ImageBatch batch;
   Size first, decoded, first_decoded;
   std::size_t bytes = 0;
@@ -319,7 +208,8 @@ Result<ImageBatch> load_images(std::span<const ImageFile> files, const ImageInpu
     const auto index = static_cast<std::size_t>(&file - files.data());
     MOTE_TRY(fill_input(image, input, p, target.layout, target.channels,
                         std::span(batch.array.data).subspan(index * bytes, bytes))
-                 .at(place));
+                 .at(where));
+    batch.placements.push_back(place(geometry, decoded));
     if (!image.note.empty()) batch.notes.push_back(concat(file.name, ": ", image.note));
   }
   batch.array.name = input.name;

@@ -30,6 +30,18 @@ std::optional<Size> parse_size_pair(std::string_view text) {
   return Size{*width, *height};
 }
 
+std::optional<std::vector<std::uint8_t>> parse_fill(std::string_view text) {
+  std::vector<std::uint8_t> values;
+  bool fine = true;
+  split(text, ',', [&](std::string_view piece) {
+    const auto v = parse_int(trim(piece));
+    fine = fine && v && *v >= 0 && *v <= 255;
+    if (fine) values.push_back(static_cast<std::uint8_t>(*v));
+  });
+  if (!fine || (values.size() != 1 && values.size() != 3)) return std::nullopt;
+  return values;
+}
+
 std::optional<std::vector<float>> parse_floats(std::string_view text) {
   std::vector<float> values;
   bool fine = true;
@@ -40,6 +52,34 @@ std::optional<std::vector<float>> parse_floats(std::string_view text) {
   });
   if (!fine || (values.size() != 1 && values.size() != 3)) return std::nullopt;
   return values;
+}
+
+// The settings that say where the pixels of the image go; nothing where `key` is none of them.
+std::optional<Status> set_geometry(Preprocess& p, std::string_view key, std::string_view value) {
+  if (key == "resize") {
+    p.resize = parse_size_pair(value);
+    return p.resize ? Status() : bad(key, value, "the short side, 256, or width x height, 224x224");
+  }
+  if (key == "crop" || key == "letterbox") {
+    std::optional<Size>& size = key == "crop" ? p.crop : p.letterbox;
+    size = key == "letterbox" && value == "input" ? Size{} : parse_size_pair(value);
+    if (!size) return bad(key, value, "a size, 224 or 224x192");
+    if (size->height == 0) size->height = size->width;
+    return Status();
+  }
+  if (key == "central") {
+    const auto v = parse_float(trim(value));
+    if (!v || !(*v > 0 && *v <= 1)) return bad(key, value, "a part of the sides above 0 and up to 1, 0.875");
+    p.central = static_cast<float>(*v);
+    return Status();
+  }
+  if (key == "fill") {
+    auto values = parse_fill(value);
+    if (!values) return bad(key, value, "a grey level from 0 to 255, or three of them, 114,114,114");
+    p.fill = *std::move(values);
+    return Status();
+  }
+  return std::nullopt;
 }
 
 Status set_scale(Preprocess& p, std::string_view value) {
@@ -91,20 +131,12 @@ Status set_from_onnx(Preprocess& p, std::string_view key, std::string_view value
 }  // namespace
 
 bool Preprocess::empty() const {
-  return !resize && !crop && !filter && mean.empty() && std.empty() && !scale && !layout && !channels;
+  return !central && !resize && !crop && !crop_at && !letterbox && fill.empty() && !filter && mean.empty() &&
+         std.empty() && !scale && !layout && !channels;
 }
 
 Status set_preprocess(Preprocess& p, std::string_view key, std::string_view value) {
-  if (key == "resize") {
-    p.resize = parse_size_pair(value);
-    return p.resize ? Status() : bad(key, value, "the short side, 256, or width x height, 224x224");
-  }
-  if (key == "crop") {
-    p.crop = parse_size_pair(value);
-    if (!p.crop) return bad(key, value, "a size, 224 or 224x192");
-    if (p.crop->height == 0) p.crop->height = p.crop->width;
-    return {};
-  }
+  if (std::optional<Status> done = set_geometry(p, key, value)) return *std::move(done);
   if (key == "mean" || key == "std") {
     auto values = parse_floats(value);
     if (!values) return bad(key, value, "one or three numbers, 0.485,0.456,0.406");
@@ -119,13 +151,21 @@ Status set_preprocess(Preprocess& p, std::string_view key, std::string_view valu
     return set_choice(p.filter, key, value,
                       {{"nearest", Filter::kNearest}, {"bilinear", Filter::kBilinear}, {"bicubic", Filter::kBicubic}});
   }
+  if (key == "crop_at") {
+    return set_choice(p.crop_at, key, value,
+                      {{"centre", CropAt::kCentre},
+                       {"top-left", CropAt::kTopLeft},
+                       {"top-right", CropAt::kTopRight},
+                       {"bottom-left", CropAt::kBottomLeft},
+                       {"bottom-right", CropAt::kBottomRight}});
+  }
   if (key == "layout") return set_choice(p.layout, key, value, {{"nchw", Layout::kNchw}, {"nhwc", Layout::kNhwc}});
   if (key == "channels") {
     return set_choice(p.channels, key, value,
                       {{"rgb", Channels::kRgb}, {"bgr", Channels::kBgr}, {"grey", Channels::kGrey}});
   }
   return invalid(concat("no image setting is called ", quoted(key)))
-      .hint("resize, crop, filter, mean, std, scale, layout, channels");
+      .hint("central, resize, crop, crop_at, letterbox, fill, filter, mean, std, scale, layout, channels");
 }
 
 Result<Preprocess> preprocess_from_metadata(Metadata metadata) {
@@ -143,10 +183,15 @@ Result<Preprocess> preprocess_from_metadata(Metadata metadata) {
 Preprocess overlay(const Preprocess& under, const Preprocess& over) {
   Preprocess p = under;
   // A size asked for replaces the whole geometry: half of each would be nobody's intention.
-  if (over.resize || over.crop) {
+  if (over.central || over.resize || over.crop || over.letterbox) {
+    p.central = over.central;
     p.resize = over.resize;
     p.crop = over.crop;
+    p.crop_at = over.crop_at;
+    p.letterbox = over.letterbox;
   }
+  if (over.crop_at) p.crop_at = over.crop_at;
+  if (!over.fill.empty()) p.fill = over.fill;
   if (over.filter) p.filter = over.filter;
   if (!over.mean.empty()) p.mean = over.mean;
   if (!over.std.empty()) p.std = over.std;

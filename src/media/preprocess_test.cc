@@ -6,6 +6,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "media/geometry.h"
 #include "media/npz.h"
 #include "media/test_data.h"
 
@@ -58,6 +59,92 @@ TEST(Resize, EqualsPillowBitForBit) {
     std::memcpy(&hash, hashes->data.data() + 8 * i, 8);
     EXPECT_EQ(fnv(out->pixels), hash) << cases->strings[i];
   }
+}
+
+TEST(Letterbox, EqualsPillowBitForBit) {
+  auto expected = read_npz(read_test_image("expected.npz"));
+  if (!expected.ok()) GTEST_SKIP() << expected.status().to_string();
+  const Array* cases = find(*expected, "letterbox cases");
+  const Array* hashes = find(*expected, "letterbox hashes");
+  ASSERT_TRUE(cases != nullptr && hashes != nullptr);
+  EXPECT_EQ(cases->strings.size(), 54u);
+  for (std::size_t i = 0; i < cases->strings.size(); ++i) {
+    std::istringstream in(cases->strings[i]);
+    std::string filter;
+    int w0 = 0, h0 = 0, w1 = 0, h1 = 0, channels = 0;
+    in >> filter >> w0 >> h0 >> w1 >> h1 >> channels;
+    Preprocess p;
+    p.letterbox = Size{w1, h1};
+    p.filter = filter_of(filter);
+    if (channels == 3) p.fill = {10, 200, 30};
+    auto geometry = find_geometry({-1, -1}, p);
+    ASSERT_TRUE(geometry.ok());
+    auto out = apply_geometry(noise(w0, h0, channels), *geometry, {});
+    ASSERT_TRUE(out.ok());
+    std::uint64_t hash = 0;
+    std::memcpy(&hash, hashes->data.data() + 8 * i, 8);
+    EXPECT_EQ(fnv(out->pixels), hash) << cases->strings[i];
+  }
+}
+
+// Asks for `settings` ("key=value" ...) on an image whose pixels are numbered; gives what is left of it.
+std::vector<std::uint8_t> kept(int width, int height, std::vector<std::pair<std::string, std::string>> settings) {
+  Image image{width, height, 1, {}, {}};
+  for (int i = 0; i < width * height; ++i) image.pixels.push_back(static_cast<std::uint8_t>(i));
+  Preprocess p;
+  for (const auto& [key, value] : settings) EXPECT_TRUE(set_preprocess(p, key, value).ok());
+  auto geometry = find_geometry({-1, -1}, p);
+  auto out = apply_geometry(image, *geometry, {});
+  EXPECT_TRUE(out.ok());
+  return out->pixels;
+}
+
+TEST(Crop, KeepsCornersAndCentres) {
+  using Bytes = std::vector<std::uint8_t>;
+  EXPECT_EQ(kept(3, 3, {{"crop", "2"}, {"crop_at", "top-left"}}), (Bytes{0, 1, 3, 4}));
+  EXPECT_EQ(kept(3, 3, {{"crop", "2"}, {"crop_at", "top-right"}}), (Bytes{1, 2, 4, 5}));
+  EXPECT_EQ(kept(3, 3, {{"crop", "2"}, {"crop_at", "bottom-left"}}), (Bytes{3, 4, 6, 7}));
+  EXPECT_EQ(kept(3, 3, {{"crop", "2x1"}, {"crop_at", "bottom-right"}}), (Bytes{7, 8}));
+  // TensorFlow's central_crop of 5 x 4 by a half: int((5 - 2.5) / 2) = 1 and int((4 - 2) / 2) = 1 from each side.
+  EXPECT_EQ(kept(5, 4, {{"central", "0.5"}}), (Bytes{6, 7, 8, 11, 12, 13}));
+  EXPECT_EQ(kept(5, 4, {{"central", "0.5"}, {"crop", "1"}}), (Bytes{7}));
+}
+
+TEST(Geometry, PlacesGoBothWays) {
+  const auto placed = [](Size image, Size target, std::vector<std::pair<std::string, std::string>> settings) {
+    Preprocess p;
+    for (const auto& [key, value] : settings) EXPECT_TRUE(set_preprocess(p, key, value).ok());
+    auto geometry = find_geometry(target, p);
+    EXPECT_TRUE(geometry.ok());
+    return place(*geometry, image);
+  };
+  Placement p = placed({200, 100}, {64, 64}, {{"letterbox", "input"}});
+  EXPECT_EQ(p.input.width, 64);
+  EXPECT_DOUBLE_EQ(p.scale_x, 0.32);
+  EXPECT_DOUBLE_EQ(p.scale_y, 0.32);
+  EXPECT_DOUBLE_EQ(p.offset_x, 0);
+  EXPECT_DOUBLE_EQ(p.offset_y, 16);
+  p = placed({400, 200}, {80, 80}, {{"resize", "100"}});
+  EXPECT_DOUBLE_EQ(p.scale_x, 0.5);
+  EXPECT_DOUBLE_EQ(p.offset_x, -60);
+  EXPECT_DOUBLE_EQ(p.offset_y, -10);
+  p = placed({100, 50}, {20, 20}, {});
+  EXPECT_DOUBLE_EQ(p.scale_x, 0.2);
+  EXPECT_DOUBLE_EQ(p.scale_y, 0.4);
+}
+
+TEST(Geometry, RefusesWhatItCannotMean) {
+  Preprocess p;
+  EXPECT_FALSE(set_preprocess(p, "central", "0").ok());
+  EXPECT_FALSE(set_preprocess(p, "central", "1.5").ok());
+  EXPECT_FALSE(set_preprocess(p, "fill", "256").ok());
+  EXPECT_FALSE(set_preprocess(p, "fill", "1,2").ok());
+  EXPECT_FALSE(set_preprocess(p, "letterbox", "0x4").ok());
+  EXPECT_FALSE(set_preprocess(p, "crop_at", "middle").ok());
+  ASSERT_TRUE(set_preprocess(p, "letterbox", "input").ok());
+  EXPECT_FALSE(find_geometry({-1, 64}, p).ok());  // no size is known
+  p.crop = Size{3, 3};
+  EXPECT_FALSE(find_geometry({64, 64}, p).ok());
 }
 
 // The whole way, compared with torchvision in float16, where equal means the same bits.

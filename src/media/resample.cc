@@ -164,17 +164,16 @@ Result<Image> resize_image(const Image& image, int width, int height, Filter fil
   return out;
 }
 
-Result<Image> centre_crop(const Image& image, int width, int height, const Limits& limits) {
+Result<Image> cut_image(const Image& image, int left, int top, int width, int height,
+                        std::span<const std::uint8_t> fill, const Limits& limits) {
   MOTE_ASSIGN(Image out, blank(width, height, image, limits));
-  // Offset of the result in the image: negative where it is padded, half to even where it is cut.
-  const auto offset = [](int in, int size) {
-    if (size > in) return -((size - in) / 2);
-    return static_cast<int>(std::nearbyint((in - size) / 2.0));
-  };
-  const int left = offset(image.width, width), top = offset(image.height, height);
   const auto c = static_cast<std::size_t>(image.channels);
-  const int from = std::max(0, left), to = std::max(0, -left), count = std::min(width, image.width);
-  for (int y = 0; y < height; ++y) {
+  if (!fill.empty() && (left < 0 || top < 0 || left > image.width - width || top > image.height - height)) {
+    for (std::size_t i = 0; i < out.pixels.size(); ++i) out.pixels[i] = fill[fill.size() == c ? i % c : 0];
+  }
+  const int from = std::clamp(left, 0, image.width), to = std::max(0, -left);
+  const int count = std::min(width - to, image.width - from);
+  for (int y = 0; y < height && count > 0; ++y) {
     const int in_y = y + top;
     if (in_y < 0 || in_y >= image.height) continue;
     const std::size_t in_row = static_cast<std::size_t>(in_y) * static_cast<std::size_t>(image.width);
@@ -184,6 +183,16 @@ Result<Image> centre_crop(const Image& image, int width, int height, const Limit
                 static_cast<std::size_t>(count) * c);
   }
   return out;
+}
+
+int centre_offset(int in, int size) {
+  if (size > in) return -((size - in) / 2);
+  return static_cast<int>(std::nearbyint((in - size) / 2.0));
+}
+
+Result<Image> centre_crop(const Image& image, int width, int height, const Limits& limits) {
+  return cut_image(image, centre_offset(image.width, width), centre_offset(image.height, height), width, height, {},
+                   limits);
 }
 
 }  // namespace mote::media

@@ -4,7 +4,7 @@
     python3 tools/images/make_goldens.py
 
 expected.npz holds, for each image file, Pillow's convert("RGB") under the file's name; resizes ("FILTER W0 H0 W1 H1 CHANNELS", of
-an image made by `noise`, here and in the test) as 64-bit FNV-1a hashes of the result; and preprocessed tensors under "torchvision FILE
+an image made by `noise`, here and in the test) and letterboxes as 64-bit FNV-1a hashes of the result; and preprocessed tensors under "torchvision FILE
 RESIZE CROP FILTER", in float16.
 """
 
@@ -15,7 +15,7 @@ import struct
 import numpy as np
 import torch
 import torchvision.transforms as T
-from PIL import Image
+from PIL import Image, ImageOps
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/data/images"
 FILTERS = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -181,6 +181,23 @@ def resizes(expected: dict) -> None:
     expected["resize hashes"] = np.array(hashes, np.uint64)
 
 
+def letterboxes(expected: dict) -> None:
+    """ImageOps.pad: "FILTER W0 H0 W1 H1 CHANNELS" in grey or RGB of the fill (114, or 10, 200, 30)."""
+    sizes = [((37, 29), (16, 20)), ((37, 29), (64, 48)), ((29, 37), (64, 48)), ((5, 3), (32, 32)), ((3, 5), (33, 32)), ((64, 9), (7, 7)),
+             ((9, 64), (9, 14)), ((24, 18), (16, 12)), ((19, 8), (40, 21))]
+    cases, hashes = [], []
+    for channels in (1, 3):
+        for (w0, h0), (w1, h1) in sizes:
+            pixels = noise(w0, h0, channels)
+            image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+            for name, filter in FILTERS.items():
+                out = ImageOps.pad(image, (w1, h1), filter, 114 if channels == 1 else (10, 200, 30))
+                cases.append(f"{name} {w0} {h0} {w1} {h1} {channels}")
+                hashes.append(fnv(np.asarray(out).tobytes()))
+    expected["letterbox cases"] = np.array(cases)
+    expected["letterbox hashes"] = np.array(hashes, np.uint64)
+
+
 def preprocessing(expected: dict) -> None:
     interpolation = T.InterpolationMode
     for name in ("baseline.jpg", "rgb.png"):
@@ -202,6 +219,7 @@ def main() -> None:
     for file in sorted(OUT.iterdir()):
         expected[file.name] = np.asarray(Image.open(file).convert("RGB"))
     resizes(expected)
+    letterboxes(expected)
     preprocessing(expected)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **expected)
