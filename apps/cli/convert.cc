@@ -8,13 +8,51 @@
 
 namespace mote::cli {
 
+namespace {
+
+// What --with-preprocessing asks for; refuses its settings without it.
+Status add_preprocessing(bool wanted, const ImageOptions& images, const AudioOptions& audio,
+                         const std::string& image_size, ConvertOptions& options) {
+  std::vector<std::pair<std::string, std::string>> of_images, of_audio;
+  for (const auto& [key, value] : images.settings) {
+    if (!value.empty()) of_images.emplace_back(key, value);
+  }
+  if (images.rgb) of_images.emplace_back("channels", "rgb");
+  if (images.bgr) of_images.emplace_back("channels", "bgr");
+  for (const auto& [key, value] : audio.settings) {
+    if (!value.empty()) of_audio.emplace_back(key, value);
+  }
+  if (!wanted) {
+    if (of_images.empty() && of_audio.empty() && image_size.empty()) return {};
+    return invalid("settings of images and audio are written into a model by --with-preprocessing alone");
+  }
+  options.source_size = image_size;
+  if (of_audio.empty()) {
+    options.preprocessing = ConvertOptions::Preprocessing::kImage;
+    options.settings = std::move(of_images);
+    return {};
+  }
+  options.preprocessing = ConvertOptions::Preprocessing::kAudio;
+  for (auto& [key, value] : of_images) {
+    if (key != "mean" && key != "std") return invalid("--" + key + " is of images, and other options are of audio");
+    of_audio.emplace_back(key, value);
+  }
+  options.settings = std::move(of_audio);
+  return {};
+}
+
+}  // namespace
+
 void register_convert(CLI::App& app, int& exit_code) {
   CLI::App* verb =
       add_verb(app, "convert", "write a model in another format", "mote convert model.onnx -o model.mote --target all");
   struct Options {
     ModelOptions model;
     std::string out;
-    bool plans_only = false, tune = false;
+    ImageOptions images;
+    AudioOptions audio;
+    bool plans_only = false, preprocessing = false, tune = false;
+    std::string image_size;
   };
   auto o = std::make_shared<Options>();
   o->model.add(*verb);
@@ -22,6 +60,12 @@ void register_convert(CLI::App& app, int& exit_code) {
   verb->add_flag("--plans-only", o->plans_only,
                  "leave the module out of a .mote file: smaller, for these targets only");
   verb->add_flag("--tune", o->tune, kTuneHelp);
+  verb->add_flag("--with-preprocessing", o->preprocessing,
+                 "put what the options below and the model say of images (or with --features of audio) into the model: "
+                 "it takes u8 pixels in NHWC, or samples, then");
+  verb->add_option("--image-size", o->image_size, "640x480: the size of the images; default: any");
+  o->images.add(*verb, false);
+  o->audio.add(*verb, false);
   verb->get_option("--target")
       ->description("what a .mote file is prepared for: host, avx2, avx512, aarch64, all; several by commas");
   set_action(*verb, exit_code, [o]() -> Result<int> {
@@ -34,6 +78,7 @@ void register_convert(CLI::App& app, int& exit_code) {
       split(o->model.target, ',', [&](std::string_view target) { options.targets.emplace_back(target); });
     }
     options.keep_module = !o->plans_only;
+    MOTE_TRY(add_preprocessing(o->preprocessing, o->images, o->audio, o->image_size, options));
     double start = now_ms();
     MOTE_TRY(convert(o->model.path, o->out, format, options));
     double ms = now_ms() - start;

@@ -5,6 +5,7 @@
 #include "api/engine.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "front/front.h"
 #include "ir/text.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
@@ -93,6 +94,45 @@ Status write_mote(Module module, const std::string& path, const ConvertOptions& 
   return api::save_plans(list, path, &module);
 }
 
+// The preprocessing that `options` ask for, in front of the main function.
+Status add_preprocessing(Module& module, const ConvertOptions& options) {
+  using Kind = ConvertOptions::Preprocessing;
+  if (options.preprocessing == Kind::kNone) return {};
+  api::note_quantization(module);
+  const OpLookup& ops = builtin_ops();
+  // Of the first input, which is the one that pixels or samples go into in all but exotic models.
+  const auto quantization = [&]() -> media::Quantization {
+    if (module.functions.empty()) return {};
+    const Function& f =
+        module.functions[static_cast<std::size_t>(module.signatures.empty() ? 0 : module.signatures[0].function)];
+    if (f.inputs.empty()) return {};
+    const Value& v = f.values[static_cast<std::size_t>(f.inputs[0])];
+    Port port;
+    port.name = v.name;
+    port.dtype = v.type.dtype;
+    api::set_quantization(module.metadata, port);
+    return {port.scale, port.zero_point};
+  };
+  if (options.preprocessing == Kind::kAudio) {
+    MOTE_ASSIGN(const media::FeatureSettings from_file, media::features_from_metadata(module.metadata));
+    media::FeatureSettings asked;
+    for (const bool rates : {true, false}) {  // times are counted in the rate
+      for (const auto& [key, value] : options.settings) {
+        if ((key == "rate") == rates) MOTE_TRY(media::set_feature(asked, key, value));
+      }
+    }
+    return front::prepend_audio(module, ops, media::overlay(from_file, asked), quantization());
+  }
+  MOTE_ASSIGN(const media::Preprocess from_file, media::preprocess_from_metadata(module.metadata));
+  media::Preprocess asked, size;
+  for (const auto& [key, value] : options.settings) MOTE_TRY(media::set_preprocess(asked, key, value));
+  if (!options.source_size.empty()) {
+    MOTE_TRY(media::set_preprocess(size, "crop", options.source_size).at("the size of images"));
+  }
+  return front::prepend_image(module, ops, media::overlay(from_file, asked), size.crop.value_or(media::Size{}),
+                              quantization());
+}
+
 }  // namespace
 
 Result<Module> api::read_source(const std::string& path, const LoadOptions& options) {
@@ -122,6 +162,7 @@ Result<FileFormat> file_format(const std::string& path) {
 
 Status convert(const std::string& from, const std::string& to, FileFormat format, const ConvertOptions& options) {
   MOTE_ASSIGN(Module module, api::read_source(from, options.load));
+  if (Status s = add_preprocessing(module, options); !s.ok()) return std::move(s).at(from);
   if (format == FileFormat::kMote) {
     api::note_quantization(module);
     Status s = write_mote(std::move(module), to, options);
