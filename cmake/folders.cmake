@@ -211,3 +211,17 @@ function(mote_benches)
     endif()
   endforeach()
 endfunction()
+
+# The headers of a library that is nothing else, which are the same for every target. A link to their folder alone keeps the rest of the
+# system's headers out of a build for another one.
+function(mote_headers folder header)
+  string(TOUPPER ${folder} _upper)
+  find_path(${_upper}_INCLUDE ${folder}/${header} REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+  set(_path ${${_upper}_INCLUDE})
+  if(CMAKE_CROSSCOMPILING)
+    set(_path ${CMAKE_BINARY_DIR}/headers)
+    file(MAKE_DIRECTORY ${_path})
+    file(CREATE_LINK ${${_upper}_INCLUDE}/${folder} ${_path}/${folder} SYMBOLIC)
+  endif()
+  include_directories(SYSTEM ${_path})
+endfunction()

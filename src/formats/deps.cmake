@@ -1,24 +1,10 @@
-# protozero and flatbuffers are header-only here. Their headers are the same for every target; a link to that folder alone keeps the
-# rest of the system's headers out of a build for another one.
-function(_mote_headers folder header)
-  string(TOUPPER ${folder} _upper)
-  find_path(${_upper}_INCLUDE ${folder}/${header} REQUIRED NO_CMAKE_FIND_ROOT_PATH)
-  set(_path ${${_upper}_INCLUDE})
-  if(CMAKE_CROSSCOMPILING)
-    set(_path ${CMAKE_BINARY_DIR}/headers)
-    file(MAKE_DIRECTORY ${_path})
-    file(CREATE_LINK ${${_upper}_INCLUDE}/${folder} ${_path}/${folder} SYMBOLIC)
-  endif()
-  include_directories(SYSTEM ${_path})
-endfunction()
-
 if(MOTE_ONNX)
-  _mote_headers(protozero pbf_reader.hpp)
+  mote_headers(protozero pbf_reader.hpp)
 endif()
 
 # Every NAME.fbs becomes <tflite/NAME_generated.h>.
 if(MOTE_TFLITE)
-  _mote_headers(flatbuffers flatbuffers.h)
+  mote_headers(flatbuffers flatbuffers.h)
   find_program(FLATC flatc REQUIRED NO_CMAKE_FIND_ROOT_PATH)
   set(_generated ${CMAKE_BINARY_DIR}/generated)
   file(GLOB _schemas CONFIGURE_DEPENDS ${_dir}/tflite/*.fbs)
