@@ -185,9 +185,8 @@ struct Place {
 
 Result<Place> find_place(const Function& f, std::span<const State> states, const media::Preprocess& p) {
   for (std::size_t i = 0; i < f.inputs.size(); ++i) {
-    const bool state = std::any_of(states.begin(), states.end(), [&](const State& s) {
-      return s.input == static_cast<std::int32_t>(i);
-    });
+    bool state = false;
+    for (const State& s : states) state = state || s.input == static_cast<std::int32_t>(i);
     if (state) continue;
     const Type& t = f.values[static_cast<std::size_t>(f.inputs[i])].type;
     if (!t.has_rank() || (t.rank() != 3 && t.rank() != 4)) continue;
