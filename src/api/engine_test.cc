@@ -226,6 +226,12 @@ TEST(Engine, GivesAShapeFoundAtRunTimeAPlaceOnceItIsKnown) {
                   {{noise(6, 3), {2, 3}}});
 }
 
+TEST(Engine, MultipliesByWeightsThatRepeatAlongAnInnerBatchAxis) {
+  Graph g;
+  compare_targets(g.finish({g.b.add("matmul", {g.input("x", {2, 2, 3, 4}), g.weights("w", {2, 1, 4, 5})})}),
+                  {{noise(48, 3), {2, 2, 3, 4}}});
+}
+
 TEST(Engine, MultipliesByPackedWeightsWhereRowsAreFoundAtRunTime) {
   Graph g;
   ValueId found = g.b.add("cast", {g.b.add("non_zero", {g.input("x", {2, 3})})}, {{"to", DType::f32}});

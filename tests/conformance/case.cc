@@ -22,14 +22,27 @@ void add_case(const fs::path& folder, std::vector<Case>& out) {
   out.push_back(std::move(c));
 }
 
+void add_tflite(const fs::path& model, std::vector<Case>& out) {
+  fs::path arrays = fs::path(model).replace_extension(".npz");
+  if (!fs::exists(arrays)) return;
+  Case c;
+  c.name = model.stem().string();
+  c.set = model.parent_path().filename().string();
+  c.model = model.string();
+  c.arrays = arrays.string();
+  out.push_back(std::move(c));
+}
+
 void search(const fs::path& folder, int depth, std::vector<Case>& out) {
   if (fs::exists(folder / "model.onnx")) return add_case(folder, out);
   for (const auto& e : fs::directory_iterator(folder)) {
     if (e.is_directory() && depth < 3) search(e.path(), depth + 1, out);
+    if (e.path().extension() == ".tflite") add_tflite(e.path(), out);
     if (e.path().extension() != ".onnx") continue;
     fs::path expected = folder / (e.path().stem().string() + "_output_0.pb");
     if (!fs::exists(expected)) continue;
-    out.push_back(Case{folder.filename().string(), e.path().stem().string(), e.path().string(), {}, expected.string()});
+    out.push_back(
+        Case{folder.filename().string(), e.path().stem().string(), e.path().string(), {}, expected.string(), {}});
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "formats/onnx/types.h"
 #include "run_model.h"
+#include "tflite_case.h"
 
 namespace mote::conformance {
 namespace {
@@ -137,6 +138,7 @@ Outcome run_case(const Case& c, const std::string& column) {
   auto outcome = [](const Status& s) {
     return Outcome{s.ok() ? Verdict::kPassed : Verdict::kFailed, s.ok() ? "" : s.to_string()};
   };
+  if (!c.arrays.empty()) return outcome(run_tflite_case(c, column));
   Result<Loaded> l = load(c);
   if (!l.ok()) return outcome(l.status());
   if (column == "import") return outcome(check_types(*l));

@@ -10,7 +10,6 @@
 #include "bake.h"
 #include "ir/infer.h"
 #include "ops/ops.h"
-#include "runtime/context.h"
 
 namespace mote::conformance {
 namespace {
@@ -27,7 +26,9 @@ TensorView view_of(const TestValue& v) {
   return TensorView::of(data, v.dtype, v.shape);
 }
 
-Status set_input(Context& context, int i, const TestValue& v) {
+}  // namespace
+
+Status bind_input(Context& context, int i, const TestValue& v) {
   if (v.shape.size() > kMaxRank) return unsupported("rank " + std::to_string(v.shape.size()));
   switch (v.kind) {
     case TestValue::Kind::kNothing:
@@ -52,6 +53,8 @@ Status set_input(Context& context, int i, const TestValue& v) {
   return context.set_input(i, view_of(v));
 }
 
+namespace {
+
 TestValue copy_of(const Context& context, const TensorView& view) {
   TestValue v;
   v.dtype = view.dtype;
@@ -63,6 +66,8 @@ TestValue copy_of(const Context& context, const TensorView& view) {
   }
   return v;
 }
+
+}  // namespace
 
 TestValue output_of(const Context& context, int i) {
   TestValue v;
@@ -79,8 +84,6 @@ TestValue output_of(const Context& context, int i) {
   v.kind = TestValue::Kind::kNothing;
   return v;
 }
-
-}  // namespace
 
 Result<Module> load_module(const std::shared_ptr<const Source>& file) {
   MOTE_ASSIGN(Module module, import_file(file));
@@ -103,6 +106,18 @@ Result<std::shared_ptr<const LinkedPlan>> through_file(const LinkedPlan& linked)
   return api::open_plan(*std::move(mapped));
 }
 
+Result<std::unique_ptr<Context>> make_context(Module module, const std::string& column) {
+  LoadOptions options;
+  options.optimise = column != "nopass";
+  MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, api::build(std::move(module), options));
+  if (column == "saved") {
+    MOTE_ASSIGN(linked, through_file(*linked));
+  }
+  ContextOptions context_options;
+  context_options.threads = 1;
+  return Context::create(linked, context_options);
+}
+
 Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& file,
                                          const std::vector<NamedValue>& inputs, const std::string& column) {
   MOTE_ASSIGN(Module module, import_file(file));
@@ -118,20 +133,12 @@ Result<std::vector<TestValue>> run_model(const std::shared_ptr<const Source>& fi
   if (column == "baked" || column == "written") {
     MOTE_ASSIGN(baked, bake(module, inputs));
   }
-  LoadOptions options;
-  options.optimise = column != "nopass";
-  MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, api::build(std::move(module), options));
-  if (column == "saved") {
-    MOTE_ASSIGN(linked, through_file(*linked));
-  }
-  ContextOptions context_options;
-  context_options.threads = 1;
-  MOTE_ASSIGN(std::unique_ptr<Context> context, Context::create(linked, context_options));
+  MOTE_ASSIGN(std::unique_ptr<Context> context, make_context(std::move(module), column));
   for (const NamedValue& in : inputs) {
     if (std::find(baked.begin(), baked.end(), in.name) != baked.end()) continue;
     int i = context->find_input(in.name);
     if (i == kNone) return invalid("the plan has no input '" + in.name + "'");
-    if (Status s = set_input(*context, i, in.value); !s.ok()) return std::move(s).at("input '" + in.name + "'");
+    if (Status s = bind_input(*context, i, in.value); !s.ok()) return std::move(s).at("input '" + in.name + "'");
   }
   MOTE_TRY(context->run());
   std::vector<TestValue> outputs;

@@ -251,22 +251,30 @@ def step_fuzz():
 
 
 def step_conformance():
+    return conformance("conformance", "tools/dev/conformance.sh")
+
+
+def step_tflite():
+    return conformance("tflite", "tools/dev/conformance_tflite.sh")
+
+
+def conformance(name, script):
     tally = Tally()
-    code, output = run(["bash", "tools/dev/conformance.sh", "--test"], 3600, log="conformance")
+    code, output = run(["bash", script, "--test"], 3600, log=name)
     if code == SKIP_CODE:
-        tally.skipped.append(f"conformance: {output.strip().splitlines()[-1]}")
+        tally.skipped.append(f"{name}: {output.strip().splitlines()[-1]}")
         return tally
     counts = last_line_counts(output)
     if counts:
         tally.passed = counts[0]
-        tally.skipped += ["conformance: " + line.strip() for line in output.splitlines() if line.startswith("skipped ")]
+        tally.skipped += [f"{name}: {line.strip()}" for line in output.splitlines() if line.startswith("skipped ")]
     if code or not counts:
-        tally.fail("conformance", output[-6000:])
+        tally.fail(name, output[-6000:])
     return tally
 
 
 STEPS = {
-    "native": step_native, "scripts": step_scripts, "check": step_full_check, "conformance": step_conformance,
+    "native": step_native, "scripts": step_scripts, "check": step_full_check, "conformance": step_conformance, "tflite": step_tflite,
     "i386": step_i386, "nofs": step_nofs, "generic": step_generic, "aarch64": step_aarch64, "tsan": step_tsan,
     "asan": step_asan, "fuzz": step_fuzz,
 }

@@ -65,6 +65,18 @@ Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
   return p;
 }
 
+// Whether the packed matrices follow each other over the last batch axes of the result: no extent of 1 among those of
+// the weights is repeated, but for leading ones.
+bool follows_result(const Shape& w, const Shape& y) {
+  std::size_t batch = w.size() < 2 ? 0 : w.size() - 2, first = 0;
+  while (first < batch && w[first].is(1)) ++first;
+  for (std::size_t i = first; i < batch; ++i) {
+    std::size_t behind = w.size() - i;  // the result ends with as many axes, where it has all of them
+    if (y.size() < behind || !(y[y.size() - behind] == w[i])) return false;
+  }
+  return true;
+}
+
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   bool gemm = n.node.op->name == "gemm";
   if (n.node.op->name != "matmul" && !gemm) return std::nullopt;
@@ -86,7 +98,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   Claim c;
   const Constant* w = n.constant(1);
-  if (w && is_weight_type(w->type.dtype) && !w->type.shape->empty()) {
+  if (w && is_weight_type(w->type.dtype) && !w->type.shape->empty() &&
+      follows_result(*w->type.shape, *n.out_type(0).shape)) {
     s.packed = 1;
     s.pairs = computes_in_bf16(options);
     if (volume(*w->type.shape).is(0)) return std::nullopt;

@@ -313,6 +313,8 @@ TEST(Elementwise, IntegersAreDefinedEverywhere) {
   EXPECT_EQ(i32(BinaryOp::shift_left, 1, 32), 0);
   EXPECT_EQ(i32(BinaryOp::shift_left, 1, -1), 0);
   EXPECT_EQ(i32(BinaryOp::shift_right, -8, 1), -4);
+  EXPECT_EQ(i32(BinaryOp::shift_right, -8, 32), -1);
+  EXPECT_EQ(i32(BinaryOp::shift_right, 8, 32), 0);
   EXPECT_EQ(i32(BinaryOp::pow, 3, 5), 243);
   EXPECT_EQ(i32(BinaryOp::pow, 2, -1), 0);
   EXPECT_EQ(i32(BinaryOp::pow, -1, -3), -1);

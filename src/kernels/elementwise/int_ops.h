@@ -68,7 +68,7 @@ constexpr T power(T x, T y) {
 }
 template <class T>
 constexpr T shift(T x, T y, bool left) {
-  if (negative(y) || wide(y) >= sizeof(T) * 8) return 0;
+  if (negative(y) || wide(y) >= sizeof(T) * 8) return static_cast<T>(!left && negative(x) ? -1 : 0);
   return left ? wrap<T>(wide(x) << y) : static_cast<T>(x >> y);
 }
 // Saturates; NaN is 0.

@@ -20,7 +20,10 @@ constexpr AttrSpec kAttrs[] = {
     {"round_mode", AttrKind::kString, "\"up\"", "to f8e8m0: \"up\", \"down\" or \"nearest\" power of two"},
 };
 constexpr AttrSpec kLikeAttrs[] = {kAttrs[1], kAttrs[2]};
-constexpr AttrSpec kBitAttrs[] = {{"to", AttrKind::kDType, "", "a dtype of the same width", true}};
+constexpr Slot kBitOutputs[] = {{"output",
+                                 "the shape of the input; of a narrower dtype with one axis more, of a wider one "
+                                 "without the last axis"}};
+constexpr AttrSpec kBitAttrs[] = {{"to", AttrKind::kDType, "", "a dtype of whole bytes, or of the same width", true}};
 
 std::optional<Rounding> rounding_of(const std::string& name) {
   if (name == "up") return Rounding::kUp;
@@ -146,18 +149,34 @@ Result<std::vector<ValueId>> decompose_like(Builder& b, const Node& node) {
 
 Status infer_bits(InferContext& ctx) {
   MOTE_TRY(check_dtype(ctx, 0, kAny & ~kString));
-  DType to = ctx.attr_dtype("to");
-  if (ctx.dtype(0) != DType::none && bits_of(to) != bits_of(ctx.dtype(0))) {
-    return ctx.error("dtypes " + std::string(name_of(ctx.dtype(0))) + " and " + std::string(name_of(to)) +
-                     " differ in width");
+  DType to = ctx.attr_dtype("to"), from = ctx.dtype(0);
+  int wide = bits_of(to), narrow = from == DType::none ? wide : bits_of(from);
+  if (wide == narrow || !ctx.has_rank(0)) {
+    output_maybe(ctx, 0, to, wide == narrow ? ctx.type(0).shape : std::nullopt);
+    return {};
   }
-  ctx.output(0, Type::tensor(to, ctx.type(0).shape));
+  if (wide == 0 || narrow == 0 || wide % 8 != 0 || narrow % 8 != 0 || (wide % narrow != 0 && narrow % wide != 0)) {
+    return ctx.error("the bits of " + std::string(name_of(from)) + " are no whole number of " +
+                     std::string(name_of(to)));
+  }
+  Shape shape = ctx.shape(0);
+  if (narrow > wide) {
+    shape.emplace_back(narrow / wide);
+  } else {
+    if (shape.empty() || (shape.back().is_const() && !shape.back().is(wide / narrow))) {
+      return ctx.error("the last axis does not have the " + std::to_string(wide / narrow) + " elements of one " +
+                       std::string(name_of(to)));
+    }
+    shape.pop_back();
+  }
+  ctx.output(0, to, std::move(shape));
   return {};
 }
 
 Status run_bits(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
+  if (x.bytes() != y.bytes()) return invalid("bitcast got a last axis of another extent");
   if (x.bytes() > 0) std::memcpy(y.data, x.data, static_cast<std::size_t>(x.bytes()));
   return {};
 }
@@ -165,9 +184,9 @@ Status run_bits(ReferenceContext& ctx) {
 }  // namespace
 
 MOTE_DEFINE_OP(bitcast) = {.name = "bitcast",
-                           .doc = "The same bits, read as another dtype of the same width.",
+                           .doc = "The same bytes, read as another dtype; low bytes first.",
                            .inputs = kInputs,
-                           .outputs = kOutputs,
+                           .outputs = kBitOutputs,
                            .attrs = kBitAttrs,
                            .infer = infer_bits};
 MOTE_DEFINE_REFERENCE(bitcast) = run_bits;

@@ -1,0 +1,40 @@
+// Small pieces that conversions compose operators from. Extents that are known become constants, others `shape` nodes.
+#pragma once
+
+#include "formats/tflite/node.h"
+
+namespace mote::tflite {
+
+using Ints = std::vector<std::int64_t>;
+
+// The extents of axes first to last - 1 as an i64 vector.
+ValueId extents(NodeContext& n, ValueId v, int first, int last);
+// The same as an i64 vector of one element.
+inline ValueId extent(NodeContext& n, ValueId v, int axis) { return extents(n, v, axis, axis + 1); }
+// Vectors one after the other; absent ones are left out.
+ValueId joined(NodeContext& n, std::vector<ValueId> vectors, int axis = 0);
+// As reshape, with extents as a value: 0 means 0.
+ValueId reshaped(NodeContext& n, ValueId v, ValueId shape);
+// An axis of extent 1 more, or less.
+ValueId unsqueezed(NodeContext& n, ValueId v, Ints axes);
+ValueId squeezed(NodeContext& n, ValueId v, Ints axes);
+// v[..., start:end:step, ...]; INT64_MAX and INT64_MIN reach the ends.
+ValueId sliced(NodeContext& n, ValueId v, Ints starts, Ints ends, Ints axes, Ints steps = {});
+// 0, 1, ... count - 1, for a vector of one element.
+ValueId iota(NodeContext& n, ValueId count);
+// The shape's elements, all of them `fill` (one element).
+ValueId filled(NodeContext& n, ValueId fill, ValueId shape);
+// The scalar in an operand of one element.
+ValueId scalar_of(NodeContext& n, ValueId v);
+// The operand as an i64 vector, whatever its rank.
+ValueId vector_of(NodeContext& n, ValueId v);
+
+// The real (0) or imaginary (1) parts of complex numbers.
+ValueId complex_part(NodeContext& n, ValueId v, int part);
+
+template <class T>
+fbs::Activation activation_of(const T* options) {
+  return options ? options->activation() : fbs::Activation::NONE;
+}
+
+}  // namespace mote::tflite
