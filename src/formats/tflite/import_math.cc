@@ -1,5 +1,5 @@
 // Elementwise operators.
-#include "formats/tflite/node.h"
+#include "formats/tflite/compose.h"
 
 namespace mote::tflite {
 namespace {

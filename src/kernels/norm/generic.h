@@ -371,7 +371,7 @@ class Piece {
       return map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return (v - most) - l; });
     }
     if (round == 1) {
-      map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return exp(v - most); });
+      map(x, out, end - begin, [&](F32 v, std::int64_t, int) { return exp_falling(v - most); });
       return fold(r16::Sum{}, out, second);
     }
     const F32 inverse = set(1.0f) / set(combine(r16::Sum{}, second));
