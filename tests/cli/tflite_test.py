@@ -22,8 +22,8 @@ class TensorFlowLite(program.Case):
 
     def test_variables_begin_as_the_model_says_and_last(self):
         x = ((2,), [10, 20])
-        self.assertEqual(self.run_model(seed("variables"), t0=x)["t2"], [11, 22])
-        self.assertEqual(self.run_model(seed("variables"), "--steps", "3", t0=x)["t2"], [31, 62])
+        self.assertEqual(self.run_model(seed("variables"), t0=x)["t3"], [11, 22])
+        self.assertEqual(self.run_model(seed("variables"), "--steps", "3", t0=x)["t3"], [31, 62])
 
     def test_branches(self):
         x = ((2,), [-1, 2])

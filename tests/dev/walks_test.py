@@ -28,7 +28,7 @@ class Walk(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.copy = folder.name
-        for name in ("src/ops", "src/passes", "src/formats/onnx", "tools/dev", "tests/ops", "tests/passes"):
+        for name in ("src/ops", "src/passes", "src/backends/reference", "src/formats/onnx", "tools/dev", "tests/ops", "tests/passes"):
             shutil.copytree(os.path.join(ROOT, name), self.path(name))
 
     def path(self, name):
@@ -89,7 +89,7 @@ class Op(Walk):
             self.skipTest("the program was not built")
         self.assertEqual(self.new_op(NAME, FOLDER)[0], 0)
         self.append("src/formats/onnx/ops.inc", f"ONNX_SAME(kOnnx, TwiceAsMuch, 1, {NAME})\n")
-        mote = self.build(self.SOURCES + ["src/formats/onnx/rows.cc"], objects, ["-ljpeg", "-lpng", "-lzip"])
+        mote = self.build(self.SOURCES + ["src/backends/reference/kernels.cc", "src/formats/onnx/rows.cc"], objects, ["-ljpeg", "-lpng", "-lzip"])
         model, again, x, out = (self.path(n) for n in ("m.onnx", "again.onnx", "x.npy", "out.npz"))
         with open(model, "wb") as f:
             f.write(onnx.model([onnx.node("TwiceAsMuch", ["x"], ["y"], alpha=2.0)], [onnx.value("x", ["N"])], [onnx.value("y", ["N"])]))
