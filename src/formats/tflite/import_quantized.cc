@@ -318,6 +318,14 @@ Status quantized_rsqrt(NodeContext& n) {
   });
 }
 
+// Rounded towards 0; the reference kernels refuse numbers below 0, here their root is 0.
+Status quantized_sqrt(NodeContext& n) {
+  return convert_by_table(n, [](const Scaled& x, const Scaled& y, std::int64_t v) {
+    const float root = std::sqrt(std::max(real_of(x, v), 0.0f)) / y.scale;
+    return static_cast<std::int64_t>(std::min(root, 65536.0f)) + y.zero;
+  });
+}
+
 Status quantized_hard_swish(NodeContext& n) {
   const Scaled x = scaled_input(n, 0), y = scaled_output(n);
   if (n.failed()) return {};

@@ -1,0 +1,141 @@
+// Quotients and products of quantized tensors, and operators that take stored values for numbers.
+#include <bit>
+#include <cmath>
+
+#include "base/fixed_math.h"
+#include "formats/tflite/compose.h"
+#include "formats/tflite/quantized.h"
+#include "simd/math64.h"
+
+namespace mote::tflite {
+namespace {
+
+// x / y in units of the result: by the reciprocal of y in fixed point. y = 0 gives what the reciprocal of 0 does.
+std::int64_t quotient(std::int32_t x, std::int32_t y, FixedScale scale) {
+  if (y < 0) {
+    x = -x;
+    y = -y;
+  }
+  const fixed::Reciprocal r = fixed::reciprocal(y, 31);
+  const int headroom = std::countl_zero(static_cast<std::uint32_t>(x < 0 ? ~x : x)) - 1;
+  const std::int32_t whole = fixed::high_mul(fixed::wrap_shl(x, headroom), r.value);
+  return scale_fixed(whole, {scale.multiplier, std::clamp(scale.shift - r.bits - headroom, -31, 0)});
+}
+
+// A function of two operands of 8 bits as one table, by the bits of both.
+template <class F>
+ValueId by_pairs(NodeContext& n, const Scaled& a, const Scaled& b, const Scaled& y, F f) {
+  Ints table;
+  for (std::int64_t i = 0; i < 65536; ++i) {
+    auto stored = [](const Scaled& s, std::int64_t bits) { return bits > s.greatest() ? bits - 256 : bits; };
+    table.push_back(f(stored(a, i >> 8), stored(b, i & 255)));
+  }
+  auto bits = [&](const Scaled& s) {
+    return n.cast(s.dtype == DType::u8 ? s.value : n.emit("bitcast", {s.value}, {{"to", DType::u8}}), DType::i32);
+  };
+  const ValueId pair = n.emit("add", {n.emit("mul", {bits(a), n.scalar(256, DType::i32)}), bits(b)});
+  return n.emit("lookup", {n.cast(pair, DType::u16), integers(n, y.dtype, table, {65536})});
+}
+
+}  // namespace
+
+Status quantized_div(NodeContext& n) {
+  auto* o = n.options<fbs::ActivationOptions>(fbs::BuiltinOptions::Div);
+  const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1), y = scaled_output(n);
+  if (n.failed()) return {};
+  if (bits_of(a.dtype) != 8 || bits_of(b.dtype) != 8) {
+    n.unsupported("DIV of tensors of 16 bits");
+    return {};
+  }
+  Ints range = range_of(y, activation_of(o));
+  if (range.empty()) range = {y.least(), y.greatest()};
+  const FixedScale scale = fixed_scale(static_cast<double>(a.scale / (b.scale * y.scale)));
+  n.output(0, by_pairs(n, a, b, y, [&](std::int64_t u, std::int64_t v) {
+             const std::int64_t q =
+                 quotient(static_cast<std::int32_t>(u - a.zero), static_cast<std::int32_t>(v - b.zero), scale);
+             return std::clamp(q + y.zero, range[0], range[1]);
+           }));
+  return {};
+}
+
+namespace {
+
+constexpr std::int64_t kMostFactors = 1024;
+
+}  // namespace
+
+// Factor by factor, every product brought to scale: by x's over the root of y's whose degree is the number of factors.
+Status quantized_reduce_prod(NodeContext& n) {
+  auto* o = n.options<fbs::ReducerOptions>(fbs::BuiltinOptions::Reducer);
+  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
+  const auto given = n.ints_of(n.in(1));
+  if (n.failed()) return {};
+  const int rank = n.need_rank(x.value);
+  if (n.failed()) return {};
+  if (!given || !constant_extents(n.shape(x.value))) {
+    n.unsupported("REDUCE_PROD of a quantized tensor whose extents or axes a run decides");
+    return {};
+  }
+  std::vector<bool> reduced(static_cast<std::size_t>(rank), false);
+  for (std::int64_t a : *given) {
+    const std::int64_t axis = n.axis(a, rank);
+    if (n.failed()) return {};
+    reduced[static_cast<std::size_t>(axis)] = true;
+  }
+  Ints perm, kept, result;
+  std::int64_t factors = 1;
+  for (bool last : {false, true}) {
+    for (std::size_t i = 0; i < reduced.size(); ++i) {
+      const std::int64_t extent = n.shape(x.value)[i].value();
+      if (reduced[i] == last) perm.push_back(static_cast<std::int64_t>(i));
+      if (!last && (!reduced[i] || (o && o->keep_dims()))) result.push_back(reduced[i] ? 1 : extent);
+      if (!last && !reduced[i]) kept.push_back(extent);
+      if (last && reduced[i]) factors *= extent;
+      if (factors > kMostFactors || factors < 1) {
+        n.unsupported("REDUCE_PROD of no or more than 1024 quantized elements");
+        return {};
+      }
+    }
+  }
+  const FixedScale scale = fixed_scale(static_cast<double>(x.scale) /
+                                       math64::pow(static_cast<double>(y.scale), 1.0 / static_cast<double>(factors)));
+  const ValueId pair = integers(n, DType::i32, {scale.multiplier, scale.shift}, {2});
+  auto scaled = [&](ValueId v, ValueId zero) {
+    return n.emit("requantize_linear", {v, pair, zero}, {{"rounding", std::string("fixed_wide")}});
+  };
+  kept.push_back(factors);
+  const auto at = static_cast<std::int64_t>(kept.size()) - 1;
+  const ValueId wide = n.cast(n.reshape(n.transpose(centered(n, x), perm), kept), DType::i64);
+  ValueId product = sliced(n, wide, {0}, {1}, {at});
+  for (std::int64_t i = 1; i < factors; ++i) {
+    const ValueId next = n.emit("mul", {product, sliced(n, wide, {i}, {i + 1}, {at})});
+    product = n.cast(scaled(next, n.scalar(0, DType::i32)), DType::i64);
+  }
+  n.output(0, n.reshape(scaled(product, zero_of(n, y)), result));
+  return {};
+}
+
+namespace {
+
+// The reference kernels know i8 and i16 here, and take no notice of the units.
+bool stored_numbers(NodeContext& n) {
+  const DType t = n.dtype(n.in(0));
+  if (t == DType::i8 || t == DType::i16) return true;
+  n.unsupported(std::string(n.op_name()) + " of quantized tensors other than i8 and i16");
+  return false;
+}
+
+}  // namespace
+
+Status import_floor_div(NodeContext& n);
+Status quantized_floor_div(NodeContext& n) { return stored_numbers(n) ? import_floor_div(n) : Status(); }
+Status quantized_floor_mod(NodeContext& n) {
+  if (stored_numbers(n)) n.same("mod", {n.in(0), n.in(1)});
+  return {};
+}
+Status quantized_neg(NodeContext& n) {
+  if (stored_numbers(n)) n.same("neg", {n.in(0)});
+  return {};
+}
+
+}  // namespace mote::tflite
