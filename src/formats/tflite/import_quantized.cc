@@ -143,10 +143,13 @@ Status by_samples(NodeContext& n, F f) {
 
 bool wide(NodeContext& n) { return n.dtype(n.in(0)) == DType::i16; }
 
-// sigmoid(i / 24) in 16 bits, which the functions of 16 bits interpolate.
+// sigmoid(i / 24) in 16 bits, which the functions of 16 bits interpolate, plus half of what the interpolation up to the
+// next one lacks in the middle. The last is the limit.
 std::uint32_t sigmoid_sample(std::uint32_t i) {
-  const double x = static_cast<double>(i) / 24;
-  return static_cast<std::uint32_t>(std::min(65535.0, std::round(65536 / (1 + math64::exp(-x)))));
+  if (i >= 255) return 65535;
+  auto sigmoid = [](double at) { return 65536 / (1 + math64::exp(-at / 24)); };
+  const double x = sigmoid(i), middle = sigmoid(i + 0.5), next = sigmoid(i + 1);
+  return static_cast<std::uint32_t>(std::round(x + (middle - (x + next) / 2) / 2));
 }
 
 // Whether a scale is a power of two, nearly; its logarithm.
@@ -230,17 +233,21 @@ Status quantized_elu(NodeContext& n) {
   return by_function(n, [](float x) { return x < 0.0f ? f32(math64::expm1(static_cast<double>(x))) : x; });
 }
 
+namespace {
+
+float gelu(float x) { return 0.5f * x * f32(1 - math64::erf(static_cast<double>(x * -0.7071067811865476f))); }
+float gelu_by_tanh(float x) {
+  constexpr float kSqrt2OverPi = 0.7978845608028654f;
+  const float cubic = kSqrt2OverPi * (x + 0.044715f * x * x * x);
+  return 0.5f * x * (1.0f + f32(math64::tanh(static_cast<double>(cubic))));
+}
+
+}  // namespace
+
 Status quantized_gelu(NodeContext& n) {
   auto* o = n.options<fbs::GeluOptions>(fbs::BuiltinOptions::Gelu);
-  if (o && o->approximate()) {
-    return by_function(n, [](float x) {
-      constexpr float kSqrt2OverPi = 0.7978845608028654f;
-      const float cubic = kSqrt2OverPi * (x + 0.044715f * x * x * x);
-      return 0.5f * x * (1.0f + f32(math64::tanh(static_cast<double>(cubic))));
-    });
-  }
-  return by_function(
-      n, [](float x) { return 0.5f * x * (1.0f + f32(math64::erf(static_cast<double>(x * 0.7071067811865476f)))); });
+  float (*f)(float) = o && o->approximate() ? gelu_by_tanh : gelu;
+  return wide(n) ? by_samples(n, f) : by_function(n, f);
 }
 
 Status quantized_exp(NodeContext& n) {
