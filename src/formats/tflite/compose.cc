@@ -58,4 +58,55 @@ ValueId complex_part(NodeContext& n, ValueId v, int part) {
   return squeezed(n, sliced(n, pairs, {part}, {part + 1}, {rank}), {rank});
 }
 
+std::int64_t depthwise_channels(NodeContext& n, const Dim& image, const Dim& weights, std::int64_t multiplier) {
+  if (image.is_const()) return image.value();
+  if (!weights.is_const() || multiplier <= 0 || weights.value() % multiplier != 0) {
+    n.unsupported("DEPTHWISE_CONV_2D over channels that a run decides");
+    return 1;
+  }
+  return weights.value() / multiplier;
+}
+
+ValueId hybrid_weights(NodeContext& n, int i) { return hybrid_weights(n, i, n.in(i)); }
+
+ValueId hybrid_weights(NodeContext& n, int i, ValueId v) {
+  const Quantization q = n.quantization(i);
+  if (v == kNone || n.dtype(v) != DType::u8 || q.scales.empty()) return n.dequantized(i, v);
+  return n.emit("dequantize_linear",
+                {n.cast(v, DType::i8), q.per_tensor() ? n.scalar(q.scale(), DType::f32) : n.floats(q.scales)},
+                {{"axis", std::int64_t{q.axis}}});
+}
+
+// Without any padding first, then the part of it that the target is, with zeros where nothing reaches.
+ValueId spread_to(NodeContext& n, ValueId x, ValueId w, ValueId bias, ValueId target, const OpenSpread& s) {
+  const int axes = static_cast<int>(s.kernel.size());
+  Ints reach, at;
+  for (std::size_t i = 0; i < s.kernel.size(); ++i) {
+    reach.push_back((s.kernel[i] - 1) * s.dilations[i] + 1);
+    at.push_back(static_cast<std::int64_t>(i) + 1);
+  }
+  const ValueId strides = n.ints(s.strides), reaches = n.ints(reach), one = n.scalar_int(1), zero = n.scalar_int(0);
+  // (count - 1) * stride + reach
+  auto spanned = [&](ValueId count) {
+    return n.emit("add", {n.emit("mul", {n.emit("sub", {count, one}), strides}), reaches});
+  };
+  const ValueId out = sliced(n, n.as_i64(target), {1}, {axes + 1}, {0});
+  ValueId begin = n.ints(Ints(s.kernel.size(), 0));
+  if (s.same) {
+    const ValueId steps = n.emit("div", {n.emit("sub", {n.emit("add", {out, strides}), one}), strides});
+    const ValueId over = n.emit("sub", {spanned(steps), out});
+    begin = n.emit("div", {n.emit("max", {over, zero}), n.scalar_int(2)});
+  }
+  const ValueId end = n.emit("add", {begin, out});
+  const ValueId missing = n.emit("max", {n.emit("sub", {end, spanned(extents(n, x, 1, axes + 1))}), zero});
+  ValueId v = n.emit("conv_transpose", {x, w},
+                     {{"data_layout", std::string("NXC")},
+                      {"dilations", s.dilations},
+                      {"strides", s.strides},
+                      {"weight_layout", std::string("OXI")}});
+  v = n.emit("pad", {v, joined(n, {n.ints(Ints(s.kernel.size(), 0)), missing}), kNone, n.ints(at)});
+  v = n.emit("slice", {v, begin, end, n.ints(at)});
+  return bias == kNone ? v : n.emit("add", {v, bias});
+}
+
 }  // namespace mote::tflite

@@ -32,6 +32,23 @@ ValueId vector_of(NodeContext& n, ValueId v);
 // The real (0) or imaginary (1) parts of complex numbers.
 ValueId complex_part(NodeContext& n, ValueId v, int part);
 
+// The channels that a DEPTHWISE_CONV_2D takes: those of its image, or where a run decides these, what the weights make
+// of the multiplier that the file states.
+std::int64_t depthwise_channels(NodeContext& n, const Dim& image, const Dim& weights, std::int64_t multiplier);
+
+// Operand i as the weights of a hybrid operator, as real numbers: unsigned ones are read as signed, without a zero
+// point, as TensorFlow Lite's kernels do.
+ValueId hybrid_weights(NodeContext& n, int i);
+ValueId hybrid_weights(NodeContext& n, int i, ValueId v);
+
+// A transposed convolution of an image (NXC) with weights OXI to the extents [batch, space..., channels] of `target`,
+// which a run decides.
+struct OpenSpread {
+  Ints kernel, strides, dilations;
+  bool same;  // padding SAME, not VALID
+};
+ValueId spread_to(NodeContext& n, ValueId x, ValueId w, ValueId bias, ValueId target, const OpenSpread& s);
+
 template <class T>
 fbs::Activation activation_of(const T* options) {
   return options ? options->activation() : fbs::Activation::NONE;

@@ -3,12 +3,10 @@
 #include <cmath>
 
 #include "base/text.h"
-#include "formats/tflite/node.h"
+#include "formats/tflite/compose.h"
 
 namespace mote::tflite {
 namespace {
-
-using Ints = std::vector<std::int64_t>;
 
 struct Spread {
   Ints strides, dilations, kernel;  // per spatial axis
@@ -21,24 +19,29 @@ struct Spread {
 Status spread(NodeContext& n, ValueId x, ValueId w, ValueId b, int shape_operand, const Spread& s) {
   if (n.failed()) return {};
   std::size_t axes = s.strides.size();
+  for (std::size_t i = 0; i < axes; ++i) {
+    if (s.strides[i] <= 0 || s.dilations[i] <= 0) return invalid("a stride or a dilation is not positive");
+  }
   if (!n.has_rank(x) || n.shape(x).size() != axes + 2) return invalid("its operands do not have the axes of an image");
   std::vector<Attrs::Item> attrs = {{"data_layout", std::string("NXC")},
                                     {"dilations", s.dilations},
                                     {"strides", s.strides},
                                     {"weight_layout", std::string("OXI")}};
   Ints pads(2 * axes, 0), extra(axes, 0);
+  auto open_spread = [&]() -> Status {
+    const OpenSpread open{s.kernel, s.strides, s.dilations, s.padding == fbs::Padding::SAME};
+    n.output(0, n.activate(spread_to(n, x, w, b, n.in(shape_operand), open), s.activation));
+    return {};
+  };
   auto target = n.known(n.in(shape_operand));
   if (!target || target->size() != axes + 2) {
-    n.unsupported(concat(n.op_name(), " with an output shape that a run decides"));
-    return {};
+    return open_spread();
   }
   for (std::size_t i = 0; i < axes; ++i) {
     const Dim &in = n.shape(x)[i + 1], &out = (*target)[i + 1];
-    if (s.strides[i] <= 0 || s.dilations[i] <= 0) return invalid("a stride or a dilation is not positive");
     std::int64_t reach = (s.kernel[i] - 1) * s.dilations[i] + 1;
     if (!in.is_const() || !out.is_const()) {
-      n.unsupported(concat(n.op_name(), " of an image whose size a run decides"));
-      return {};
+      return open_spread();
     }
     std::int64_t steps = s.padding == fbs::Padding::SAME ? (out.value() + s.strides[i] - 1) / s.strides[i]
                                                          : (out.value() - reach + s.strides[i]) / s.strides[i];
@@ -72,9 +75,10 @@ Ints kernel_of(NodeContext& n, ValueId w, int first, int axes) {
 Status import_transpose_conv(NodeContext& n) {
   auto* o = n.options<fbs::TransposeConvOptions>(fbs::BuiltinOptions::TransposeConv);
   if (!o) return invalid("has no options");
-  ValueId w = n.dequantized(1);
+  ValueId x = n.in(2), w = hybrid_weights(n, 1);
+  if (n.is_hybrid(1)) x = n.rounded_rows(x, 1, true);
   Spread s{{o->stride_h(), o->stride_w()}, {1, 1}, kernel_of(n, w, 1, 2), o->padding(), o->activation()};
-  return spread(n, n.in(2), w, n.in(3), 0, s);
+  return spread(n, x, w, n.in(3), 0, s);
 }
 
 // Weights [d, h, w, in, out].

@@ -1,11 +1,9 @@
 // Convolutions, pools and products. Images are NHWC in the file and stay so.
 #include "base/text.h"
-#include "formats/tflite/node.h"
+#include "formats/tflite/compose.h"
 
 namespace mote::tflite {
 namespace {
-
-using Ints = std::vector<std::int64_t>;
 
 std::string auto_pad(fbs::Padding padding) { return padding == fbs::Padding::SAME ? "SAME_UPPER" : "VALID"; }
 
@@ -35,7 +33,7 @@ Status pool(NodeContext& n, std::string_view op) {
 Status import_conv_2d(NodeContext& n) {
   auto* o = n.options<fbs::Conv2DOptions>(fbs::BuiltinOptions::Conv2D);
   if (!o) return invalid("has no options");
-  ValueId x = n.in(0), w = n.dequantized(1);
+  ValueId x = n.in(0), w = hybrid_weights(n, 1);
   if (n.failed() || !n.has_rank(x) || !n.has_rank(w))
     return n.failed() ? Status() : invalid("its operands have no rank");
   if (n.rank(x) != 4 || n.rank(w) != 4) return invalid("its operands do not have four axes");
@@ -63,22 +61,19 @@ Status import_conv_2d(NodeContext& n) {
 Status import_depthwise_conv_2d(NodeContext& n) {
   auto* o = n.options<fbs::DepthwiseConv2DOptions>(fbs::BuiltinOptions::DepthwiseConv2D);
   if (!o) return invalid("has no options");
-  ValueId x = n.in(0), w = n.dequantized(1);
+  ValueId x = n.in(0), w = hybrid_weights(n, 1);
   if (n.failed()) return {};
   if (!n.has_rank(x) || n.rank(x) != 4 || !n.has_rank(w) || n.rank(w) != 4) {
     return invalid("its operands do not have four axes");
   }
-  const Dim& c = n.shape(x)[3];
-  if (!c.is_const()) {
-    n.unsupported("DEPTHWISE_CONV_2D over channels that a run decides");
-    return {};
-  }
+  const std::int64_t channels = depthwise_channels(n, n.shape(x)[3], n.shape(w)[3], o->depth_multiplier());
+  if (n.failed()) return {};
   if (n.is_hybrid(1)) x = n.rounded_rows(x, 1, true);
   ValueId v = n.emit("conv", {x, n.transpose(w, {3, 1, 2, 0}), bias(n, 2)},
                      {{"auto_pad", auto_pad(o->padding())},
                       {"data_layout", std::string("NXC")},
                       {"dilations", Ints{o->dilation_h(), o->dilation_w()}},
-                      {"group", c.value()},
+                      {"group", channels},
                       strides({o->stride_h(), o->stride_w()}),
                       {"weight_layout", std::string("OXI")}});
   n.output(0, n.activate(v, o->activation()));
@@ -96,7 +91,7 @@ Status import_fully_connected(NodeContext& n) {
     n.unsupported("FULLY_CONNECTED with shuffled weights");
     return {};
   }
-  ValueId x = n.in(0), w = n.dequantized(1);
+  ValueId x = n.in(0), w = hybrid_weights(n, 1);
   if (n.failed()) return {};
   if (!n.has_rank(w) || n.rank(w) != 2) return invalid("its weights are no matrix");
   bool flat = n.has_rank(x) && n.rank(x) == 2;

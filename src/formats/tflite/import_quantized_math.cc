@@ -16,17 +16,22 @@ Status binary(NodeContext& n, std::string function, fbs::Activation activation, 
   const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1);
   Scaled y = scaled_output(n);
   if (n.failed()) return {};
-  if (!is_int(y.dtype)) y.dtype = b.dtype;  // files of old converters leave it open
+  const bool open = !is_int(y.dtype);  // files of old converters leave the type open
+  if (open) y.dtype = b.dtype;
   const bool shifted =
       shifts && y.dtype == DType::i16 && power_of_two(a.scale) && power_of_two(b.scale) && power_of_two(y.scale);
   std::vector<Attrs::Item> attrs = {{"function", std::move(function)},
                                     {"rounding", std::string(shifted ? "shift" : "fixed")}};
   if (Ints range = range_of(y, activation); !range.empty()) attrs.push_back({"y_range", std::move(range)});
-  n.output(0, n.emit("qlinear_binary",
-                     {a.value, scale_of(n, a), zero_of(n, a), b.value, scale_of(n, b), zero_of(n, b), scale_of(n, y),
-                      zero_of(n, y)},
-                     std::move(attrs)));
-  return {};
+  const ValueId v = n.emit(
+      "qlinear_binary",
+      {a.value, scale_of(n, a), zero_of(n, a), b.value, scale_of(n, b), zero_of(n, b), scale_of(n, y), zero_of(n, y)},
+      std::move(attrs));
+  if (!open) {
+    n.output(0, v);
+    return {};
+  }
+  return n.failed() ? Status() : n.importer().bind(n.scope(), n.output_index(0), v);
 }
 
 }  // namespace
@@ -173,10 +178,6 @@ Status quantized_sum(NodeContext& n) {
   Axes axes;
   if (n.failed() || !read_axes(n, x.value, &axes)) return {};
   const ValueId sum = summed(n, x, axes);
-  if (x.same_units(y)) {
-    n.output(0, n.cast(sum, y.dtype));  // stored values are added, and wrap
-    return {};
-  }
   const double scale = static_cast<double>(x.scale) / static_cast<double>(y.scale);
   n.output(0, n.emit("requantize_linear",
                      {sum, n.scalar(scale, DType::f64), zero_of(n, y),

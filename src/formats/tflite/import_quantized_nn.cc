@@ -1,11 +1,10 @@
 // Convolutions, products, pools and softmax of quantized tensors. Images are NHWC in the file and stay so.
 #include "base/text.h"
+#include "formats/tflite/compose.h"
 #include "formats/tflite/quantized.h"
 
 namespace mote::tflite {
 namespace {
-
-using Ints = std::vector<std::int64_t>;
 
 std::string auto_pad(fbs::Padding padding) { return padding == fbs::Padding::SAME ? "SAME_UPPER" : "VALID"; }
 
@@ -110,15 +109,12 @@ Status quantized_depthwise_conv_2d(NodeContext& n) {
   Weights w = weights_of(n, 1);
   if (n.failed()) return {};
   MOTE_TRY(check_image(n, x, w));
-  const Dim& c = n.shape(x.value)[3];
-  if (!c.is_const()) {
-    n.unsupported("DEPTHWISE_CONV_2D over channels that a run decides");
-    return {};
-  }
+  const std::int64_t channels = depthwise_channels(n, n.shape(x.value)[3], n.shape(w.value)[3], o->depth_multiplier());
+  if (n.failed()) return {};
   w.value = n.transpose(w.value, {3, 1, 2, 0});
   return convolve(n,
                   {o->padding(), {o->stride_h(), o->stride_w()}, {o->dilation_h(), o->dilation_w()}, o->activation()},
-                  x, w, c.value());
+                  x, w, channels);
 }
 
 // y = x w^T + b, over x as a matrix of as many columns as w has; with keep_num_dims the other axes of x stay.
@@ -178,23 +174,31 @@ Status quantized_batch_matmul(NodeContext& n) {
 Status quantized_transpose_conv(NodeContext& n) {
   auto* o = n.options<fbs::TransposeConvOptions>(fbs::BuiltinOptions::TransposeConv);
   if (!o) return invalid("has no options");
-  const Ints shape = n.need_ints(0, "the shape of the result");
+  const std::optional<Ints> shape = n.ints_of(n.in(0));
   const Scaled x = scaled_input(n, 2), y = scaled_output(n);
   const Weights w = weights_of(n, 1);
   if (n.failed()) return {};
   MOTE_TRY(check_image(n, x, w));
-  if (shape.size() != 4) return invalid("the shape of its result does not have four extents");
+  if (shape && shape->size() != 4) return invalid("the shape of its result does not have four extents");
+  const std::optional<Ints> kernel = constant_extents(n.shape(w.value));
+  if (!kernel || o->stride_h() <= 0 || o->stride_w() <= 0)
+    return invalid("its weights have no static shape, or its strides are not positive");
   auto whole = [&](ValueId v, double zero) {
     v = n.cast(v, DType::f64);
     return zero == 0 ? v : n.emit("sub", {v, n.scalar(zero, DType::f64)});
   };
   const double w_zero = is_signed_int(n.dtype(w.value)) ? 0 : static_cast<double>(n.quantization(1).zero_point());
-  ValueId sums = n.emit("conv_transpose", {whole(x.value, static_cast<double>(x.zero)), whole(w.value, w_zero)},
-                        {{"auto_pad", auto_pad(o->padding())},
-                         {"data_layout", std::string("NXC")},
-                         {"output_shape", Ints{shape[1], shape[2]}},
-                         {"strides", Ints{o->stride_h(), o->stride_w()}},
-                         {"weight_layout", std::string("OXI")}});
+  const ValueId image = whole(x.value, static_cast<double>(x.zero)), filters = whole(w.value, w_zero);
+  const Ints strides = {o->stride_h(), o->stride_w()};
+  const ValueId sums =
+      shape ? n.emit("conv_transpose", {image, filters},
+                     {{"auto_pad", auto_pad(o->padding())},
+                      {"data_layout", std::string("NXC")},
+                      {"output_shape", Ints{(*shape)[1], (*shape)[2]}},
+                      {"strides", strides},
+                      {"weight_layout", std::string("OXI")}})
+            : spread_to(n, image, filters, kNone, n.in(0),
+                        {{(*kernel)[1], (*kernel)[2]}, strides, {1, 1}, o->padding() == fbs::Padding::SAME});
   std::vector<double> scales;
   for (float s : w.scales)
     scales.push_back(x.dtype == DType::u8

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "formats/tflite/compose.h"
 #include "formats/tflite/sequence.h"
 
 namespace mote::tflite {
@@ -14,7 +15,7 @@ Status import_svdf(NodeContext& n) {
   if (!o || o->rank() <= 0) return invalid("has no options, or no rank");
   Operands operands(n);
   Products product(n, operands, o->asymmetric_quantize_inputs());
-  ValueId time = n.dequantized(2), state = n.in(4);
+  ValueId time = hybrid_weights(n, 2), state = n.in(4);
   if (n.failed()) return {};
   if (!n.has_rank(time) || n.rank(time) != 2 || !constant_extents(n.shape(time)) || state == kNone) {
     return invalid("its weights are no matrices, or it has no state");
@@ -181,7 +182,7 @@ class Lstm {
     int peephole = at_.p + (g == kOutput ? 2 : g);
     if (g != kCell && n_.has(peephole)) {
       ValueId p = operands_.get(peephole);
-      if (!is_float(n_.dtype(p))) p = n_.dequantized(peephole, p);
+      if (!is_float(n_.dtype(p))) p = hybrid_weights(n_, peephole, p);
       sum = n_.emit("add", {sum, n_.emit("mul", {c, p})});
     }
     ValueId b = n_.has(at_.b + g) ? operands_.get(at_.b + g) : kNone;

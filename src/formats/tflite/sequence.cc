@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "formats/tflite/compose.h"
+
 namespace mote::tflite {
 namespace {
 
@@ -42,7 +44,7 @@ ValueId Products::operator()(ValueId x, int weights) {
   if (n_.failed() || x == kNone) return kNone;
   ValueId w = operands_.get(weights);
   if (!is_float(n_.dtype(w))) {
-    w = n_.dequantized(weights, w);
+    w = hybrid_weights(n_, weights, w);
     auto [it, is_new] = rounded_.emplace(std::pair(n_.frame().function, x), kNone);
     if (is_new) it->second = n_.rounded_rows(x, -1, asymmetric_);
     x = it->second;

@@ -53,6 +53,8 @@ def layer(op, name, scheme, shape, w_shape, axis, options, depth, n, has_bias=Tr
     x = activation(act, shape, key)
     w = weights(wt, w_shape, axis, per_channel, key)
     operands = [x, w, bias_of(bias, n, x, w, key) if has_bias else None]
+    if act == "i16" and bias == "i32":
+        options = options | {"quantized_bias_type": schema.TensorType.INT32}
     if not has_bias:
         operands = operands[:2] if act == "f32" and len(name) % 2 else operands
     return one(op, f"{scheme}_{name}", [*front, *[operands[i] for i in order if i < len(operands)]], [result_of(act, depth, key)], options, version=version)
