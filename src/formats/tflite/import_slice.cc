@@ -84,6 +84,13 @@ Status resolve(NodeContext& n, const fbs::StridedSliceOptions& o, int rank, Cuts
 
 // Pads of an operand [axes, 2] as `pad` takes them: all before, then all after.
 ValueId pads_of(NodeContext& n, ValueId v) {
+  if (const auto pairs = n.ints_of(v); pairs && pairs->size() % 2 == 0) {
+    Ints pads;
+    for (std::size_t side : {0, 1}) {
+      for (std::size_t i = side; i < pairs->size(); i += 2) pads.push_back((*pairs)[i]);
+    }
+    return n.ints(std::move(pads));
+  }
   return n.emit("reshape", {n.transpose(n.as_i64(v), {1, 0}), n.ints({-1})});
 }
 
