@@ -1,4 +1,4 @@
-// The logarithm of softmax of quantized tensors.
+// Rows of quantized tensors normalized: the logarithm of softmax, and over their length.
 #include "base/fixed_math.h"
 #include "formats/tflite/quantized.h"
 
@@ -39,6 +39,45 @@ Status quantized_log_softmax(NodeContext& n) {
   const ValueId stored = n.emit("sub", {n.scalar(static_cast<double>(y.zero), DType::i64), units});
   n.output(0, n.cast(n.emit("clip", {stored, n.scalar(static_cast<double>(y.least()), DType::i64),
                                      n.scalar(static_cast<double>(y.greatest()), DType::i64)}),
+                     y.dtype));
+  return {};
+}
+
+// Each row over the root of the sum of its squares, in 128ths: rounded first with some more bits, that the size of the
+// sum decides, halves up, and then without them, halves away from zero. In f64, where the reference has five steps of
+// Newton's method.
+Status quantized_l2_normalization(NodeContext& n) {
+  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
+  if (n.failed()) return {};
+  if (bits_of(x.dtype) != 8) {
+    n.unsupported("L2_NORMALIZATION of tensors of 16 bits");
+    return {};
+  }
+  if (y.scale != 1.0f / 128) return invalid("the scale of its result is not 1/128");
+  const ValueId in = centered(n, x);
+  const ValueId squares =
+      n.emit("reduce_sum", {n.emit("mul", {in, in}), n.ints({-1})}, {{"keepdims", std::int64_t{1}}});
+  const ValueId norm = n.emit("sqrt", {n.cast(n.emit("max", {squares, n.scalar(1, DType::i32)}), DType::f64)});
+  std::vector<std::int64_t> steps, powers = {1};
+  for (int bit = x.dtype == DType::u8 ? 7 : 21; bit < 31; bit += 2) {
+    steps.push_back(std::int64_t{1} << bit);
+    powers.push_back(2 * powers.back());
+  }
+  const auto count = static_cast<std::int64_t>(steps.size());
+  const ValueId reached = n.emit("greater_or_equal", {squares, integers(n, DType::i32, steps, {count})});
+  const ValueId bits =
+      n.emit("reduce_sum", {n.cast(reached, DType::i64), n.ints({-1})}, {{"keepdims", std::int64_t{1}}});
+  const ValueId power = n.cast(
+      n.emit("gather", {integers(n, DType::i64, powers, {count + 1}), bits}, {{"axis", std::int64_t{0}}}), DType::f64);
+  auto by = [&](std::string_view op, ValueId a, ValueId b) { return n.emit(op, {a, b}); };
+  const ValueId wide = by("mul", by("mul", n.cast(in, DType::f64), n.scalar(128, DType::f64)), power);
+  const ValueId first = n.emit("floor", {by("add", by("div", wide, norm), n.scalar(0.5, DType::f64))});
+  const ValueId half = n.emit(
+      "where", {by("less", first, n.scalar(0, DType::f64)), n.scalar(-0.5, DType::f64), n.scalar(0.5, DType::f64)});
+  const ValueId units = n.cast(by("add", by("div", first, power), half), DType::i32);
+  const ValueId stored = n.emit("add", {units, n.scalar(static_cast<double>(y.zero), DType::i32)});
+  n.output(0, n.cast(n.emit("clip", {stored, n.scalar(static_cast<double>(y.least()), DType::i32),
+                                     n.scalar(static_cast<double>(y.greatest()), DType::i32)}),
                      y.dtype));
   return {};
 }
