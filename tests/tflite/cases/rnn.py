@@ -97,12 +97,12 @@ def lstms():
             if norm:
                 continue
             back, back_states, _ = lstm_operands(kind, n, u, o, b, peephole, False, projection, coupled, f"bl{i}")
-            for merge in (False, True):
-                for aux in (False, True):
-                    shape = (b, t, n) if merge else (t, b, n)
-                    more = [several("f32", shape, "aux"), *[matrix(kind, (u, n), f"aux{g}") if not (coupled and g in (0, 4)) else None for g in range(8)]] if aux else [None] * 9
-                    yield one("BIDIRECTIONAL_SEQUENCE_LSTM", f"{kind}_{i}_{merge}_{aux}", [several("f32", shape, "x"), *weights, *back, *states, *back_states, *more], [out("f32")] if merge else [out("f32"), out("f32")],
-                              options | {"merge_outputs": merge, "time_major": not merge})
+            # Merged outputs are left out: LiteRT's own answer changes from run to run there.
+            for aux in (False, True):
+                shape = (t, b, n)
+                more = [several("f32", shape, "aux"), *[matrix(kind, (u, n), f"aux{g}") if not (coupled and g in (0, 4)) else None for g in range(8)]] if aux else [None] * 9
+                yield one("BIDIRECTIONAL_SEQUENCE_LSTM", f"{kind}_{i}_{aux}", [several("f32", shape, "x"), *weights, *back, *states, *back_states, *more], [out("f32"), out("f32")],
+                          options | {"merge_outputs": False, "time_major": True})
 
 
 def basic_lstms():
