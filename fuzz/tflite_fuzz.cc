@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size % 2 == 0) options.missing = &missing;
   options.external_data = [](std::string_view location) -> Result<std::shared_ptr<const Source>> {
     if (!check_location(location).ok()) std::abort();
-    return std::make_shared<const BufferSource>(std::vector<std::byte>(64));
+    return std::shared_ptr<const Source>(std::make_shared<const BufferSource>(std::vector<std::byte>(64)));
   };
   std::vector<std::byte> bytes(size);
   if (size != 0) std::memcpy(bytes.data(), data, size);
