@@ -34,6 +34,10 @@ ValueId Operands::get(int i) {
   ValueId v = n_.in(i);
   if (v == kNone || &n_.frame() == outer_) return v;
   ConstantId c = n_.importer().value(outer_->function, v).constant;
+  if (c == kNone) {
+    n_.fail(unsupported("operand " + std::to_string(i) + " is computed by the model, not a constant"));
+    return kNone;
+  }
   Result<ValueId> here = n_.importer().constant_value(n_.frame().function, c);
   if (here.ok()) return *here;
   n_.fail(std::move(here).status());
@@ -43,6 +47,7 @@ ValueId Operands::get(int i) {
 ValueId Products::operator()(ValueId x, int weights) {
   if (n_.failed() || x == kNone) return kNone;
   ValueId w = operands_.get(weights);
+  if (n_.failed() || w == kNone) return kNone;
   if (!is_float(n_.dtype(w))) {
     w = hybrid_weights(n_, weights, w);
     auto [it, is_new] = rounded_.emplace(std::pair(n_.frame().function, x), kNone);
