@@ -249,7 +249,7 @@ std::vector<std::byte> element_bytes(double value, DType dtype) {
       break;
     default: {
       std::int64_t i = std::fabs(value) < 9e18 ? static_cast<std::int64_t>(value) : 0;
-      std::memcpy(bytes.data(), &i, bytes.size());
+      if (!bytes.empty()) std::memcpy(bytes.data(), &i, std::min(bytes.size(), sizeof i));
     }
   }
   return bytes;
