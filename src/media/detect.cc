@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/text.h"
 #include "media/postprocess.h"
@@ -76,6 +77,12 @@ struct Found {
   std::int64_t index;
 };
 
+// The class that a float names; nothing for NaN and what no label list has.
+std::optional<std::int64_t> class_index(float value) {
+  if (!(std::fabs(value) < 1e9f)) return std::nullopt;
+  return std::lround(value);
+}
+
 Status read_tflite(const Outputs& o, const DetectionSettings&, Size input, std::vector<Found>& out) {
   MOTE_ASSIGN(const Values boxes, o.read(0, 2));
   MOTE_ASSIGN(const Values classes, o.read(1, 1));
@@ -88,9 +95,8 @@ Status read_tflite(const Outputs& o, const DetectionSettings&, Size input, std::
   for (std::size_t i = 0; static_cast<float>(i) < limit; ++i) {
     const float *b = boxes.data.data() + 4 * i, w = static_cast<float>(input.width),
                 h = static_cast<float>(input.height);
-    if (!(std::fabs(classes.data[i]) < 1e9f)) continue;
-    out.push_back({b[1] * w, b[0] * h, b[3] * w, b[2] * h, scores.data[i],
-                   static_cast<std::int64_t>(std::lround(classes.data[i]))});
+    if (const auto index = class_index(classes.data[i]))
+      out.push_back({b[1] * w, b[0] * h, b[3] * w, b[2] * h, scores.data[i], *index});
   }
   return {};
 }
@@ -105,7 +111,7 @@ Status read_torchvision(const Outputs& o, const DetectionSettings&, Size, std::v
     return o.mismatch("not boxes, scores and labels");
   for (std::size_t i = 0; i < n; ++i) {
     const float* b = boxes.data.data() + 4 * i;
-    out.push_back({b[0], b[1], b[2], b[3], scores.data[i], static_cast<std::int64_t>(classes.data[i])});
+    if (const auto index = class_index(classes.data[i])) out.push_back({b[0], b[1], b[2], b[3], scores.data[i], *index});
   }
   return {};
 }
@@ -171,7 +177,7 @@ Status read_yolo_nms(const Outputs& o, const DetectionSettings&, Size, std::vect
   if (v.shape[1] != 6) return o.mismatch("not rows of six numbers");
   for (std::int64_t i = 0; i < v.shape[0]; ++i) {
     const float* p = v.data.data() + 6 * i;
-    if (std::fabs(p[5]) < 1e9f) out.push_back({p[0], p[1], p[2], p[3], p[4], std::lround(p[5])});
+    if (const auto index = class_index(p[5])) out.push_back({p[0], p[1], p[2], p[3], p[4], *index});
   }
   return {};
 }
