@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #if MOTE_FILES
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 // Whether AddressSanitizer watches the heap.
@@ -32,12 +34,29 @@ constexpr std::size_t kOwnPages = 32 << 10;
 constexpr std::size_t kOwnPages = SIZE_MAX;
 #endif
 
+#if MOTE_FILES
+void* map_pages(std::size_t bytes) {
+  void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return pages == MAP_FAILED ? nullptr : pages;
+}
+
+// Pages that begin where a large page may, so that the system can use those (see base/pages.h).
+void* map_aligned(std::size_t bytes) {
+  constexpr std::uintptr_t kLarge = std::uintptr_t{2} << 20;
+  auto* pages = static_cast<std::byte*>(map_pages(bytes + kLarge));
+  if (!pages) return nullptr;
+  std::size_t before = (kLarge - reinterpret_cast<std::uintptr_t>(pages) % kLarge) % kLarge;
+  std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), used = before + (bytes + page - 1) / page * page;
+  if (before > 0) munmap(pages, before);
+  if (used < bytes + kLarge) munmap(pages + used, bytes + kLarge - used);
+  return pages + before;
+}
+#endif
+
 void* default_allocate(void*, std::size_t bytes, std::size_t alignment) {
 #if MOTE_FILES
-  if (bytes >= kOwnPages) {
-    void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return pages == MAP_FAILED ? nullptr : pages;
-  }
+  constexpr std::size_t kAlignedFrom = 4 << 20;
+  if (bytes >= kOwnPages) return bytes >= kAlignedFrom ? map_aligned(bytes) : map_pages(bytes);
 #endif
   void* p = nullptr;
   return posix_memalign(&p, alignment, bytes) == 0 ? p : nullptr;

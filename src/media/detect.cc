@@ -111,7 +111,8 @@ Status read_torchvision(const Outputs& o, const DetectionSettings&, Size, std::v
     return o.mismatch("not boxes, scores and labels");
   for (std::size_t i = 0; i < n; ++i) {
     const float* b = boxes.data.data() + 4 * i;
-    if (const auto index = class_index(classes.data[i])) out.push_back({b[0], b[1], b[2], b[3], scores.data[i], *index});
+    if (const auto index = class_index(classes.data[i]))
+      out.push_back({b[0], b[1], b[2], b[3], scores.data[i], *index});
   }
   return {};
 }

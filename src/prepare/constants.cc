@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/checked.h"
+#include "base/pages.h"
 #include "base/text.h"
 #include "ops/element.h"
 
@@ -92,66 +94,106 @@ void scale(const TensorView& x, const TensorView& y, int axis, const std::vector
 
 }  // namespace
 
-Result<PlainConstant> materialise(const Constant& c) {
-  if (c.encoding == Encoding::kStrings) return internal_error("strings have no plain form");
-  MOTE_ASSIGN(std::int64_t count, extent_count(c.stored_shape, c.name));
-  if (c.stored_shape.size() > kMaxRank) return unsupported("constant '" + c.name + "' has a rank above 8");
+namespace {
+
+// Memory for the steps of one constant, one after the other.
+class Steps {
+ public:
+  Steps(const Constant& c, Buffer* spare) : name_(c.name), spare_(spare) {}
+
+  Result<Buffer> take(std::int64_t bytes, bool zeroed = false) {
+    bytes = std::max<std::int64_t>(bytes, 1);
+    if (!spare_ || spare_->size() < bytes) {
+      MOTE_ASSIGN(Buffer b, Buffer::allocate(bytes, name_, zeroed));
+      if (spare_) will_be_filled(b.bytes());
+      return b;
+    }
+    Buffer b = std::exchange(*spare_, Buffer());
+    if (zeroed) std::memset(b.data(), 0, static_cast<std::size_t>(bytes));
+    return b;
+  }
+  // Puts `b` in the place of `old`.
+  void replace(Buffer& old, Buffer b) {
+    std::swap(old, b);
+    if (spare_ && b.size() > spare_->size()) *spare_ = std::move(b);
+  }
+
+ private:
+  const std::string& name_;
+  Buffer* spare_;
+};
+
+// What is stored, where it lies if that may be read as elements.
+Status read_stored(const Constant& c, std::int64_t count, Steps& steps, PlainConstant& out) {
   std::span<const std::byte> stored = c.stored();
-  PlainConstant out;
   std::int64_t bytes = bytes_of(c.stored_dtype, count);
   if (c.encoding == Encoding::kFill) {
-    MOTE_ASSIGN(out.owned, Buffer::allocate(std::max<std::int64_t>(bytes, 1), c.name));
+    MOTE_ASSIGN(out.owned, steps.take(bytes));
     std::int64_t width = std::max(bits_of(c.stored_dtype) / 8, 1);
     if (count > 0 && static_cast<std::int64_t>(stored.size()) < width)
       return invalid("constant '" + c.name + "' is cut short");
     for (std::int64_t i = 0; i < bytes; ++i) out.owned.data()[i] = stored[static_cast<std::size_t>(i % width)];
     out.view = TensorView::of(out.owned.data(), c.stored_dtype, c.stored_shape);
-  } else {
-    if (static_cast<std::int64_t>(stored.size()) < bytes) return invalid("constant '" + c.name + "' is cut short");
-    std::byte* data = const_cast<std::byte*>(stored.data());  // read only
-    std::size_t align =
-        std::max<std::size_t>(1, std::min<std::size_t>(8, static_cast<std::size_t>(bits_of(c.stored_dtype)) / 8));
-    if (reinterpret_cast<std::uintptr_t>(data) % align != 0) {
-      MOTE_ASSIGN(out.owned, Buffer::allocate(std::max<std::int64_t>(bytes, 1), c.name));
-      if (bytes > 0) std::memcpy(out.owned.data(), data, static_cast<std::size_t>(bytes));
-      data = out.owned.data();
-    }
-    out.view = TensorView::of(data, c.stored_dtype, c.stored_shape);
+    return {};
   }
-  for (const Transform& t : c.transforms) {
-    switch (t.kind) {
-      case Transform::Kind::kReshape:
-        out.view = TensorView::of(out.view.data, out.view.dtype, t.ints);
-        break;
-      case Transform::Kind::kCast: {
-        MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(bytes_of(t.dtype, count), 1), c.name,
-                                               bits_of(t.dtype) < 8));
-        TensorView to = TensorView::of(b.data(), t.dtype, out.view.shape());
-        cast(out.view, to);
-        out.owned = std::move(b);
-        out.view = to;
-        break;
-      }
-      case Transform::Kind::kScale: {
-        MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(out.view.bytes(), 1), c.name));
-        TensorView to = TensorView::of(b.data(), out.view.dtype, out.view.shape());
-        scale(out.view, to, static_cast<int>(t.ints[0]), t.scale);
-        out.owned = std::move(b);
-        out.view = to;
-        break;
-      }
-      case Transform::Kind::kTranspose: {
-        std::vector<std::uint8_t> order(t.ints.begin(), t.ints.end());
-        std::vector<std::int64_t> dims;
-        for (std::int64_t axis : t.ints) dims.push_back(out.view.dims[axis]);
-        MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(out.view.bytes(), 1), c.name));
-        permute(out.view, order, b.data());
-        out.view = TensorView::of(b.data(), out.view.dtype, dims);
-        out.owned = std::move(b);
-        break;
-      }
+  if (static_cast<std::int64_t>(stored.size()) < bytes) return invalid("constant '" + c.name + "' is cut short");
+  std::byte* data = const_cast<std::byte*>(stored.data());  // read only
+  std::size_t align =
+      std::max<std::size_t>(1, std::min<std::size_t>(8, static_cast<std::size_t>(bits_of(c.stored_dtype)) / 8));
+  if (reinterpret_cast<std::uintptr_t>(data) % align != 0) {
+    MOTE_ASSIGN(out.owned, steps.take(bytes));
+    if (bytes > 0) std::memcpy(out.owned.data(), data, static_cast<std::size_t>(bytes));
+    data = out.owned.data();
+  }
+  out.view = TensorView::of(data, c.stored_dtype, c.stored_shape);
+  return {};
+}
+
+Status apply(const Transform& t, std::int64_t count, Steps& steps, PlainConstant& out) {
+  switch (t.kind) {
+    case Transform::Kind::kReshape:
+      out.view = TensorView::of(out.view.data, out.view.dtype, t.ints);
+      break;
+    case Transform::Kind::kCast: {
+      MOTE_ASSIGN(Buffer b, steps.take(bytes_of(t.dtype, count), bits_of(t.dtype) < 8));
+      TensorView to = TensorView::of(b.data(), t.dtype, out.view.shape());
+      cast(out.view, to);
+      steps.replace(out.owned, std::move(b));
+      out.view = to;
+      break;
+    }
+    case Transform::Kind::kScale: {
+      MOTE_ASSIGN(Buffer b, steps.take(out.view.bytes()));
+      TensorView to = TensorView::of(b.data(), out.view.dtype, out.view.shape());
+      scale(out.view, to, static_cast<int>(t.ints[0]), t.scale);
+      steps.replace(out.owned, std::move(b));
+      out.view = to;
+      break;
+    }
+    case Transform::Kind::kTranspose: {
+      std::vector<std::uint8_t> order(t.ints.begin(), t.ints.end());
+      std::vector<std::int64_t> dims;
+      for (std::int64_t axis : t.ints) dims.push_back(out.view.dims[axis]);
+      MOTE_ASSIGN(Buffer b, steps.take(out.view.bytes()));
+      permute(out.view, order, b.data());
+      out.view = TensorView::of(b.data(), out.view.dtype, dims);
+      steps.replace(out.owned, std::move(b));
+      break;
     }
   }
+  return {};
+}
+
+}  // namespace
+
+Result<PlainConstant> materialise(const Constant& c, Buffer* spare) {
+  if (c.encoding == Encoding::kStrings) return internal_error("strings have no plain form");
+  MOTE_ASSIGN(std::int64_t count, extent_count(c.stored_shape, c.name));
+  if (c.stored_shape.size() > kMaxRank) return unsupported("constant '" + c.name + "' has a rank above 8");
+  PlainConstant out;
+  Steps steps(c, spare);
+  MOTE_TRY(read_stored(c, count, steps, out));
+  for (const Transform& t : c.transforms) MOTE_TRY(apply(t, count, steps, out));
   return out;
 }
 
@@ -267,14 +309,15 @@ std::int64_t rows_of_part(std::int64_t row_bytes) {
 }
 
 // Packs `whole`, the stored bytes of `c`, piece by piece in the order of the file and drops the pages behind.
-Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& packing, std::span<std::byte> out) {
+Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& packing, Buffer& spare,
+                     std::span<std::byte> out) {
   int axis = whole.strides[0] >= whole.strides[1] ? 0 : 1;
   std::int64_t row = whole.dims[1 - axis] * bits_of(whole.dtype) / 8;
   std::int64_t rows = rows_of_part(row);
   bool aligned = reinterpret_cast<std::uintptr_t>(whole.data) % 4 == 0;
   Buffer copy;
   if (!aligned) {
-    MOTE_ASSIGN(copy, Buffer::allocate(rows * row, c.name));
+    MOTE_ASSIGN(copy, Steps(c, &spare).take(std::min(rows, whole.dims[axis]) * row));
   }
   for (std::int64_t begin = 0; begin < whole.dims[axis]; begin += rows) {
     TensorView part = whole;
@@ -287,6 +330,7 @@ Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& 
     packing.pack_part(part, axis, begin, out);
     c.source->drop(c.offset + static_cast<std::size_t>(begin * row), static_cast<std::size_t>(part.dims[axis] * row));
   }
+  if (copy.size() > spare.size()) spare = std::move(copy);
   return {};
 }
 
@@ -329,14 +373,16 @@ Constant rows_of(const Constant& c, std::int64_t begin, std::int64_t rows) {
   return part;
 }
 
-Status pack_in_rows(const Constant& c, const Packing& packing, Budget& budget, std::span<std::byte> out) {
+Status pack_in_rows(const Constant& c, const Packing& packing, Budget& budget, Buffer& spare,
+                    std::span<std::byte> out) {
   std::int64_t all = c.stored_shape[0], rows = rows_of_part(row_bytes(c));
   for (std::int64_t begin = 0; begin < all; begin += rows) {
     Constant part = rows_of(c, begin, std::min(rows, all - begin));
     ScopedCharge working(budget);
     MOTE_TRY(working.charge(working_bytes(part), c.name));
-    MOTE_ASSIGN(PlainConstant p, materialise(part));
+    MOTE_ASSIGN(PlainConstant p, materialise(part, &spare));
     packing.pack_part(p.view, 0, begin, out);
+    if (p.owned.size() > spare.size()) spare = std::move(p.owned);
     c.source->drop(part.offset, part.size);
   }
   return {};
@@ -347,24 +393,47 @@ Status pack_in_rows(const Constant& c, const Packing& packing, Budget& budget, s
 Result<std::int32_t> ConstantPool::packed(ConstantId id, const Packing& packing) {
   if (auto it = done_.find({id, packing.name}); it != done_.end()) return it->second;
   const Constant& c = module_.constants[at(id)];
+  std::uint64_t offset = (promised_bytes_ + kAlignment - 1) / kAlignment * kAlignment;
   MOTE_TRY(charge(static_cast<std::int64_t>(packing.bytes), c));
-  MOTE_ASSIGN(Buffer b,
-              Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(packing.bytes), 1), c.name, true));
+  promised_bytes_ = offset + packing.bytes;
+  auto index = static_cast<std::int32_t>(plan_.constants.size());
+  plan_.constants.push_back(PlanConstant{
+      c.name, DType::u8, {static_cast<std::int64_t>(packing.bytes)}, 0, offset, packing.bytes, packing.name});
+  promised_.push_back({id, index, packing});
+  done_[{id, packing.name}] = index;
+  return index;
+}
+
+Status ConstantPool::pack_one(const Constant& c, const Packing& packing, Buffer& spare, std::span<std::byte> out) {
   if (std::optional<TensorView> whole = packing.pack_part ? stored_matrix(c) : std::nullopt) {
-    MOTE_TRY(pack_in_parts(c, *whole, packing, b.bytes()));
+    MOTE_TRY(pack_in_parts(c, *whole, packing, spare, out));
   } else if (packing.pack_part && keeps_rows(c)) {
-    MOTE_TRY(pack_in_rows(c, packing, budget_, b.bytes()));
+    MOTE_TRY(pack_in_rows(c, packing, budget_, spare, out));
   } else {
     ScopedCharge working(budget_);
     MOTE_TRY(working.charge(working_bytes(c), c.name));
     MOTE_ASSIGN(PlainConstant p, materialise(c));
-    packing.pack(p.view, b.bytes());
+    packing.pack(p.view, out);
   }
   c.source->drop(c.offset, c.size);
-  MOTE_ASSIGN(std::int32_t index,
-              add(c.name, DType::u8, {static_cast<std::int64_t>(packing.bytes)}, std::move(b), packing.name));
-  done_[{id, packing.name}] = index;
-  return index;
+  return {};
+}
+
+Status ConstantPool::pack() {
+  if (promised_.empty()) return {};
+  MOTE_ASSIGN(Buffer all, Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(promised_bytes_), 1),
+                                           "packed weights", true));
+  will_be_filled(all.bytes());
+  auto packed = std::make_shared<OwnedSource>(std::move(all));
+  std::int32_t index = source(packed);
+  Buffer spare;
+  for (const Promise& p : promised_) {
+    PlanConstant& c = plan_.constants[at(p.index)];
+    c.source = index;
+    MOTE_TRY(pack_one(module_.constants[at(p.id)], p.packing, spare, packed->writable().subspan(c.offset, c.size)));
+  }
+  promised_.clear();
+  return {};
 }
 
 }  // namespace mote

@@ -24,6 +24,8 @@ class Lowering {
   // Lowers `id` and the bodies it reaches. Index into Plan::functions. `entry`: whose entry point it is, if it is one;
   // `states` then gets one item for each of its states.
   Result<std::int32_t> function(FunctionId id, const Signature* entry, std::vector<PlanState>* states = nullptr);
+  // Packs the weights of all functions: the end.
+  Status finish() { return constants_.pack(); }
 
  private:
   friend class FunctionLowering;

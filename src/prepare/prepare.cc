@@ -278,6 +278,7 @@ Result<Plan> prepare(Module module, const PrepareOptions& options) {
     MOTE_ASSIGN(signature.function, lowering.function(s.function, &s, &signature.states));
     plan.signatures.push_back(std::move(signature));
   }
+  MOTE_TRY(lowering.finish());
   MOTE_TRY(verify(plan));
   return plan;
 }
