@@ -29,6 +29,31 @@ constexpr std::string_view kIsaNames[] = {
 #undef MOTE_X
 };
 
+// What this build has no kernels for: the build option MOTE_ISA.
+constexpr std::uint32_t kLeftOut = 0
+#if defined(MOTE_WITHOUT_avx2)
+                                   | bit(Isa::avx2)
+#endif
+#if defined(MOTE_WITHOUT_avxvnni)
+                                   | bit(Isa::avxvnni)
+#endif
+#if defined(MOTE_WITHOUT_avx512)
+                                   | bit(Isa::avx512)
+#endif
+#if defined(MOTE_WITHOUT_avx512vnni)
+                                   | bit(Isa::avx512vnni)
+#endif
+#if defined(MOTE_WITHOUT_avx512bf16)
+                                   | bit(Isa::avx512bf16)
+#endif
+#if defined(MOTE_WITHOUT_neon)
+                                   | bit(Isa::neon)
+#endif
+#if defined(MOTE_WITHOUT_neondot)
+                                   | bit(Isa::neondot)
+#endif
+    ;
+
 #if defined(MOTE_CPU_X86)
 
 struct Cpuid {
@@ -219,7 +244,9 @@ const CpuFeatures& active_cpu() {
   static const CpuFeatures cpu = [] {
     const char* name = std::getenv("MOTE_CPU");
     auto cap = name ? isa_of(name) : std::nullopt;
-    return cap ? capped(host_cpu(), *cap) : host_cpu();
+    CpuFeatures active = cap ? capped(host_cpu(), *cap) : host_cpu();
+    active.isas &= ~kLeftOut;
+    return active;
   }();
   return cpu;
 }

@@ -209,9 +209,10 @@ void run_winograd(const Params& p, TileRange range) noexcept {
   run_winograd(p, range, kAlgorithm, *kFns);
 }
 
-#define MOTE_WINOGRAD(ns)                                                                                       \
-  constexpr WinogradFns kWinograd_##ns{&winograd_input43_##ns, &winograd_input23_##ns, &winograd_output43_##ns, \
-                                       &winograd_output23_##ns, &dot::block_##ns};
+#define MOTE_WINOGRAD(ns)                                                                                 \
+  [[maybe_unused]] constexpr WinogradFns kWinograd_##ns{&winograd_input43_##ns, &winograd_input23_##ns,   \
+                                                        &winograd_output43_##ns, &winograd_output23_##ns, \
+                                                        &dot::block_##ns};
 
 #define MOTE_ROW_winograd43(ns) &run_winograd<Algorithm::kWinograd43, &kWinograd_##ns>
 #define MOTE_ROW_winograd23(ns) &run_winograd<Algorithm::kWinograd23, &kWinograd_##ns>
@@ -219,28 +220,15 @@ void run_winograd(const Params& p, TileRange range) noexcept {
 #define MOTE_ROW_direct(ns) &run_direct<dot::block_##ns>
 #define MOTE_ROW_depthwise(ns) &run_depthwise<depthwise_##ns>
 #define MOTE_ROW_grouped(ns) &run_depthwise<depthwise_##ns>
-#if defined(__x86_64__)
 MOTE_WINOGRAD(avx512)
 MOTE_WINOGRAD(avx2)
-#define MOTE_ROW_avx512(algorithm) MOTE_ROW_##algorithm(avx512)
-#define MOTE_ROW_avx2(algorithm) MOTE_ROW_##algorithm(avx2)
-#else
-#define MOTE_ROW_avx512(algorithm) nullptr
-#define MOTE_ROW_avx2(algorithm) nullptr
-#endif
-#if defined(__aarch64__)
 MOTE_WINOGRAD(neon)
-#define MOTE_ROW_neon(algorithm) MOTE_ROW_##algorithm(neon)
-#else
-#define MOTE_ROW_neon(algorithm) nullptr
-#endif
 MOTE_WINOGRAD(scalar)
-#define MOTE_ROW_scalar(algorithm) MOTE_ROW_##algorithm(scalar)
 
 constexpr Kernel kKernels[] = {
 #define MOTE_CONV_KERNEL(name, algorithm, ns, isa, numerics)   \
   {"conv_" #name "_f32_" #isa, Algorithm::algorithm, Isa::isa, \
-   Numerics::numerics,         "dot_f32_" #isa,      MOTE_ROW_##ns(name)},
+   Numerics::numerics,         "dot_f32_" #isa,      MOTE_IF_##ns(MOTE_ROW_##name(ns))},
 #define MOTE_CONV_PAIR_KERNEL(name, algorithm, ns, isa) \
   {"conv_" #name "_bf16_" #isa,                         \
    Algorithm::algorithm,                                \

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/table.h"
+
 namespace mote::kernels::convert {
 
 #define MOTE_CONVERT_KERNEL(ns, isa)                       \
@@ -17,26 +19,15 @@ namespace mote::kernels::convert {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512(f) &avx512::f
-#define MOTE_HAS_avx2(f) &avx2::f
-#else
-#define MOTE_HAS_avx512(f) nullptr
-#define MOTE_HAS_avx2(f) nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon(f) &neon::f
-#else
-#define MOTE_HAS_neon(f) nullptr
-#endif
-#define MOTE_HAS_scalar(f) &scalar::f
-
 constexpr Row kRows[] = {
-#define MOTE_CONVERT_KERNEL(ns, isa)                   \
-  {"convert_" #isa,         Isa::isa,                  \
-   Numerics::kExact,        MOTE_HAS_##ns(cast),       \
-   MOTE_HAS_##ns(quantize), MOTE_HAS_##ns(dequantize), \
-   MOTE_HAS_##ns(range)},
+#define MOTE_CONVERT_KERNEL(ns, isa) \
+  {"convert_" #isa,                  \
+   Isa::isa,                         \
+   Numerics::kExact,                 \
+   MOTE_IF_##ns(&ns::cast),          \
+   MOTE_IF_##ns(&ns::quantize),      \
+   MOTE_IF_##ns(&ns::dequantize),    \
+   MOTE_IF_##ns(&ns::range)},
 #include "kernels/convert/kernels.inc"
 #undef MOTE_CONVERT_KERNEL
 };

@@ -4,10 +4,11 @@
 #include <cstring>
 
 #include "kernels/scratch.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::idot {
 
-#define MOTE_IDOT_KERNEL(ns, isa)                    \
+#define MOTE_IDOT_KERNEL(ns, isa, signed_a, depth)   \
   namespace ns {                                     \
   void run(const Params&, TileRange) noexcept;       \
   void depthwise(const Params&, TileRange) noexcept; \
@@ -17,28 +18,9 @@ namespace mote::kernels::idot {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512vnni &avx512vnni::run, &avx512vnni::depthwise, false, 4
-#define MOTE_HAS_avx512 &avx512::run, &avx512::depthwise, false, 2
-#define MOTE_HAS_avxvnni &avxvnni::run, &avxvnni::depthwise, false, 4
-#define MOTE_HAS_avx2 &avx2::run, &avx2::depthwise, false, 2
-#else
-#define MOTE_HAS_avx512vnni nullptr, nullptr, false, 4
-#define MOTE_HAS_avx512 nullptr, nullptr, false, 2
-#define MOTE_HAS_avxvnni nullptr, nullptr, false, 4
-#define MOTE_HAS_avx2 nullptr, nullptr, false, 2
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run, &neon::depthwise, true, 4
-#define MOTE_HAS_neondot &neondot::run, &neondot::depthwise, true, 4
-#else
-#define MOTE_HAS_neon nullptr, nullptr, true, 4
-#define MOTE_HAS_neondot nullptr, nullptr, true, 4
-#endif
-#define MOTE_HAS_scalar &scalar::run, &scalar::depthwise, false, 4
-
 constexpr Row kRows[] = {
-#define MOTE_IDOT_KERNEL(ns, isa) {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_HAS_##ns},
+#define MOTE_IDOT_KERNEL(ns, isa, signed_a, depth) \
+  {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_IF_##ns(&ns::run), MOTE_IF_##ns(&ns::depthwise), signed_a, depth},
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
 };

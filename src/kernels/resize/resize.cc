@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/scratch.h"
+#include "kernels/table.h"
 
 namespace mote::kernels::resize {
 
@@ -15,22 +16,8 @@ namespace mote::kernels::resize {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 &avx512::run
-#define MOTE_HAS_avx2 &avx2::run
-#else
-#define MOTE_HAS_avx512 nullptr
-#define MOTE_HAS_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::run
-#else
-#define MOTE_HAS_neon nullptr
-#endif
-#define MOTE_HAS_scalar &scalar::run
-
 constexpr Row kRows[] = {
-#define MOTE_RESIZE_KERNEL(ns, isa) {"resize_" #isa, Isa::isa, Numerics::kChain, MOTE_HAS_##ns},
+#define MOTE_RESIZE_KERNEL(ns, isa) {"resize_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::run)},
 #include "kernels/resize/kernels.inc"
 #undef MOTE_RESIZE_KERNEL
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/table.h"
+
 namespace mote::kernels::sample {
 
 #define MOTE_SAMPLE_KERNEL(ns, isa)                                                                \
@@ -13,22 +15,8 @@ namespace mote::kernels::sample {
 
 namespace {
 
-#if defined(__x86_64__)
-#define MOTE_HAS_avx512 &avx512::combine
-#define MOTE_HAS_avx2 &avx2::combine
-#else
-#define MOTE_HAS_avx512 nullptr
-#define MOTE_HAS_avx2 nullptr
-#endif
-#if defined(__aarch64__)
-#define MOTE_HAS_neon &neon::combine
-#else
-#define MOTE_HAS_neon nullptr
-#endif
-#define MOTE_HAS_scalar &scalar::combine
-
 constexpr Row kRows[] = {
-#define MOTE_SAMPLE_KERNEL(ns, isa) {"sample_" #isa, Isa::isa, Numerics::kChain, MOTE_HAS_##ns},
+#define MOTE_SAMPLE_KERNEL(ns, isa) {"sample_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::combine)},
 #include "kernels/sample/kernels.inc"
 #undef MOTE_SAMPLE_KERNEL
 };
