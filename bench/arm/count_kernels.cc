@@ -129,7 +129,7 @@ void run_bytes(const Layer& l, const CpuFeatures& cpu, int runs) {
   p.a_scale = p.y_scale = one.data;
   p.b_scale = {reinterpret_cast<const std::byte*>(one.data), 1};
   const idot::Row& row = idot::select(cpu);
-  const idot::Work work = l.depthwise ? idot::setup_depthwise(&p) : idot::setup(row, &p);
+  const idot::Work work = l.depthwise ? idot::setup_depthwise(row, &p) : idot::setup(row, &p);
   Memory<std::byte> scratch(static_cast<std::int64_t>(work.scratch_bytes)),
       shared(static_cast<std::int64_t>(work.shared_bytes));
   p.shared = shared.data;

@@ -382,7 +382,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (y.dtype == DType::f32) MOTE_TRY(bind_epilogue(s.epilogue, call, y, order, p.epilogue));
   bool depthwise = is_depthwise(s);
   st->run = depthwise ? row.depthwise : row.run;
-  ki::Work w = depthwise ? ki::setup_depthwise(&p) : ki::setup(row, &p);
+  ki::Work w = depthwise ? ki::setup_depthwise(row, &p) : ki::setup(row, &p);
   std::int64_t shared = (static_cast<std::int64_t>(w.shared_bytes) + 63) / 64 * 64;
   work.thread_scratch = w.scratch_bytes;
   p.b = b.data;

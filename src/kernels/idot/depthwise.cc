@@ -7,11 +7,18 @@
 namespace mote::kernels::idot {
 namespace {
 
-constexpr std::int64_t kTileMacs = 1 << 19;
+constexpr std::int64_t kTileMacs = 1 << 19, kBandBytes = 192 << 10, kMostColumns = 1 << 12;
 
 std::int32_t byte_at(const std::byte* p, std::int64_t i, bool is_signed) {
   return is_signed ? static_cast<std::int32_t>(reinterpret_cast<const std::int8_t*>(p)[i])
                    : static_cast<std::int32_t>(reinterpret_cast<const std::uint8_t*>(p)[i]);
+}
+
+std::int64_t shared_words(const Params& p) {
+  const std::int64_t pitch = panels_of(p.groups) * kPanel;
+  const std::int64_t forms =
+      p.depthwise == Depthwise::kRows ? 1 + row_words_of(p.window) / 2 : 3 + quads_of(p.k) + pairs_of(p.k);
+  return 16 + pitch * (3 + p.k + forms) + pitch / 4;
 }
 
 }  // namespace
@@ -24,28 +31,62 @@ Filters filters_of(const Params& p) {
     at += n;
     return here;
   };
-  Filters f;
+  Filters f{};
   f.pitch = pitch;
   f.flags = take(16);
   f.add = take(pitch);
   f.scales = scales_at(take(2 * pitch), pitch, p.recipe);
   f.weights = take(p.k * pitch);
+  f.fill = reinterpret_cast<std::uint8_t*>(take(pitch / 4));
+  if (p.depthwise == Depthwise::kRows) {
+    f.row_add = take(pitch);
+    f.rows = reinterpret_cast<std::int16_t*>(take(pitch * row_words_of(p.window) / 2));
+    return f;
+  }
   f.quad_add = take(pitch);
   f.quad_scale = reinterpret_cast<float*>(take(pitch));
   f.quads = reinterpret_cast<std::int8_t*>(take(quads_of(p.k) * pitch));
-  f.fill = reinterpret_cast<std::uint8_t*>(take(pitch / 4));
   f.pair_add = take(pitch);
   f.pairs = reinterpret_cast<std::int16_t*>(take(pairs_of(p.k) * pitch));
   return f;
 }
 
-Work setup_depthwise(Params* p) {
+namespace {
+
+// Whether to read the image by pairs of rows; cuts it into bands, whose rows stay in the second cache, and those by
+// channels.
+bool cut_rows(Params* p) {
+  const Window& w = p->window;
+  const bool flat = w.kernel[0] == 1 && w.stride[0] == 1 && w.pad[0] == 0 && w.in[0] == w.out[0];
+  const bool bytes = (p->out == DType::u8 || p->out == DType::i8) && p->recipe != Recipe::kHalfAway;
+  if (!flat || !bytes || w.kernel[1] < 2 || pair_rows_of(w.kernel[1]) > kMostPairRows || w.dilation[1] != 1 ||
+      w.dilation[2] != 1)
+    return false;
+  p->piece_columns = (w.out[2] - 1) * w.stride[2] + w.kernel[2];
+  if (p->piece_columns > kMostColumns) return false;
+  const std::int64_t row_bytes = w.in[2] * p->a_row * w.stride[1];
+  p->band = std::clamp<std::int64_t>(kBandBytes / std::max<std::int64_t>(row_bytes, 1),
+                                     std::min<std::int64_t>(w.out[1], 8), w.out[1]);
+  const std::int64_t channels = kTileMacs / (p->band * w.out[2] * p->k);
+  p->col_step = std::clamp<std::int64_t>(channels / 64 * 64, 64, (p->groups + 63) / 64 * 64);
+  p->col_tiles = (p->groups + p->col_step - 1) / p->col_step;
+  p->row_tiles = p->m / (w.out[1] * w.out[2]) * ((w.out[1] + p->band - 1) / p->band);
+  return true;
+}
+
+}  // namespace
+
+Work setup_depthwise(const Row& row, Params* p) {
   if (p->m == 0 || p->groups == 0) return {0, 0, 0};
   std::int64_t pitch = panels_of(p->groups) * kPanel;
+  if (row.reads == Depthwise::kRows && cut_rows(p)) {
+    p->depthwise = Depthwise::kRows;
+    return {p->row_tiles * p->col_tiles, scratch_size(pair_rows_of(p->window.kernel[1]) * p->piece_columns * 64),
+            scratch_size(shared_words(*p) * 4)};
+  }
   p->row_step = std::clamp<std::int64_t>(kTileMacs / (pitch * p->k), 1, p->m);
   p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
-  std::int64_t words = 16 + pitch * (6 + p->k + quads_of(p->k) + pairs_of(p->k)) + pitch / 4;
-  return {p->row_tiles, 0, scratch_size(words * 4)};
+  return {p->row_tiles, 0, scratch_size(shared_words(*p) * 4)};
 }
 
 namespace {
@@ -84,6 +125,29 @@ void prepare_pairs(const Params& p, const Filters& f) {
   }
 }
 
+// The filters by pairs of rows, from those with i32.
+void prepare_rows(const Params& p, const Filters& f) {
+  const Window& w = p.window;
+  const std::int64_t pairs = pair_rows_of(w.kernel[1]), each = row_words_of(w) / 2;
+  for (std::int64_t c = 0; c < f.pitch; ++c) {
+    f.row_add[c] = f.add[c];
+    for (std::int64_t t = 0; t < p.k; ++t) {
+      f.row_add[c] =
+          static_cast<std::int32_t>(std::int64_t{f.row_add[c]} - std::int64_t{f.flags[0]} * f.weights[t * f.pitch + c]);
+    }
+    // Where interleaving leaves the channel.
+    std::int64_t at = c % 16;
+    if (p.groups - c / 16 * 16 > 8) at = at / 8 * 4 + at / 4 % 2 * 8 + at % 4;
+    for (std::int64_t t = 0; t < each * 2; ++t) {
+      const std::int64_t half = t % 2, column = t / 2 % w.kernel[2], pair = t / 2 / w.kernel[2] % pairs,
+                         row = 2 * pair + half - t / 2 / w.kernel[2] / pairs;
+      const bool inside = row >= 0 && row < w.kernel[1];
+      f.rows[c / 16 * 16 * each * 2 + (t / 2 * 16 + at) * 2 + half] =
+          static_cast<std::int16_t>(inside ? f.weights[(row * w.kernel[2] + column) * f.pitch + c] : 0);
+    }
+  }
+}
+
 }  // namespace
 
 void prepare_depthwise(const Params& p, TileRange) noexcept {
@@ -103,6 +167,7 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
     }
   }
   std::fill_n(f.fill, f.pitch, static_cast<std::uint8_t>(f.flags[0]));
+  if (p.depthwise == Depthwise::kRows) return prepare_rows(p, f);
   f.flags[3] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe != Recipe::kHalfAway;
   if (f.flags[2] != 0) prepare_quads(p, f);
   if (f.flags[3] != 0) prepare_pairs(p, f);

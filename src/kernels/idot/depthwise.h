@@ -8,7 +8,7 @@
 
 namespace mote::kernels::idot {
 
-Work setup_depthwise(Params* params);
+Work setup_depthwise(const Row& row, Params* params);
 
 inline constexpr std::int64_t kMostQuadTaps = 64;
 
@@ -23,6 +23,9 @@ inline constexpr std::int64_t kMostQuadTaps = 64;
 //
 // For instructions that add up two products of 16 bits: taps by pairs, per 16 channels [pairs of taps][16][2] words,
 // with what is added to sums of A's bytes as if they were unsigned.
+// Where the image is read by pairs of rows there is neither of these, but per 16 channels [row of a pair that the
+// result starts at][pairs of rows][kernel width][16][2] words, channels 0 to 3 and 8 to 11 first where they are more
+// than 8, and what is added to sums of A's bytes as they are.
 struct Filters {
   std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2], [3]: whether the fours and the pairs are there
   Scales scales;
@@ -34,8 +37,17 @@ struct Filters {
   std::uint8_t* fill;
   std::int32_t* pair_add;
   std::int16_t* pairs;
+  std::int32_t* row_add;
+  std::int16_t* rows;
 };
 constexpr std::int64_t pairs_of(std::int64_t k) { return (k + 1) / 2; }
+inline constexpr std::int64_t kMostPairRows = 8;
+// Pairs of rows under one row of the result.
+constexpr std::int64_t pair_rows_of(std::int64_t kernel_rows) { return kernel_rows / 2 + 1; }
+// Words of one channel's filters for pairs of rows.
+constexpr std::int64_t row_words_of(const Window& w) {
+  return (w.stride[1] % 2 + 1) * pair_rows_of(w.kernel[1]) * w.kernel[2] * 2;
+}
 // Bytes of the block of channels that starts `left` before the end.
 constexpr std::int64_t block_of(std::int64_t left) { return left >= 64 ? 64 : left >= 32 ? 32 : 16; }
 Filters filters_of(const Params& p);

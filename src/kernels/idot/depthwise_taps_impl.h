@@ -88,6 +88,26 @@ struct PairRange {
   __m128i flip;
   bool is_signed;
 };
+PairRange pair_range(const Params& p, const Filters& f) {
+  const bool is_signed = p.out == DType::i8;
+  const std::int32_t low = is_signed ? least<std::int8_t>(p) : least<std::uint8_t>(p),
+                     high = is_signed ? greatest<std::int8_t>(p) : greatest<std::uint8_t>(p), zero = f.flags[1];
+  return {_mm256_set1_ps(static_cast<float>(low - zero)),
+          _mm256_set1_ps(static_cast<float>(high - zero)),
+          _mm256_set1_epi32(low - zero),
+          _mm256_set1_epi32(high - zero),
+          _mm256_set1_epi32(zero),
+          _mm_set1_epi8(static_cast<char>(p.a_signed ? 0x80 : 0)),
+          is_signed};
+}
+// 16 results that are within the range, as bytes.
+MOTE_INLINE __m128i pair_bytes(const PairRange& range, __m256i a, __m256i b) {
+  // Packing works per half: the middle quarters come out exchanged.
+  const __m256i packed = _mm256_permute4x64_epi64(
+      _mm256_packs_epi32(_mm256_add_epi32(a, range.zero), _mm256_add_epi32(b, range.zero)), 0xd8);
+  const __m128i first = _mm256_castsi256_si128(packed), second = _mm256_extracti128_si256(packed, 1);
+  return range.is_signed ? _mm_packs_epi16(first, second) : _mm_packus_epi16(first, second);
+}
 
 // Channels [c, c + 16) of one pixel, or the first n of them.
 MOTE_INLINE void pair_channels(const Params& p, const Filters& f, const PairRange& range,
@@ -105,40 +125,21 @@ MOTE_INLINE void pair_channels(const Params& p, const Filters& f, const PairRang
     acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(low, words(weights)));
     acc[1] = _mm256_add_epi32(acc[1], _mm256_madd_epi16(high, words(weights + 16)));
   }
-  bool scaled = false;
-#if !defined(__AVX512F__)  // an I32 is a register of these
-  if (p.recipe == Recipe::kFixed) {
-    scaled = true;
-    for (int i = 0; i < 2; ++i) {
-      const Fixed fixed = fixed_of(load(f.scales.fixed.multiplier + c + 8 * i), load(f.scales.fixed.shift + c + 8 * i));
-      acc[i] = min(max(scale_fixed(I32{acc[i]}, fixed), I32{range.least}), I32{range.greatest}).v;
-    }
-  }
-#endif
   for (int i = 0; i < 2; ++i) {
-    if (!scaled) {
+    if (p.recipe == Recipe::kFixed) {
+      const Fixed8 fixed =
+          fixed8_of(sums(f.scales.fixed.multiplier + c + 8 * i), sums(f.scales.fixed.shift + c + 8 * i));
+      acc[i] = _mm256_min_epi32(_mm256_max_epi32(scale_fixed8(acc[i], fixed), range.least), range.greatest);
+    } else {
       const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(acc[i]), _mm256_loadu_ps(f.scales.f32.factor + c + 8 * i));
       acc[i] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(x, range.low), range.high));
     }
-    acc[i] = _mm256_add_epi32(acc[i], range.zero);
   }
-  // Packing works per half: the middle quarters come out exchanged.
-  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(acc[0], acc[1]), 0xd8);
-  const __m128i first = _mm256_castsi256_si128(packed), second = _mm256_extracti128_si256(packed, 1);
-  store_channels(to + c, range.is_signed ? _mm_packs_epi16(first, second) : _mm_packus_epi16(first, second), n);
+  store_channels(to + c, pair_bytes(range, acc[0], acc[1]), n);
 }
 
 void depthwise_pairs(const Params& p, const Filters& f, TileRange range) {
-  const bool is_signed = p.out == DType::i8;
-  const std::int32_t low = is_signed ? least<std::int8_t>(p) : least<std::uint8_t>(p),
-                     high = is_signed ? greatest<std::int8_t>(p) : greatest<std::uint8_t>(p), zero = f.flags[1];
-  const PairRange to_range = {_mm256_set1_ps(static_cast<float>(low - zero)),
-                              _mm256_set1_ps(static_cast<float>(high - zero)),
-                              _mm256_set1_epi32(low - zero),
-                              _mm256_set1_epi32(high - zero),
-                              _mm256_set1_epi32(zero),
-                              _mm_set1_epi8(static_cast<char>(p.a_signed ? 0x80 : 0)),
-                              is_signed};
+  const PairRange to_range = pair_range(p, f);
   walk_taps(p, f, pairs_of(p.k) * 2, range, [&](const std::uint8_t* const* at, std::uint8_t* to) {
     std::int64_t c = 0;
     for (; c + 16 <= p.groups; c += 16) pair_channels(p, f, to_range, at, c, 16, to);

@@ -1,6 +1,7 @@
 // The products, for the ISA of the including file.
 #include "kernels/idot/block_impl.h"
 #include "kernels/idot/depthwise_quads_impl.h"
+#include "kernels/idot/depthwise_rows_impl.h"
 #include "kernels/idot/rows_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
@@ -105,8 +106,8 @@ void depthwise(const Params& p, TileRange range) noexcept {
   if (const Filters f = filters_of(p); f.flags[2] != 0) return depthwise_quads(p, f, range);
 #endif
 #if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
-  if (const Filters f = filters_of(p); f.flags[3] != 0 && (kLanes == 8 || p.recipe == Recipe::kHalfEven))
-    return depthwise_pairs(p, f, range);
+  if (p.depthwise == Depthwise::kRows) return depthwise_rows(p, range);
+  if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_pairs(p, f, range);
 #endif
   if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
   if (p.out == DType::f32) return depthwise_as<float>(p, range);

@@ -8,10 +8,10 @@
 
 namespace mote::kernels::idot {
 
-#define MOTE_IDOT_KERNEL(ns, isa, signed_a, depth)   \
-  namespace ns {                                     \
-  void run(const Params&, TileRange) noexcept;       \
-  void depthwise(const Params&, TileRange) noexcept; \
+#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth) \
+  namespace ns {                                          \
+  void run(const Params&, TileRange) noexcept;            \
+  void depthwise(const Params&, TileRange) noexcept;      \
   }
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
@@ -19,8 +19,9 @@ namespace mote::kernels::idot {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_IDOT_KERNEL(ns, isa, signed_a, depth) \
-  {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_IF_##ns(&ns::run), MOTE_IF_##ns(&ns::depthwise), signed_a, depth},
+#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth)                                                 \
+  {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_IF_##ns(&ns::run), MOTE_IF_##ns(&ns::depthwise), reads, \
+   signed_a,     depth},
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
 };

@@ -56,6 +56,8 @@ void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t
 // How A is read: where it lies (rows, or the pixels of 1x1 windows), as copied pieces of the image, or pixel by pixel
 // with all its taps.
 enum class Access : std::uint8_t { kPlace, kImage, kPixels };
+// How depthwise convolutions are computed; see depthwise.h. kPixels: by quads or pairs of taps where these are there.
+enum class Depthwise : std::uint8_t { kPixels, kRows };
 
 // A parameter that may be one value or one per column.
 struct PerColumn {
@@ -98,6 +100,7 @@ struct Params {
   bool signed_kernel = false;
   int depth = 4;
   Access access = Access::kPlace;
+  Depthwise depthwise = Depthwise::kPixels;
   Segments segments{1, 0, 0};
   // kImage: rows and columns of the result in a tile, and of the image under it; bytes from row to row of the copy.
   std::int64_t band = 1, strip = 1, piece_rows = 1, piece_columns = 1, piece_pitch = 0;
@@ -108,6 +111,7 @@ struct Row {
   Isa isa;
   Numerics numerics;
   KernelFn<Params> run, depthwise;  // depthwise: see depthwise.h
+  Depthwise reads;
   bool signed_a;
   int depth;  // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
 };

@@ -237,23 +237,26 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
 
 TEST(IntegerDot, EveryRowConvolvesDepthwiseExactly) {
   std::mt19937 random(12);
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 80; ++round) {
     Product t;
-    std::int64_t channels = 2 + static_cast<std::int64_t>(random() % 100),
-                 kh = 1 + static_cast<std::int64_t>(random() % 3);
-    fill(t, {1, channels, kh * 3, 1}, random);
+    const bool large = round >= 78;  // more than a tile
+    std::int64_t channels = large ? 131 : 2 + static_cast<std::int64_t>(random() % 100),
+                 kh = large ? 3 : 1 + static_cast<std::int64_t>(random() % 6),
+                 kw = large ? 3 : 1 + static_cast<std::int64_t>(random() % 4);
+    fill(t, {1, channels, kh * kw, 1}, random);
     Params& p = t.p;
     if (round % 2) std::ranges::fill(t.zeros, p.b_signed ? std::uint8_t{0} : std::uint8_t{128});
     p.n = 1;
     p.groups = channels;
     Window& w = p.window;
     w.channels = 1;
-    w.in[1] = 5;
-    w.in[2] = 4 + static_cast<std::int64_t>(random() % 7);
+    w.in[1] = large ? 41 : 6 + static_cast<std::int64_t>(random() % 4);
+    w.in[2] = large ? 45 : 4 + static_cast<std::int64_t>(random() % 7);
     w.kernel[1] = kh;
-    w.kernel[2] = 3;
+    w.kernel[2] = kw;
+    if (large) p.out = DType::u8;
     for (int d = 1; d < 3; ++d) {
-      w.stride[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      w.stride[d] = large ? round % 2 + 1 : 1 + static_cast<std::int64_t>(random() % 3);
       w.pad[d] = static_cast<std::int64_t>(random() % 3);
       w.out[d] = (w.in[d] + 2 * w.pad[d] - w.kernel[d]) / w.stride[d] + 1;
     }
@@ -271,17 +274,17 @@ TEST(IntegerDot, EveryRowConvolvesDepthwiseExactly) {
       Params q = p;
       std::vector<std::byte> y(static_cast<std::size_t>(p.m * p.c_row * 4));
       q.c = y.data();
-      Work work = setup_depthwise(&q);
+      Work work = setup_depthwise(row, &q);
       testing::Scratch shared(work.shared_bytes);
       q.shared = shared.get();
       prepare_depthwise(q, {0, 1, nullptr});
-      testing::run_in_parts(row.depthwise, q, work.tiles, 0, 2);
+      testing::run_in_parts(row.depthwise, q, work.tiles, work.scratch_bytes, 2);
       for (std::int64_t at = 0; at < p.m * channels; ++at) {
         std::int64_t pixel = at / channels, c = at % channels;
         std::int64_t o2 = pixel % w.out[2], o1 = pixel / w.out[2] % w.out[1], image = pixel / w.out[2] / w.out[1];
         std::int64_t s = t.bias[static_cast<std::size_t>(c)];
-        for (std::int64_t i = 0; i < kh * 3; ++i) {
-          std::int64_t h = o1 * w.stride[1] - w.pad[1] + i / 3, l = o2 * w.stride[2] - w.pad[2] + i % 3;
+        for (std::int64_t i = 0; i < kh * kw; ++i) {
+          std::int64_t h = o1 * w.stride[1] - w.pad[1] + i / kw, l = o2 * w.stride[2] - w.pad[2] + i % kw;
           if (h < 0 || h >= w.in[1] || l < 0 || l >= w.in[2]) continue;
           s += (value(x[((image * w.in[1] + h) * w.in[2] + l) * p.a_row + c], p.a_signed) -
                 value(t.a_zero, p.a_signed)) *
