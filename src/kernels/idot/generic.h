@@ -2,6 +2,7 @@
 #include "kernels/idot/block_impl.h"
 #include "kernels/idot/depthwise_quads_impl.h"
 #include "kernels/idot/depthwise_rows_impl.h"
+#include "kernels/idot/pairs_impl.h"
 #include "kernels/idot/rows_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
@@ -55,6 +56,14 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     e.add = s.add + columns + j;
     e.zero = s.zero + group * padded + j;
     e.scales = advanced(s.scales, p.recipe, group * padded + j);
+#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
+    if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
+      const Bytes to{reinterpret_cast<std::uint8_t*>(c) + row * p.c_row + j, p.c_row, static_cast<int>(width),
+                     row_sums};
+      requantize_pairs(t, a, rows, e, to, p.out == DType::i8);
+      continue;
+    }
+#endif
     for (std::int64_t r = 0; r < rows; r += kRows) {
       const int height = static_cast<int>(rows - r < kRows ? rows - r : kRows);
       for (int i = 0; i < height; ++i) t.rows[i] = a.first + a.at[r + i];

@@ -1,0 +1,150 @@
+// Register tiles of words by pairs, requantized to bytes from the registers. For the ISA of the including file.
+//
+// Tiles are up to 6 rows of 16 columns, or of 8 where a panel has no more. Sums start at what is added to them. Results
+// of two rows become bytes together, as unsigned ones: signed ones are less 128 at the end.
+#pragma once
+
+#include "kernels/idot/block_impl.h"
+#include "kernels/idot/rows_impl.h"
+
+namespace mote::kernels::idot::MOTE_SIMD_NS {
+namespace {
+
+#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
+// A panel, and the parameters of its columns.
+template <int W, bool FixedPoint>
+struct PairPanel {
+  const Rows& a;
+  const Finish& e;
+  const std::int64_t* segments;
+  std::int64_t segment_count, segment_bytes;
+  const std::int8_t* b;
+  Bytes to;
+  __m256 high_y, scale[W];
+  __m256i zero, flip, least_y, greatest_y, add[W], column_zero[W];
+  Fixed8 fixed[W];
+
+  static MOTE_INLINE __m256i load(const void* q) { return _mm256_loadu_si256(static_cast<const __m256i*>(q)); }
+
+  MOTE_INLINE void load_parameters(bool is_signed) {
+    const std::int32_t shift = is_signed ? 128 : 0;
+    zero = _mm256_set1_epi16(static_cast<std::int16_t>(e.y_zero + shift));
+    flip = _mm256_set1_epi8(static_cast<char>(is_signed ? 0x80 : 0));
+    least_y = _mm256_set1_epi8(static_cast<char>(e.low + shift));
+    greatest_y = _mm256_set1_epi8(static_cast<char>(e.high + shift));
+    high_y = _mm256_set1_ps(static_cast<float>(e.high - e.y_zero));
+    for (int v = 0; v < W; ++v) {
+      add[v] = load(e.add + 8 * v);
+      column_zero[v] = load(e.zero + 8 * v);
+      if constexpr (FixedPoint) {
+        fixed[v] = fixed8_of(load(e.scales.fixed.multiplier + 8 * v), load(e.scales.fixed.shift + 8 * v));
+      } else {
+        scale[v] = _mm256_loadu_ps(e.scales.f32.factor + 8 * v);
+      }
+    }
+  }
+
+  MOTE_INLINE __m256i scaled(__m256i sum, int v) const {
+    if constexpr (FixedPoint) return scale_fixed8(sum, fixed[v]);
+    // What is too small for an integer, or is none, becomes the least one.
+    return _mm256_cvtps_epi32(_mm256_min_ps(high_y, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale[v])));
+  }
+
+  MOTE_INLINE void put(std::uint8_t* c, __m128i bytes) const {
+    if (to.width >= 8 * W) {
+      W == 2 ? _mm_storeu_si128(reinterpret_cast<__m128i*>(c), bytes)
+             : _mm_storel_epi64(reinterpret_cast<__m128i*>(c), bytes);
+      return;
+    }
+    std::uint8_t all[16];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(all), bytes);
+    for (int i = 0; i < to.width; ++i) c[i] = all[i];
+  }
+
+  // Rows [row, row + R).
+  template <int R>
+  MOTE_INLINE void tile(std::int64_t row) const {
+    __m256i acc[R][W];
+    const std::uint8_t* rows[R];
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      rows[r] = a.first + a.at[row + r];
+#pragma GCC unroll 2
+      for (int v = 0; v < W; ++v) acc[r][v] = add[v];
+    }
+    const std::int8_t* panel = b;
+    for (std::int64_t s = 0; s < segment_count; ++s) {
+      for (std::int64_t i = segments[s], end = i + segment_bytes; i < end; i += 4, panel += 32) {
+        __m256i x[W];
+#pragma GCC unroll 2
+        for (int v = 0; v < W; ++v)
+          x[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(panel + 16 * v)));
+#pragma GCC unroll 6
+        for (int r = 0; r < R; ++r) {
+          const __m256i pair = _mm256_set1_epi32(static_cast<int>(step_of(rows[r] + i)));
+#pragma GCC unroll 2
+          for (int v = 0; v < W; ++v) acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(pair, x[v]));
+        }
+      }
+    }
+    if (e.zeros) {
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+        const __m256i sum = _mm256_set1_epi32(to.row_sums[row + r]);
+#pragma GCC unroll 2
+        for (int v = 0; v < W; ++v) acc[r][v] = _mm256_sub_epi32(acc[r][v], _mm256_mullo_epi32(column_zero[v], sum));
+      }
+    }
+    std::uint8_t* c = to.c + row * to.c_row;
+#pragma GCC unroll 6
+    for (int r = 0; r < R; r += 2) {
+      const int next = r + 1 < R ? r + 1 : r;
+      const __m256i first = _mm256_packs_epi32(scaled(acc[r][0], 0), scaled(acc[r][W - 1], W - 1)),
+                    second = _mm256_packs_epi32(scaled(acc[next][0], 0), scaled(acc[next][W - 1], W - 1));
+      __m256i y = _mm256_packus_epi16(_mm256_adds_epi16(first, zero), _mm256_adds_epi16(second, zero));
+      y = _mm256_xor_si256(_mm256_min_epu8(_mm256_max_epu8(y, least_y), greatest_y), flip);
+      // Fours of columns, by halves of registers: those of the first row, then of the second.
+      y = _mm256_permutevar8x32_epi32(
+          y, W == 2 ? _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7) : _mm256_setr_epi32(0, 4, 0, 4, 2, 6, 2, 6));
+      put(c + r * to.c_row, _mm256_castsi256_si128(y));
+      if (next != r) put(c + next * to.c_row, _mm256_extracti128_si256(y, 1));
+    }
+  }
+
+  MOTE_NOINLINE void multiply(std::int64_t rows, bool is_signed) {
+    load_parameters(is_signed);
+    // Tiles of about the same height.
+    std::int64_t tiles = (rows + 5) / 6;
+    for (std::int64_t row = 0, height = 0; row < rows; row += height, --tiles) {
+      height = row + tiles * 6 <= rows ? 6 : (rows - row + tiles - 1) / tiles;
+      if (height == 6) {
+        tile<6>(row);
+        continue;
+      }
+      with_rows(static_cast<int>(height), [&](auto r) {
+        if constexpr (decltype(r)::value < 6) tile<decltype(r)::value>(row);
+      });
+    }
+  }
+};
+
+// A panel of 16 columns, from the first row of the tile on.
+MOTE_INLINE void requantize_pairs(const Block& t, const Rows& a, std::int64_t rows, const Finish& e, const Bytes& to,
+                                  bool is_signed) {
+  auto run = [&](auto panel) { panel.multiply(rows, is_signed); };
+  auto with = [&](auto width, auto fixed) {
+    constexpr int kWidth = decltype(width)::value;
+    run(PairPanel<kWidth, decltype(fixed)::value == 1>{
+        a, e, t.segments, t.segment_count, t.segment_bytes, t.b, to, {}, {}, {}, {}, {}, {}, {}, {}, {}});
+  };
+  const bool fixed = e.recipe == Recipe::kFixed;
+  if (to.width > 8) {
+    fixed ? with(Count<2>(), Count<1>()) : with(Count<2>(), Count<0>());
+  } else {
+    fixed ? with(Count<1>(), Count<1>()) : with(Count<1>(), Count<0>());
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace mote::kernels::idot::MOTE_SIMD_NS
