@@ -1,5 +1,6 @@
 // fold_pad: a pad with zeros of the spatial axes goes into the pads of the conv or average_pool (when that has none of
-// its own, as counted padding) that alone reads it; one with minus infinity into max_pool.
+// its own, as counted padding) that alone reads it; one with minus infinity into max_pool; one with the zero point into
+// convolutions of integers.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -41,6 +42,13 @@ std::optional<std::vector<std::int64_t>> spatial_pads(const Graph& g, NodeId pad
   return out;
 }
 
+// What a node takes padding for, when that is known.
+std::optional<double> padding_of(const Graph& g, NodeId n) {
+  if (g.is(n, "max_pool")) return -std::numeric_limits<double>::infinity();
+  if (!g.is(n, "qlinear_conv") && !g.is(n, "conv_integer")) return 0.0;
+  return g.input(n, 2) == kNone ? std::optional(0.0) : g.scalar(g.input(n, 2));
+}
+
 bool fold(Graph& g, NodeId n) {
   NodeId pad = g.producer(g.input(n, 0), "pad");
   if (pad == kNone || !g.single(g.input(n, 0))) return false;
@@ -49,11 +57,10 @@ bool fold(Graph& g, NodeId n) {
   std::string automatic = g.attr_string(n, "auto_pad");
   if (!more || (automatic != "NOTSET" && automatic != "VALID" && !automatic.empty())) return false;
   std::optional<double> value = g.input(pad, 2) == kNone ? std::optional(0.0) : g.scalar(g.input(pad, 2));
-  double wanted = g.is(n, "max_pool") ? -std::numeric_limits<double>::infinity() : 0.0;
-  if (value != wanted) return false;
+  if (!value || value != padding_of(g, n)) return false;
   std::vector<std::int64_t> pads = automatic == "VALID" ? std::vector<std::int64_t>() : g.attr_ints(n, "pads");
   bool none = std::ranges::all_of(pads, [](std::int64_t p) { return p == 0; });
-  if (!g.is(n, "conv") && g.attr_int(n, "ceil_mode") != 0) return false;
+  if ((g.is(n, "max_pool") || g.is(n, "average_pool")) && g.attr_int(n, "ceil_mode") != 0) return false;
   if (g.is(n, "max_pool") && g.output(n, 1) != kNone) return false;
   if (g.is(n, "average_pool")) {
     if (!none) return false;
@@ -70,7 +77,7 @@ bool fold(Graph& g, NodeId n) {
 }  // namespace
 
 int fold_pad(Module& m, const OpLookup& ops) {
-  return apply_rules(m, ops, {{"conv", fold}, {"average_pool", fold}, {"max_pool", fold}});
+  return apply_rules(m, ops, {{"conv", fold}, {"average_pool", fold}, {"max_pool", fold}, {"qlinear_conv", fold}, {"conv_integer", fold}});
 }
 
 }  // namespace mote::passes

@@ -75,8 +75,8 @@ std::optional<Claim> claim_binary(const NodeView& n, const kq::Row& row) {
   if (!eight_bits(n.type(0).dtype) || !eight_bits(n.type(3).dtype) || !eight_bits(n.out_type(0).dtype) ||
       !n.type(0).has_rank() || !n.type(3).has_rank() || n.type(0).rank() != n.type(3).rank() || n.type(0).rank() > 4)
     return std::nullopt;
-  // Operands come in one order: that of the one that is not broadcast.
-  bool channels_last = n.type(0).rank() > 2;
+  // Operands come in one order, which is that of the convolutions around.
+  bool channels_last = n.type(0).rank() > 2 && !comes_channels_last(n, 0) && !comes_channels_last(n, 3);
   BinaryStep s;
   s.isa = static_cast<std::int32_t>(row.isa);
   s.product = n.attr_string("function") == "mul";

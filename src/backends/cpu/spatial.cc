@@ -58,6 +58,14 @@ bool is_channels_last(const NodeView& n) {
   return n.node.op->attr("data_layout") && n.attr_string("data_layout") == "NXC";
 }
 
+bool comes_channels_last(const NodeView& n, int i) {
+  if (!n.has(i)) return false;
+  return std::any_of(n.function.nodes.begin(), n.function.nodes.end(), [&](const Node& maker) {
+    return std::find(maker.outputs.begin(), maker.outputs.end(), n.input(i)) != maker.outputs.end() &&
+           is_channels_last({n.module, n.function, maker});
+  });
+}
+
 TensorView as_image(const TensorView& v) {
   TensorView image = v;
   for (int axis = v.rank - 1; axis > 1; --axis) {

@@ -26,6 +26,8 @@ bool read_spatial(const NodeView& node, std::span<const std::int64_t> kernel, Sp
 
 // Whether images are [batch, space, channels] logically, by the attribute data_layout.
 bool is_channels_last(const NodeView& node);
+// Whether input `i` is made by such a node.
+bool comes_channels_last(const NodeView& node, int i);
 // A dense [batch, space, channels] view as one of [batch, channels, space], which then is channels-last.
 TensorView as_image(const TensorView& v);
 
