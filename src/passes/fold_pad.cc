@@ -77,7 +77,9 @@ bool fold(Graph& g, NodeId n) {
 }  // namespace
 
 int fold_pad(Module& m, const OpLookup& ops) {
-  return apply_rules(m, ops, {{"conv", fold}, {"average_pool", fold}, {"max_pool", fold}, {"qlinear_conv", fold}, {"conv_integer", fold}});
+  return apply_rules(
+      m, ops,
+      {{"conv", fold}, {"average_pool", fold}, {"max_pool", fold}, {"qlinear_conv", fold}, {"conv_integer", fold}});
 }
 
 }  // namespace mote::passes

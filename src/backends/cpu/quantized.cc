@@ -115,19 +115,26 @@ bool claim_types(const NodeView& n, const Slots& at, bool linear) {
   return eight_bits(y) || y == DType::f32;
 }
 
-// The weights as [output, input, taps] bytes: of OIX or OXI (`last`), of 8 bits or fewer.
-std::vector<std::uint8_t> plain_weights(const TensorView& w, bool last, std::int64_t outputs, std::int64_t channels,
-                                        std::int64_t taps) {
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(outputs * channels * taps));
-  std::size_t at = 0;
-  for (std::int64_t o = 0; o < outputs; ++o) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t t = 0; t < taps; ++t)
-        bytes[at++] = static_cast<std::uint8_t>(
-            load_i64(w, last ? (o * taps + t) * channels + c : (o * channels + c) * taps + t));
+// The weights as bytes: those of the constant itself, or, of fewer than 8 bits, made in `made`.
+const std::uint8_t* bytes_of(const TensorView& w, std::vector<std::uint8_t>& made) {
+  if (eight_bits(w.dtype) && w.dense()) return w.as<std::uint8_t>();
+  made.resize(static_cast<std::size_t>(w.count()));
+  for (std::size_t i = 0; i < made.size(); ++i)
+    made[i] = static_cast<std::uint8_t>(load_i64(w, static_cast<std::int64_t>(i)));
+  return made.data();
+}
+
+// [outputs, channels, taps] as [outputs, taps, channels].
+std::vector<std::uint8_t> channels_to_back(const std::uint8_t* w, std::int64_t outputs, std::int64_t channels,
+                                           std::int64_t taps) {
+  std::vector<std::uint8_t> turned(static_cast<std::size_t>(outputs * channels * taps));
+  std::uint8_t* to = turned.data();
+  for (std::int64_t o = 0; o < outputs; ++o, w += channels * taps) {
+    for (std::int64_t t = 0; t < taps; ++t) {
+      for (std::int64_t c = 0; c < channels; ++c) *to++ = w[c * taps + t];
     }
   }
-  return bytes;
+  return turned;
 }
 
 Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_last) {
@@ -143,26 +150,24 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
   bool conv = s.conv, is_signed = s.b_signed, depthwise = is_depthwise(s);
   if (depthwise) p.name = "iconv.depthwise";
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
-    const std::vector<std::uint8_t> bytes = conv ? plain_weights(plain, weights_last, groups * n, k / taps, taps)
-                                                 : plain_weights(plain, false, 1, 1, k * n);
-    const std::uint8_t* b = bytes.data();
-    for (std::int64_t i = 0; depthwise && i < taps * groups; ++i)
-      out[static_cast<std::size_t>(i % taps * groups + i / taps)] = std::byte{b[i]};
-    if (depthwise) return;
-    if (!conv) return ki::pack(b, is_signed, segments, n, n, 1, depth, out.data());
-    // [group * n, channels, taps]; rows of A hold a tap's channels side by side.
-    std::int64_t channels = k / taps;
-    std::vector<std::uint8_t> turned(static_cast<std::size_t>(k * n));
-    for (std::int64_t g = 0; g < groups; ++g) {
-      for (std::int64_t o = 0; o < n; ++o) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-          for (std::int64_t t = 0; t < taps; ++t)
-            turned[static_cast<std::size_t>((o * taps + t) * channels + c)] =
-                b[((g * n + o) * channels + c) * taps + t];
-        }
+    std::vector<std::uint8_t> made;
+    const std::uint8_t* b = bytes_of(plain, made);
+    if (depthwise) {
+      auto* to = reinterpret_cast<std::uint8_t*>(out.data());
+      for (std::int64_t t = 0; t < taps; ++t) {
+        for (std::int64_t c = 0; c < groups; ++c) *to++ = b[c * taps + t];
       }
-      ki::pack(turned.data(), is_signed, segments, n, 1, k, depth, out.data() + g * each);
+      return;
     }
+    if (!conv) return ki::pack(b, is_signed, segments, n, n, 1, depth, out.data());
+    // Rows of A hold a tap's channels side by side.
+    std::vector<std::uint8_t> turned;
+    if (!weights_last && taps > 1) {
+      turned = channels_to_back(b, groups * n, k / taps, taps);
+      b = turned.data();
+    }
+    for (std::int64_t g = 0; g < groups; ++g)
+      ki::pack(b + g * n * k, is_signed, segments, n, 1, k, depth, out.data() + g * each);
   };
   return p;
 }
