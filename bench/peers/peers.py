@@ -50,15 +50,11 @@ def fill_in(cell, network, engines, args):
     """What the worker needs besides, or the reason why there is nothing to measure."""
     about = engines[cell["engine"]]
     kind = about["files"][cell["precision"]]
-    for needed in (kind, "int8") if cell["precision"] == "int8" else (kind,):
+    for needed in network.needs(kind, cell["precision"]):
         why = network.why_not(needed)
         if why is not None:
             return None, why or "not converted"
-    outputs = json.loads((network.folder / "outputs.json").read_text())
-    paths = {"file": network.path(kind), "inputs": network.onnx.with_name("inputs.npz"), "golden": network.onnx.with_name("golden.npz"),
-             "golden_int8": network.folder / "golden_int8.npz"}
-    return {**cell, **{key: str(path) for key, path in paths.items()}, "outputs": outputs, "same_file": kind in networks.SAME_FILE,
-            "seconds": args.seconds, "warmup": args.warmup}, None
+    return {**cell, **network.cell(kind), "seconds": args.seconds, "warmup": args.warmup}, None
 
 
 def measure_group(group, network, engines, args, state, progress):
@@ -112,7 +108,7 @@ def words(text):
 
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=words, default=list(networks.RACED), help="names of zoo networks, by commas, or all; default: those of the race, see --list")
+    parser.add_argument("--models", type=words, default=list(networks.RACED), help="names of zoo networks, by commas, or all; default: those of the race; TensorFlow Lite files by name or path, which are raced as they are; see --list")
     parser.add_argument("--engines", type=words, default=list(ENGINES), help=f"of {', '.join(ENGINES)}; default: all that are installed")
     parser.add_argument("--threads", type=lambda t: [int(n) for n in words(t)], default=[1], help="by commas; default: 1")
     parser.add_argument("--precision", type=words, default=["f32"], help=f"of {', '.join(PRECISIONS)}, by commas; default: f32")
@@ -151,6 +147,8 @@ def list_all(args):
         there = (zoo_files.ZOO / name / "model.onnx").exists()
         made = [kind for kind in networks.FILES if there and networks.Network(name).path(kind).exists()]
         print(f"  {name:22s} {', '.join(made) or 'exported' if there else 'not exported yet':70s} {note}".rstrip())
+    for name, path in networks.GIVEN.items():
+        print(f"  {name:22s} {path}, as it is")
     print("  and, by name:", ", ".join(name for name in zoo_files.names() if name not in networks.RACED))
     print("Engines:")
     for name in ENGINES:
@@ -162,7 +160,11 @@ def list_all(args):
 
 
 def measure(args, engines, found, state):
-    wanted = list(schedule.groups([(n.name, n.digest) for n in found], engines, args.threads, args.precision, args.rounds))
+    wanted = []
+    for precisions in dict.fromkeys(tuple(n.precisions(args.precision)) for n in found):
+        some = [(n.name, n.digest) for n in found if tuple(n.precisions(args.precision)) == precisions]
+        wanted += schedule.groups(some, engines, args.threads, precisions, args.rounds)
+    wanted.sort(key=lambda group: group[0]["round"])
     left = state.missing(wanted)
     if args.fresh or not left:
         state.forget()

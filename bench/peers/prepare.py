@@ -1,6 +1,7 @@
 """Makes the files that engines other than ONNX readers need: prepare.py NETWORK KIND FOLDER, under the interpreter of tools/zoo_venv.sh.
 
-KIND is outputs, int8 (by ONNX Runtime's quantizer, with ONNX Runtime's answer beside it), torchscript, ncnn, mnn, mnn_int8, tflite or tflite_int8.
+KIND is outputs, int8 (by ONNX Runtime's quantizer, with ONNX Runtime's answer beside it), torchscript, ncnn, mnn, mnn_int8, tflite or
+tflite_int8; or tflite_answer, of a TensorFlow Lite file: random inputs with the answer of LiteRT's reference kernels.
 FOLDER holds what was made before; a conversion that works appears as a whole. On failure the last line of stderr says why.
 """
 import json
@@ -164,6 +165,25 @@ def make_tflite_int8(name, out, work):
         sets = [{f"args_{i}": x for i, x in enumerate(inputs.values())} for inputs in calibration(name)]
         statistics = made.calibrate({"serving_default": sets})
     made.quantize(statistics).export_model(str(work / out.name))
+    (work / out.name).replace(out)
+
+
+def make_tflite_answer(name, out, work):
+    """Of a given file: random inputs, and what LiteRT's reference kernels answer."""
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    net = Interpreter(name, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    net.allocate_tensors()
+    rng, inputs = np.random.default_rng(1), {}
+    for i, port in enumerate(net.get_input_details()):
+        limits = np.iinfo(port["dtype"]) if np.issubdtype(port["dtype"], np.integer) else None
+        x = rng.integers(limits.min, limits.max, port["shape"], endpoint=True) if limits else rng.standard_normal(port["shape"])
+        inputs[f"in_{i}"] = np.asarray(x, port["dtype"])
+        net.set_tensor(port["index"], inputs[f"in_{i}"])
+    net.invoke()
+    np.savez(work / "inputs.npz", **inputs)
+    np.savez(work / out.name, **{f"out_{i}": net.get_tensor(port["index"]) for i, port in enumerate(net.get_output_details())})
+    (work / "inputs.npz").replace(out.with_name("inputs.npz"))
     (work / out.name).replace(out)
 
 

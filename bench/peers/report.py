@@ -117,6 +117,15 @@ def section(part, models, engines, plots):
     return out + [f"![{title}: {what}]({file})" for what, file in plots.get(part, ())] + [""]
 
 
+def exactness(cells):
+    """How many elements of the answers in integers are not those of the reference kernels."""
+    found = {(c["model"], c["engine"]): c["result"] for c in cells if c["result"].get("differ") is not None}
+    models, engines = (list(dict.fromkeys(key[i] for key in found)) for i in range(2))
+    told = lambda r: "–" if r is None else "none" if r["differ"] == 0 else f"{r['differ']}, up to {r['steps']} steps"
+    rows = [[model, *(told(found.get((model, engine))) for engine in engines)] for model in models]
+    return ["Elements of the answer that differ from LiteRT's reference kernels:", "", *table(["file", *engines], rows), ""] if rows else []
+
+
 def failures(cells, engines):
     """What has no time, and why; one line for each reason."""
     reasons = collections.defaultdict(list)
@@ -142,9 +151,12 @@ def markdown(document, plots=None):
              f"counts, and what is wrong has no time. A cell is the median of {settings['seconds']:g} s of runs after {settings['warmup']:g} s; shown is the median of {rounds} rounds, in which the",
              "engines take turns. Ratios of latency are taken inside rounds. Added memory is the peak less what the process held before it opened the model.",
              "int8: ONNX Runtime's quantizer, static QDQ per channel, dynamic for transformers and recurrent networks; ° is a file that the engine",
-             "quantized itself, which is not ranked. `openvino_default` computes in what it chooses (in brackets), and is not ranked either.", ""]
+             "quantized itself, which is not ranked. `openvino_default` computes in what it chooses (in brackets), and is not ranked either.",
+             "tflite: a TensorFlow Lite file as it is; Mote's integers have every bit of LiteRT's reference kernels.", ""]
     for part, models in summary.items():
         lines += section(part, models, engines, plots or {})
+        if part[0] == "tflite":
+            lines += exactness([c for c in document["cells"] if (c["precision"], c["threads"]) == part])
     without = failures(document["cells"], engines)
     if without:
         lines += ["## Without a time", "", *without, ""]

@@ -2,7 +2,8 @@
 
 The answer is compared before any time counts: a wrong one is an error, and has no time. In f32 it is held against PyTorch's, in units of the
 output's standard deviation; in bf16 and f16 against the same by the cosine; in int8 against ONNX Runtime's on the same file, by the cosine. An
-engine that quantized for itself is held against PyTorch, and may be as far from it as ONNX Runtime's file is.
+engine that quantized for itself is held against PyTorch, and may be as far from it as ONNX Runtime's file is. Of a TensorFlow Lite file in integers
+Mote's answer has every bit of LiteRT's reference kernels; what others answer is held to them by the cosine, and how far they are off is told.
 """
 import importlib
 import json
@@ -16,6 +17,7 @@ import zoo_files
 
 COSINE = 0.999
 OWN_SLACK = 0.01  # of the cosine, for files that an engine quantized itself
+GIVEN_COSINE = 0.99  # of engines that do not claim the bits of the reference kernels
 
 
 def memory_mb(field):
@@ -54,9 +56,25 @@ def least_cosine(want, got):
     return least
 
 
+def check_given(want, answer, exactly):
+    """How far an answer is from the reference kernels' one: {"cosine"}, and of integers {"differ", "steps"}."""
+    result = {"cosine": least_cosine(want, answer)}
+    pairs = [(a, np.asarray(answer[name]).reshape(a.shape)) for name, a in want.items() if np.issubdtype(a.dtype, np.integer)]
+    if pairs:
+        apart = [np.abs(a.astype(np.int64) - b.astype(np.int64)) for a, b in pairs]
+        result |= {"differ": sum(int(np.count_nonzero(d)) for d in apart), "steps": max(int(d.max(initial=0)) for d in apart)}
+    if exactly and result.get("differ", 0) > 0:
+        raise RuntimeError(f"wrong answer: {result['differ']} elements differ, by up to {result['steps']} steps")
+    if not result["cosine"] >= GIVEN_COSINE:
+        raise RuntimeError(f"wrong answer: cosine {result['cosine']:.5f}, not {GIVEN_COSINE:.5f}")
+    return result
+
+
 def check(cell, answer, computed_in=None):
     """{"error"} or {"cosine"} of an answer that passes; raises otherwise."""
     golden = load(cell["golden"])
+    if cell["precision"] == "tflite":
+        return check_given(golden, answer, cell["engine"] == "mote")
     if cell["precision"] == "int8" and cell["same_file"]:
         want, least = load(cell["golden_int8"]), COSINE
     elif cell["precision"] == "int8":

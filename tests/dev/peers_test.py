@@ -108,7 +108,7 @@ class Run(unittest.TestCase):
 
     def measure(self, folder, worker, *arguments):
         args = peers.parse_arguments(["--models", "a", "--rounds", "2", *arguments])
-        network = mock.Mock(digest="1")
+        network = mock.Mock(digest="1", precisions=lambda p: p)
         network.name = "a"
         state = schedule.State(pathlib.Path(folder) / "state.jsonl")
         with mock.patch.object(peers, "fill_in", lambda c, *_: (c, None)), mock.patch.object(machine, "run_worker", worker), mock.patch("builtins.print"):
@@ -136,6 +136,58 @@ class Run(unittest.TestCase):
         path = lambda *arguments: peers.state_path(peers.parse_arguments(list(arguments)))
         self.assertEqual(path("--precision", "f32"), path("--rounds", "9"))
         self.assertNotEqual(path(), path("--precision", "f32,int8"))
+
+
+class Given(unittest.TestCase):
+    """TensorFlow Lite files, raced as they are."""
+
+    def test_files_are_named_or_lie_in_the_test_data(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "models" / networks.GIVEN["kws"]
+            path.parent.mkdir(parents=True)
+            path.write_bytes(b"TFL3")
+            with mock.patch.dict(os.environ, {"MOTE_TEST_DATA": folder}):
+                kws, same = networks.find(["kws", str(path)])
+                self.assertEqual((kws.name, same.name, kws.digest), ("kws", path.stem, same.digest))
+                with self.assertRaises(SystemExit):
+                    networks.find(["vww"])
+            self.assertEqual(kws.path("given"), path)
+            self.assertEqual(kws.needs("given", "tflite"), ("given", "tflite_answer"))
+            self.assertEqual(set(kws.cell("given")), {"file", "inputs", "golden"})
+
+    def test_they_are_raced_as_they_are_by_engines_that_read_them(self):
+        engines = {**ABOUT, "mote": {**ABOUT["mote"], "files": {**ABOUT["mote"]["files"], "tflite": "given"}}}
+        args = peers.parse_arguments(["--models", "a", "--rounds", "2", "--precision", "f32,int8"])
+        given, plain = mock.Mock(digest="1", precisions=lambda _: ["tflite"]), mock.Mock(digest="1", precisions=lambda p: p)
+        given.name, plain.name = "a", "b"
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(peers, "fill_in", lambda c, *_: (c, None)), \
+                mock.patch.object(machine, "run_worker", lambda *_: result(1.0)), mock.patch("builtins.print"):
+            cells, _ = peers.measure(args, engines, [given, plain], schedule.State(pathlib.Path(folder) / "state.jsonl"))
+        self.assertEqual({(c["engine"], c["precision"]) for c in cells if c["model"] == "a"}, {("mote", "tflite")})
+        self.assertEqual({c["precision"] for c in cells if c["model"] == "b"}, {"f32", "int8"})
+        self.assertEqual([c["round"] for c in cells], sorted(c["round"] for c in cells))
+
+    def test_bits_that_differ_are_told(self):
+        cells = [cell("mote", "a", 1.0, precision="tflite", result={"differ": 0, "steps": 0}),
+                 cell("fast", "a", 2.0, precision="tflite", result={"differ": 3, "steps": 1})]
+        text = report.markdown(document(cells))
+        self.assertIn("## tflite, 1 thread", text)
+        self.assertIn("| a | none | 3, up to 1 steps |", text)
+
+    def test_mote_may_differ_in_no_bit(self):
+        try:
+            import numpy as np
+        except ImportError:
+            self.skipTest("numpy is not installed")
+        import worker
+        want, near = {"out_0": np.array([[100, -7]], np.int8)}, {"out_0": np.array([99, -7], np.int8)}
+        apart = lambda answer, exactly: [worker.check_given(want, answer, exactly)[key] for key in ("differ", "steps")]
+        self.assertEqual(apart(want, True), [0, 0])
+        self.assertEqual(apart(near, False), [1, 1])
+        with self.assertRaisesRegex(RuntimeError, "1 elements differ, by up to 1 steps"):
+            worker.check_given(want, near, True)
+        with self.assertRaisesRegex(RuntimeError, "cosine"):
+            worker.check_given(want, {"out_0": np.array([7, 100], np.int8)}, False)
 
 
 class Report(unittest.TestCase):

@@ -1,11 +1,11 @@
-"""LiteRT with XNNPACK, on files that litert-torch makes of the PyTorch model; in int8 on files of its own quantizer."""
+"""LiteRT with XNNPACK, on files that litert-torch makes of the PyTorch model, in int8 on files of its own quantizer; and on given files."""
 import importlib
 import re
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-FILES = {"f32": "tflite", "int8": "tflite_int8"}
+FILES = {"f32": "tflite", "int8": "tflite_int8", "tflite": "given"}
 LACKS = {"bf16": "it has none on this CPU", "f16": "it has none on this CPU"}
 
 
@@ -34,9 +34,14 @@ def plain(x, port):
 
 class Session:
     def __init__(self, cell, inputs):
-        self.wanted = cell["outputs"]
+        self.given = cell["precision"] == "tflite"
         self.net = Interpreter(cell["file"], num_threads=cell["threads"])
         self.net.allocate_tensors()
+        if self.given:
+            self.inputs = [(port["index"], x) for port, x in zip(self.net.get_input_details(), inputs.values())]
+            self.ports = self.net.get_output_details()
+            return
+        self.wanted = cell["outputs"]
         ports = in_order(self.net.get_input_details())
         self.inputs = [(port["index"], stored(x, port)) for port, x in zip(ports, inputs.values())]
         self.ports = in_order(self.net.get_output_details())
@@ -47,4 +52,6 @@ class Session:
         self.net.invoke()
 
     def outputs(self):
+        if self.given:
+            return {f"out_{i}": self.net.get_tensor(port["index"]) for i, port in enumerate(self.ports)}
         return {name: plain(self.net.get_tensor(port["index"]), port) for (name, _), port in zip(self.wanted, self.ports)}

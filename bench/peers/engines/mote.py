@@ -9,7 +9,7 @@ import tempfile
 import numpy as np
 
 PROGRAM = os.environ.get("MOTE", str(pathlib.Path(__file__).resolve().parents[3] / "build" / "native" / "bin" / "mote"))
-FILES = {"f32": "onnx", "int8": "int8", "bf16": "onnx", "f16": "onnx"}
+FILES = {"f32": "onnx", "int8": "int8", "bf16": "onnx", "f16": "onnx", "tflite": "given"}
 
 
 def call(*arguments):
@@ -37,7 +37,7 @@ def version():
 
 
 def settings(cell):
-    precision = "f32" if cell["precision"] == "int8" else cell["precision"]  # what is not quantized
+    precision = "f32" if cell["precision"] in ("int8", "tflite") else cell["precision"]  # what is not quantized
     return ["--inputs", cell["inputs"], "--threads", str(cell["threads"]), "--precision", precision]
 
 
@@ -46,6 +46,8 @@ def answers(cell):
         path = os.path.join(work, "out.npz")
         call("run", cell["file"], *settings(cell), "--outputs", path)
         with np.load(path) as outputs:
+            if cell["precision"] == "tflite":  # by position
+                return {f"out_{i}": y for i, y in enumerate(outputs.values())}
             return dict(outputs)
 
 
