@@ -1,6 +1,7 @@
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 
 #include "kernels/conv/drivers.h"
@@ -110,9 +111,30 @@ i64 packed_size(Algorithm algorithm, const Shape& s) {
 
 namespace {
 
+// pack_group() where TurnedRows can be had.
+void pack_group_rows(const Shape& s, const Weights& w, i64 channels, i64 cols, float* dst) {
+  TurnedRows turned;
+  const dot::TransposeFn transpose = dot::select(active_cpu()).transpose;
+  const i64 taps = s.taps();
+  for (i64 col = 0; col < cols; col += dot::kPanel, dst += channels * taps * dot::kPanel) {
+    const int width = static_cast<int>(std::min<i64>(dot::kPanel, cols - col));
+    for (i64 c = 0; c < channels; c += kTurned) {
+      const i64 chunk = c / kChunk * kChunk, len = std::min(kChunk, channels - chunk);
+      const i64 count = std::min(kTurned, channels - c);
+      turned.read(transpose, w, taps, col, width, c, count);
+      for (i64 tap = 0; tap < taps; ++tap) {
+        float* to = dst + (chunk * taps + tap * len + c - chunk) * dot::kPanel;
+        for (i64 i = 0; i < count; ++i, to += dot::kPanel)
+          std::memcpy(to, turned.row(i, tap, taps), dot::kPanel * sizeof(float));
+      }
+    }
+  }
+}
+
 // One group of kDot or kDirect: `cols` output channels of `channels` inputs, chunk by chunk. Of pairs, channels are
 // counted in words of two.
 void pack_group(const Shape& s, const Weights& w, bool pairs, i64 channels, i64 cols, float* dst) {
+  if (!pairs && TurnedRows::can(s, w)) return pack_group_rows(s, w, channels, cols, dst);
   const auto* data = static_cast<const std::byte*>(w.data);
   const i64 element = bits_of(w.dtype) / 8, k = channels * s.taps(), unit = pairs ? 2 : 1;
   for (i64 c = 0; c < channels; c += kChunk) {

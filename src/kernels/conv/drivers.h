@@ -79,6 +79,24 @@ inline float load_weight(const Weights& w, i64 i) {
   return w.dtype == DType::f16 ? f16_to_f32(h) : bf16_to_f32(h);
 }
 
+// Where each output channel's weights lie in one row of f32, [channels][taps]: a few channels of a panel with all their
+// taps are turned at once, so that packing reads the file's rows from end to end.
+inline constexpr i64 kTurned = 16, kMostTaps = 25;
+struct TurnedRows {
+  float at[kTurned * kMostTaps * dot::kPanel];  // [channel][tap][output channel]
+
+  static bool can(const Shape& s, const Weights& w) {
+    return w.dtype == DType::f32 && w.tap_stride == 1 && w.channel_stride == s.taps() && s.taps() > 1 &&
+           s.taps() <= kMostTaps;
+  }
+  // Channels [c, c + count), at most kTurned, of `width` output channels from `first` on.
+  void read(dot::TransposeFn transpose, const Weights& w, i64 taps, i64 first, int width, i64 c, i64 count) {
+    transpose(static_cast<const float*>(w.data) + first * w.out_stride + c * taps, w.out_stride, count * taps, width,
+              at);
+  }
+  const float* row(i64 channel, i64 tap, i64 taps) const { return at + (channel * taps + tap) * dot::kPanel; }
+};
+
 void pack_winograd(Algorithm algorithm, const Shape& shape, const Weights& weights, std::int64_t first,
                    std::int64_t count, float* dst) noexcept;
 Work setup_winograd(const dot::Kernel& kernel, Algorithm algorithm, Params* params);

@@ -43,11 +43,20 @@ void pack_winograd(Algorithm algorithm, const Shape& s, const Weights& w, i64 be
   const Sizes z = sizes_of(algorithm);
   const auto* g_rows = algorithm == Algorithm::kWinograd43 ? kG43 : kG23;
   const i64 step = dot::packed_size(s.channels, s.out_channels);
+  const dot::TransposeFn transpose = dot::select(active_cpu()).transpose;
+  const bool rows = TurnedRows::can(s, w);
+  TurnedRows turned;
   for (i64 first = 0; first < count; first += kLanes) {
     const i64 width = std::min<i64>(kLanes, count - first);
     for (i64 c = 0; c < s.channels; ++c) {
       double g[9][kLanes] = {}, half[6][3][kLanes];
-      for (i64 o = 0; o < width; ++o) {
+      if (rows) {
+        if (c % kTurned == 0) {
+          turned.read(transpose, w, 9, first, static_cast<int>(width), c, std::min(kTurned, s.channels - c));
+        }
+        for (int i = 0; i < 9; ++i) std::copy_n(turned.row(c % kTurned, i, 9), kLanes, g[i]);
+      }
+      for (i64 o = 0; o < width && !rows; ++o) {
         const i64 at = (first + o) * w.out_stride + c * w.channel_stride;
         for (int i = 0; i < 9; ++i) g[i][o] = load_weight(w, at + i * w.tap_stride);
       }
