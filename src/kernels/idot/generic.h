@@ -60,7 +60,8 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
       const Bytes to{reinterpret_cast<std::uint8_t*>(c) + row * p.c_row + j, p.c_row, static_cast<int>(width),
                      row_sums};
-      requantize_pairs(t, a, rows, e, to, p.out == DType::i8);
+      requantize_pairs(t, a, rows, e, to, reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).partial),
+                       p.out == DType::i8);
       continue;
     }
 #endif

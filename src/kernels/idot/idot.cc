@@ -156,7 +156,8 @@ RowScratch row_scratch_of(const Params& p) {
     copy = p.row_step * p.segments.packed_k() * value + 64;
   RowScratch s;
   s.sums = s.at + rounded(p.row_step * 8);
-  s.segments = s.sums + rounded(p.row_step * 4);
+  s.partial = s.sums + rounded(p.row_step * 4);
+  s.segments = s.partial + (p.depth == 2 ? p.row_step * 64 : 0);
   s.copy = s.segments + rounded(p.segments.count * 8);
   s.bytes = s.copy + rounded(copy);
   return s;
@@ -220,7 +221,7 @@ Work setup(const Row& row, Params* p) {
   std::int64_t padded = panels_of(p->n) * kPanel;
   // Rows first: a tile of the packed weights' width; then columns, where rows are few.
   std::int64_t by_macs = kTileMacs / std::max<std::int64_t>(k * padded, 1);
-  std::int64_t pixels = std::min(std::clamp<std::int64_t>(by_macs / 12 * 12, 24, 480), p->m);
+  std::int64_t pixels = std::min(std::clamp<std::int64_t>(by_macs / 12 * 12, 60, 480), p->m);
   if (p->access == Access::kImage) cut_image(p, pixels);
   if (p->access != Access::kImage) {
     p->row_step = pixels;

@@ -125,9 +125,10 @@ struct Work {
 };
 Work setup(const Row& row, Params* params);
 
-// A thread's scratch: per row of a tile where it starts and the sum of its bytes, offsets of the segments, copies.
+// A thread's scratch: per row of a tile where it starts, the sum of its bytes, and sums of products that wait for more;
+// offsets of the segments, copies.
 struct RowScratch {
-  std::int64_t at = 0, sums, segments, copy, bytes;
+  std::int64_t at = 0, sums, partial, segments, copy, bytes;
 };
 RowScratch row_scratch_of(const Params& p);
 

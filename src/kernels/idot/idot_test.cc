@@ -131,9 +131,10 @@ std::vector<std::int64_t> run_row(const Row& row, Params p, std::int64_t c_size)
 
 TEST(IntegerDot, EveryRowIsExactOnOddShapes) {
   std::mt19937 random(3);
-  constexpr Shape kShapes[] = {{1, 1, 1, 1},   {3, 17, 5, 1},   {7, 64, 64, 1}, {13, 70, 31, 1}, {2, 5, 300, 1},
-                               {50, 33, 7, 1}, {6, 100, 12, 1}, {5, 19, 18, 3}, {500, 16, 3, 1}, {1, 200, 1030, 1}};
-  for (int round = 0; round < 60; ++round) {
+  constexpr Shape kShapes[] = {{1, 1, 1, 1},    {3, 17, 5, 1},     {7, 64, 64, 1},    {13, 70, 31, 1},
+                               {2, 5, 300, 1},  {50, 33, 7, 1},    {6, 100, 12, 1},   {5, 19, 18, 3},
+                               {500, 16, 3, 1}, {1, 200, 1030, 1}, {15, 20, 1537, 1}, {8, 40, 2101, 1}};
+  for (int round = 0; round < 72; ++round) {
     const Shape& shape = kShapes[static_cast<std::size_t>(round) % std::size(kShapes)];
     Product t;
     fill(t, shape, random);
@@ -165,7 +166,9 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
   std::mt19937 random(8);
   for (int round = 0; round < 40; ++round) {
     Product t;
-    std::int64_t channels = 1 + static_cast<std::int64_t>(random() % 9), groups = round % 3 == 0 ? 3 : 1;
+    // Some with more weights in a panel than the first cache holds.
+    std::int64_t channels = 1 + static_cast<std::int64_t>(random() % 9) + (round % 8 == 1 ? 190 : 0),
+                 groups = round % 3 == 0 ? 3 : 1;
     std::int64_t kh = 1 + static_cast<std::int64_t>(random() % 3), kw = 1 + static_cast<std::int64_t>(random() % 3);
     // Two taps deep: gathered pixel by pixel.
     std::int64_t kd = round % 5 == 0 ? 2 : 1;

@@ -1,7 +1,8 @@
 // Register tiles of words by pairs, requantized to bytes from the registers. For the ISA of the including file.
 //
-// Tiles are up to 6 rows of 16 columns, or of 8 where a panel has no more. Sums start at what is added to them. Results
-// of two rows become bytes together, as unsigned ones: signed ones are less 128 at the end.
+// Where a panel is larger than the first cache, parts of it in turn pass all rows, whose sums wait in memory. Tiles are
+// up to 6 rows of 16 columns, or of 8 where a panel has no more. Sums start at what is added to them. Results of two
+// rows become bytes together, as unsigned ones: signed ones are less 128 at the end.
 #pragma once
 
 #include "kernels/idot/block_impl.h"
@@ -19,6 +20,7 @@ struct PairPanel {
   const std::int64_t* segments;
   std::int64_t segment_count, segment_bytes;
   const std::int8_t* b;
+  std::int32_t* sums;  // [rows][16]
   Bytes to;
   __m256 high_y, scale[W];
   __m256i zero, flip, least_y, greatest_y, add[W], column_zero[W];
@@ -61,20 +63,28 @@ struct PairPanel {
     for (int i = 0; i < to.width; ++i) c[i] = all[i];
   }
 
+  // Part of the panel: bytes [from, to) of some stretches of the rows.
+  struct Part {
+    std::int64_t first, last, from, to;
+    const std::int8_t* b;
+    bool starts, ends;
+  };
+
   // Rows [row, row + R).
   template <int R>
-  MOTE_INLINE void tile(std::int64_t row) const {
+  MOTE_INLINE void tile(std::int64_t row, const Part& part) const {
     __m256i acc[R][W];
     const std::uint8_t* rows[R];
+    std::int32_t* kept = sums + row * 16;
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
       rows[r] = a.first + a.at[row + r];
 #pragma GCC unroll 2
-      for (int v = 0; v < W; ++v) acc[r][v] = add[v];
+      for (int v = 0; v < W; ++v) acc[r][v] = part.starts ? add[v] : load(kept + r * 16 + v * 8);
     }
-    const std::int8_t* panel = b;
-    for (std::int64_t s = 0; s < segment_count; ++s) {
-      for (std::int64_t i = segments[s], end = i + segment_bytes; i < end; i += 4, panel += 32) {
+    const std::int8_t* panel = part.b;
+    for (std::int64_t s = part.first; s < part.last; ++s) {
+      for (std::int64_t i = segments[s] + part.from, end = segments[s] + part.to; i < end; i += 4, panel += 32) {
         __m256i x[W];
 #pragma GCC unroll 2
         for (int v = 0; v < W; ++v)
@@ -86,6 +96,14 @@ struct PairPanel {
           for (int v = 0; v < W; ++v) acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(pair, x[v]));
         }
       }
+    }
+    if (!part.ends) {
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+        for (int v = 0; v < W; ++v) _mm256_storeu_si256(reinterpret_cast<__m256i*>(kept + r * 16 + v * 8), acc[r][v]);
+      }
+      return;
     }
     if (e.zeros) {
 #pragma GCC unroll 6
@@ -111,31 +129,48 @@ struct PairPanel {
     }
   }
 
-  MOTE_NOINLINE void multiply(std::int64_t rows, bool is_signed) {
-    load_parameters(is_signed);
+  // A part of the panel, all rows.
+  MOTE_INLINE void pass(std::int64_t rows, const Part& part) const {
     // Tiles of about the same height.
     std::int64_t tiles = (rows + 5) / 6;
     for (std::int64_t row = 0, height = 0; row < rows; row += height, --tiles) {
       height = row + tiles * 6 <= rows ? 6 : (rows - row + tiles - 1) / tiles;
       if (height == 6) {
-        tile<6>(row);
+        tile<6>(row, part);
         continue;
       }
       with_rows(static_cast<int>(height), [&](auto r) {
-        if constexpr (decltype(r)::value < 6) tile<decltype(r)::value>(row);
+        if constexpr (decltype(r)::value < 6) tile<decltype(r)::value>(row, part);
       });
+    }
+  }
+
+  MOTE_NOINLINE void multiply(std::int64_t rows, bool is_signed) {
+    load_parameters(is_signed);
+    constexpr std::int64_t kPartBytes = 1024;  // of rows: 8 KB of the panel
+    if (rows <= 6 || segment_count * segment_bytes <= 2 * kPartBytes)
+      return pass(rows, {0, segment_count, 0, segment_bytes, b, true, true});
+    const std::int8_t* at = b;
+    const std::int64_t together = segment_bytes >= kPartBytes ? 1 : kPartBytes / segment_bytes;
+    for (std::int64_t s = 0; s < segment_count; s += together) {
+      const std::int64_t last = s + together < segment_count ? s + together : segment_count;
+      for (std::int64_t from = 0, to = 0; from < segment_bytes; from = to) {
+        to = segment_bytes - from < 2 * kPartBytes ? segment_bytes : from + kPartBytes;
+        pass(rows, {s, last, from, to, at, s == 0 && from == 0, last == segment_count && to == segment_bytes});
+        at += (last - s) * (to - from) * 8;
+      }
     }
   }
 };
 
 // A panel of 16 columns, from the first row of the tile on.
 MOTE_INLINE void requantize_pairs(const Block& t, const Rows& a, std::int64_t rows, const Finish& e, const Bytes& to,
-                                  bool is_signed) {
+                                  std::int32_t* sums, bool is_signed) {
   auto run = [&](auto panel) { panel.multiply(rows, is_signed); };
   auto with = [&](auto width, auto fixed) {
     constexpr int kWidth = decltype(width)::value;
     run(PairPanel<kWidth, decltype(fixed)::value == 1>{
-        a, e, t.segments, t.segment_count, t.segment_bytes, t.b, to, {}, {}, {}, {}, {}, {}, {}, {}, {}});
+        a, e, t.segments, t.segment_count, t.segment_bytes, t.b, sums, to, {}, {}, {}, {}, {}, {}, {}, {}, {}});
   };
   const bool fixed = e.recipe == Recipe::kFixed;
   if (to.width > 8) {
