@@ -1,11 +1,9 @@
 #include "formats/emitter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <set>
 
-#include "base/half.h"
 #include "base/text.h"
 
 namespace mote {
@@ -229,30 +227,6 @@ Constant plain_constant(std::string name, DType dtype, std::vector<std::int64_t>
   c.stored_shape = std::move(shape);
   c.source = std::make_shared<BufferSource>(std::move(bytes));
   return c;
-}
-
-std::vector<std::byte> element_bytes(double value, DType dtype) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(bytes_of(dtype, 1)));
-  auto put = [&](auto v) { std::memcpy(bytes.data(), &v, sizeof v); };
-  switch (dtype) {
-    case DType::f32:
-      put(static_cast<float>(value));
-      break;
-    case DType::f64:
-      put(value);
-      break;
-    case DType::f16:
-      put(f32_to_f16(static_cast<float>(value)));
-      break;
-    case DType::bf16:
-      put(f32_to_bf16(static_cast<float>(value)));
-      break;
-    default: {
-      std::int64_t i = std::fabs(value) < 9e18 ? static_cast<std::int64_t>(value) : 0;
-      if (!bytes.empty()) std::memcpy(bytes.data(), &i, std::min(bytes.size(), sizeof i));
-    }
-  }
-  return bytes;
 }
 
 Status check_location(std::string_view location) {

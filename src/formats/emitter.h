@@ -10,6 +10,7 @@
 
 #include "ir/infer.h"
 #include "ir/module.h"
+#include "tensor/element_bytes.h"
 
 namespace mote {
 
@@ -76,8 +77,6 @@ class Emitter {
 
 // A constant of the values in `bytes`, held in memory.
 Constant plain_constant(std::string name, DType dtype, std::vector<std::int64_t> shape, std::vector<std::byte> bytes);
-// One element of a type of at least 8 bits; integers are truncated.
-std::vector<std::byte> element_bytes(double value, DType dtype);
 
 // Ok when `location`, of data outside of a model's file, is a relative path that stays inside the folder of the model.
 Status check_location(std::string_view location);

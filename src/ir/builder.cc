@@ -1,8 +1,6 @@
 #include "ir/builder.h"
 
-#include <cstring>
-
-#include "base/half.h"
+#include "tensor/element_bytes.h"
 
 namespace mote {
 
@@ -81,27 +79,7 @@ ValueId Builder::scalar_int(std::int64_t value) {
 }
 
 ValueId Builder::scalar(double value, DType dtype) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(bytes_of(dtype, 1)));
-  auto put = [&](auto v) { std::memcpy(bytes.data(), &v, sizeof v); };
-  switch (dtype) {
-    case DType::f32:
-      put(static_cast<float>(value));
-      break;
-    case DType::f64:
-      put(value);
-      break;
-    case DType::f16:
-      put(f32_to_f16(static_cast<float>(value)));
-      break;
-    case DType::bf16:
-      put(f32_to_bf16(static_cast<float>(value)));
-      break;
-    default: {
-      std::int64_t i = static_cast<std::int64_t>(value);
-      std::memcpy(bytes.data(), &i, bytes.size());
-    }
-  }
-  return constant(prefix_ + "scalar", dtype, {}, std::move(bytes));
+  return constant(prefix_ + "scalar", dtype, {}, element_bytes(value, dtype));
 }
 
 void Builder::append() {

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "media/features.h"
+#include "media/settings.h"
 #include "media/wav.h"
 
 namespace mote::media {
@@ -10,27 +11,9 @@ namespace {
 
 constexpr int kMaxFft = 1 << 16, kMaxBands = 4096;
 
-Status bad(std::string_view key, std::string_view value, std::string_view wanted) {
-  return invalid(concat(key, " ", quoted(value), ": expected ", wanted));
-}
-
-template <class T>
-Status set_choice(std::optional<T>& field, std::string_view key, std::string_view value,
-                  std::initializer_list<std::pair<std::string_view, T>> choices) {
-  std::string names;
-  for (const auto& [name, choice] : choices) {
-    if (value == name) {
-      field = choice;
-      return {};
-    }
-    names += concat(names.empty() ? "" : ", ", name);
-  }
-  return bad(key, value, "one of " + names);
-}
-
 Status set_count(std::optional<int>& field, std::string_view key, std::string_view value, int most) {
   const auto v = parse_int(trim(value));
-  if (!v || *v < 1 || *v > most) return bad(key, value, concat("a number from 1 to ", most));
+  if (!v || *v < 1 || *v > most) return bad_setting(key, value, concat("a number from 1 to ", most));
   field = static_cast<int>(*v);
   return {};
 }
@@ -39,17 +22,17 @@ Status set_count(std::optional<int>& field, std::string_view key, std::string_vi
 Status set_length(std::optional<int>& field, std::string_view key, std::string_view value, std::optional<int> rate) {
   if (parse_int(trim(value))) return set_count(field, key, value, kMaxFft);
   const auto ns = parse_duration_ns(trim(value));
-  if (!ns || *ns <= 0) return bad(key, value, "samples, or a time such as 25ms");
-  if (!rate) return bad(key, value, "samples, or a rate beside a time");
+  if (!ns || *ns <= 0) return bad_setting(key, value, "samples, or a time such as 25ms");
+  if (!rate) return bad_setting(key, value, "samples, or a rate beside a time");
   const double samples = std::nearbyint(static_cast<double>(*ns) * 1e-9 * *rate);
-  if (!(samples >= 1 && samples <= kMaxFft)) return bad(key, value, concat("1 to ", kMaxFft, " samples"));
+  if (!(samples >= 1 && samples <= kMaxFft)) return bad_setting(key, value, concat("1 to ", kMaxFft, " samples"));
   field = static_cast<int>(samples);
   return {};
 }
 
 Status set_real(std::optional<float>& field, std::string_view key, std::string_view value, double least, double most) {
   const auto v = parse_float(trim(value));
-  if (!v || !(*v >= least && *v <= most)) return bad(key, value, concat("a number from ", least, " to ", most));
+  if (!v || !(*v >= least && *v <= most)) return bad_setting(key, value, concat("a number from ", least, " to ", most));
   field = static_cast<float>(*v);
   return {};
 }
@@ -99,7 +82,7 @@ Status set_feature(FeatureSettings& s, std::string_view key, std::string_view va
   if (key == "mean") return set_real(s.mean, key, value, -1e30, 1e30);
   if (key == "std") {
     MOTE_TRY(set_real(s.std, key, value, -1e30, 1e30));
-    return *s.std != 0 ? Status() : bad(key, value, "a number that is not zero");
+    return *s.std != 0 ? Status() : bad_setting(key, value, "a number that is not zero");
   }
   return invalid(concat("no audio setting is called ", quoted(key)))
       .hint(

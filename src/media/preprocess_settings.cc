@@ -3,15 +3,12 @@
 
 #include "base/text.h"
 #include "media/preprocess.h"
+#include "media/settings.h"
 
 namespace mote::media {
 namespace {
 
 constexpr int kMaxSide = 1 << 16;
-
-Status bad(std::string_view key, std::string_view value, std::string_view wanted) {
-  return invalid(concat(key, " ", quoted(value), ": expected ", wanted));
-}
 
 std::optional<int> parse_side(std::string_view text) {
   const auto v = parse_int(text);
@@ -58,24 +55,24 @@ std::optional<std::vector<float>> parse_floats(std::string_view text) {
 std::optional<Status> set_geometry(Preprocess& p, std::string_view key, std::string_view value) {
   if (key == "resize") {
     p.resize = parse_size_pair(value);
-    return p.resize ? Status() : bad(key, value, "the short side, 256, or width x height, 224x224");
+    return p.resize ? Status() : bad_setting(key, value, "the short side, 256, or width x height, 224x224");
   }
   if (key == "crop" || key == "letterbox") {
     std::optional<Size>& size = key == "crop" ? p.crop : p.letterbox;
     size = key == "letterbox" && value == "input" ? Size{} : parse_size_pair(value);
-    if (!size) return bad(key, value, "a size, 224 or 224x192");
+    if (!size) return bad_setting(key, value, "a size, 224 or 224x192");
     if (size->height == 0) size->height = size->width;
     return Status();
   }
   if (key == "central") {
     const auto v = parse_float(trim(value));
-    if (!v || !(*v > 0 && *v <= 1)) return bad(key, value, "a part of the sides above 0 and up to 1, 0.875");
+    if (!v || !(*v > 0 && *v <= 1)) return bad_setting(key, value, "a part of the sides above 0 and up to 1, 0.875");
     p.central = static_cast<float>(*v);
     return Status();
   }
   if (key == "fill") {
     auto values = parse_fill(value);
-    if (!values) return bad(key, value, "a grey level from 0 to 255, or three of them, 114,114,114");
+    if (!values) return bad_setting(key, value, "a grey level from 0 to 255, or three of them, 114,114,114");
     p.fill = *std::move(values);
     return Status();
   }
@@ -87,24 +84,10 @@ Status set_scale(Preprocess& p, std::string_view value) {
   const auto top = parse_float(trim(value.substr(0, slash)));
   const auto bottom = slash == std::string_view::npos ? std::optional(1.0) : parse_float(trim(value.substr(slash + 1)));
   if (!top || !bottom || !std::isfinite(*top / *bottom) || *top / *bottom == 0) {
-    return bad("scale", value, "a number such as 1/255");
+    return bad_setting("scale", value, "a number such as 1/255");
   }
   p.scale = static_cast<float>(*top / *bottom);
   return {};
-}
-
-template <class T>
-Status set_choice(std::optional<T>& field, std::string_view key, std::string_view value,
-                  std::initializer_list<std::pair<std::string_view, T>> choices) {
-  std::string names;
-  for (const auto& [name, choice] : choices) {
-    if (value == name) {
-      field = choice;
-      return {};
-    }
-    names += concat(names.empty() ? "" : ", ", name);
-  }
-  return bad(key, value, "one of " + names);
 }
 
 // ONNX's standard entries about images.
@@ -139,9 +122,9 @@ Status set_preprocess(Preprocess& p, std::string_view key, std::string_view valu
   if (std::optional<Status> done = set_geometry(p, key, value)) return *std::move(done);
   if (key == "mean" || key == "std") {
     auto values = parse_floats(value);
-    if (!values) return bad(key, value, "one or three numbers, 0.485,0.456,0.406");
+    if (!values) return bad_setting(key, value, "one or three numbers, 0.485,0.456,0.406");
     for (float v : *values) {
-      if (key == "std" && v == 0) return bad(key, value, "numbers that are not zero");
+      if (key == "std" && v == 0) return bad_setting(key, value, "numbers that are not zero");
     }
     (key == "mean" ? p.mean : p.std) = *std::move(values);
     return {};
