@@ -113,9 +113,8 @@ endif()
 # share them. The native build has none, so that it finds the includes that a file lacks.
 set(_standard <algorithm> <bit> <cmath> <cstring> <functional> <limits> <map> <memory> <optional> <span> <string> <string_view> <vector>)
 set(MOTE_PRECOMPILE_low ${_standard})
-set(_ops ${CMAKE_SOURCE_DIR}/src/ops)
-set(MOTE_PRECOMPILE_high ${_standard} ${_ops}/infer_util.h ${_ops}/ops.h ${_ops}/run_util.h)
-set(MOTE_PRECOMPILE_test ${_standard} <random> <gtest/gtest.h> ${_ops}/ops.h)
+set(MOTE_PRECOMPILE_high ${_standard} <ops/infer_util.h> <ops/ops.h> <ops/run_util.h>)
+set(MOTE_PRECOMPILE_test ${_standard} <random> <gtest/gtest.h> <ops/ops.h>)
 
 # mote_precompile(TARGET FOLDER|test)
 function(mote_precompile target folder)
