@@ -63,6 +63,35 @@ MOTE_INLINE Reciprocal reciprocal(std::int32_t x, int integer_bits) {
           integer_bits - headroom};
 }
 
+// 1 / sqrt(x) in fixed point: the multiplier, and how far it is to be shifted to the right.
+inline FixedScale inverse_root(std::int32_t x) {
+  if (x <= 1) return {INT32_MAX, 0};
+  int right = 11;
+  while (x >= (1 << 29)) {
+    x /= 4;
+    ++right;
+  }
+  const int headroom = std::countl_zero(static_cast<std::uint32_t>(x)) - 1, pairs = headroom / 2 - 1;
+  right -= pairs;
+  x = wrap_shl(x, 2 * pairs);
+  // Newton's method, x as Q3.
+  const std::int32_t in = x >> 1;
+  const std::int32_t half_in = divide_by_pot(in, 1);
+  constexpr std::int32_t kThreeHalves = (1 << 28) + (1 << 27);
+  std::int32_t y = 1 << 28;
+  for (int i = 0; i < 5; ++i) {
+    const std::int32_t cube = saturating_shl(high_mul(high_mul(y, y), y), 6);
+    const std::int32_t next = wrap(std::int64_t{high_mul(kThreeHalves, y)} - high_mul(half_in, cube));
+    y = saturating_shl(next, 3);
+  }
+  y = high_mul(y, 1518500250);  // sqrt(1/2)
+  if (right < 0) {
+    y = wrap_shl(y, -right);
+    right = 0;
+  }
+  return {y, -right};
+}
+
 // A function of 16 bits as 513 samples, 128 apart, interpolated.
 MOTE_INLINE std::int16_t interpolate(const std::int16_t* table, std::int32_t x) {
   const std::int32_t at = 256 + (x >> 7), part = x & 127;

@@ -273,40 +273,6 @@ Status quantized_abs(NodeContext& n) {
   });
 }
 
-namespace {
-
-// 1 / sqrt(x) in fixed point: the multiplier, and how far it is to be shifted to the right.
-FixedScale inverse_root(std::int32_t x) {
-  if (x <= 1) return {INT32_MAX, 0};
-  int right = 11;
-  while (x >= (1 << 29)) {
-    x /= 4;
-    ++right;
-  }
-  const int headroom = std::countl_zero(static_cast<std::uint32_t>(x)) - 1, pairs = headroom / 2 - 1;
-  right -= pairs;
-  x = fixed::wrap_shl(x, 2 * pairs);
-  // Newton's method, x as Q3.
-  const std::int32_t in = x >> 1;
-  const std::int32_t half_in = fixed::divide_by_pot(in, 1);
-  constexpr std::int32_t kThreeHalves = (1 << 28) + (1 << 27);
-  std::int32_t y = 1 << 28;
-  for (int i = 0; i < 5; ++i) {
-    const std::int32_t cube = fixed::saturating_shl(fixed::high_mul(fixed::high_mul(y, y), y), 6);
-    const std::int32_t next =
-        fixed::wrap(std::int64_t{fixed::high_mul(kThreeHalves, y)} - fixed::high_mul(half_in, cube));
-    y = fixed::saturating_shl(next, 3);
-  }
-  y = fixed::high_mul(y, 1518500250);  // sqrt(1/2)
-  if (right < 0) {
-    y = fixed::wrap_shl(y, -right);
-    right = 0;
-  }
-  return {y, -right};
-}
-
-}  // namespace
-
 Status quantized_rsqrt(NodeContext& n) {
   const Scaled x = scaled_input(n, 0), y = scaled_output(n);
   if (n.failed()) return {};
@@ -318,7 +284,7 @@ Status quantized_rsqrt(NodeContext& n) {
   return convert_by_table(n, [&](const Scaled& from, const Scaled& to, std::int64_t v) -> std::int64_t {
     const auto value = static_cast<std::int32_t>(v - from.zero);
     if (value <= 0) return to.greatest();
-    FixedScale root = inverse_root(value);
+    FixedScale root = fixed::inverse_root(value);
     root.shift += 20;
     const std::int32_t wide_result = scale_fixed(1, root);
     return scale_fixed(wide_result, {scale.multiplier, scale.shift - 20}) + to.zero;

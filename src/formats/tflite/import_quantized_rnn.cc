@@ -42,4 +42,126 @@ Status quantized_svdf(NodeContext& n) {
   return {};
 }
 
+namespace {
+
+// Gates are numbered input, forget, cell, output; operands stand as the kernel of 24 operands has them.
+enum { kW = 1, kR = 5, kPeephole = 9, kBias = 12, kProjection = 16, kH = 18, kC = 19, kNorm = 20 };
+
+class IntegerLstm {
+ public:
+  IntegerLstm(NodeContext& n, float cell_clip, float projection_clip, bool time_major) : n_(n) {
+    x_ = scaled_input(n, 0);
+    h_ = scaled_input(n, kH);
+    y_ = scaled_output(n);
+    cell_ = scaled_input(n, kC);
+    if (n.failed()) return;
+    std::frexp(cell_.scale, &cell_power_);
+    --cell_power_;
+    normalized_ = n.has(kNorm + 1);
+    add_gates();
+    const Scaled hidden = intermediate(4);
+    if (n.failed()) return;
+    const float weights = n.has(kProjection) ? scaled_input(n, kProjection).scale : 1;
+    attr("hidden_scale", static_cast<float>(0x1p-15 / static_cast<double>(hidden.scale) * 0x1p-15));
+    attr("projection_scale", weights * hidden.scale / h_.scale);
+    attrs_.emplace_back("hidden_zero", hidden.zero);
+    attrs_.emplace_back("x_zero", x_.zero);
+    attrs_.emplace_back("h_zero", h_.zero);
+    attrs_.emplace_back("cell_bits", std::int64_t{15 + cell_power_});
+    attrs_.emplace_back("cell_clip", clip(cell_clip, cell_.scale, 32767));
+    attrs_.emplace_back("projection_clip", clip(projection_clip, y_.scale, 127));
+    attrs_.emplace_back("time_major", std::int64_t{time_major});
+  }
+
+  Status run() {
+    if (n_.failed()) return {};
+    if (std::frexp(cell_.scale, &cell_power_) != 0.5f || x_.dtype != DType::i8 || y_.dtype != DType::i8) {
+      n_.unsupported(concat(n_.op_name(), " whose cell has a scale that is no power of two, or with operands of ",
+                            name_of(x_.dtype)));
+      return {};
+    }
+    std::vector<ValueId> operands;
+    for (int i = 0; i < kNorm + 4; ++i) operands.push_back(n_.in(i));
+    const std::vector<ValueId> made = n_.emit_multi("qlinear_lstm", std::move(operands), 3, std::move(attrs_));
+    n_.output(0, made[0]);
+    n_.update(kH, made[1]);
+    n_.update(kC, made[2]);
+    return {};
+  }
+
+ private:
+  void attr(std::string name, float v) { attrs_.emplace_back(std::move(name), static_cast<double>(v)); }
+
+  // How a tensor of the operator's own work is quantized.
+  Scaled intermediate(int i) {
+    Scaled s;
+    const auto* list = n_.proto().intermediates();
+    const fbs::Tensor* t = static_cast<std::size_t>(i) < size_of(list)
+                               ? n_.tensor(list->Get(static_cast<flatbuffers::uoffset_t>(i)))
+                               : nullptr;
+    Result<Quantization> q = t ? quantization_of(*t) : Quantization();
+    if (!q.ok() || !q->per_tensor() || !(q->scale() > 0)) {
+      n_.fail(invalid(concat("its intermediate ", i, " has no scale")));
+      return s;
+    }
+    s.scale = q->scale();
+    s.zero = q->zero_point();
+    return s;
+  }
+
+  float weight_scale(int i) { return n_.has(i) ? scaled_input(n_, i).scale : 1; }
+
+  void add_gates() {
+    std::vector<double> input, recurrent, peephole, norm;
+    for (int g = 0; g < 4 && !n_.failed(); ++g) {
+      const float unit = normalized_ ? intermediate(g).scale : 0x1p-12f;
+      if (n_.failed()) return;
+      input.push_back(static_cast<double>(weight_scale(kW + g) * x_.scale / unit));
+      recurrent.push_back(static_cast<double>(weight_scale(kR + g) * h_.scale / unit));
+      if (g != 2 && n_.has(kPeephole + 1)) {
+        const double cells = std::ldexp(static_cast<double>(weight_scale(kPeephole + (g == 3 ? 2 : g))), cell_power_);
+        peephole.push_back(static_cast<double>(static_cast<float>(cells / static_cast<double>(unit))));
+      }
+      if (normalized_) norm.push_back(static_cast<double>(weight_scale(kNorm + g)));
+    }
+    attrs_.emplace_back("input_scales", std::move(input));
+    attrs_.emplace_back("recurrent_scales", std::move(recurrent));
+    if (!peephole.empty()) attrs_.emplace_back("peephole_scales", std::move(peephole));
+    if (!norm.empty()) attrs_.emplace_back("norm_scales", std::move(norm));
+  }
+
+  static std::int64_t clip(float real, float scale, float most) {
+    return real > 0 ? static_cast<std::int64_t>(std::min(real / scale, most)) : 0;
+  }
+
+  NodeContext& n_;
+  Scaled x_, h_, y_, cell_;
+  int cell_power_ = 0;
+  bool normalized_ = false;
+  std::vector<Attrs::Item> attrs_;
+};
+
+}  // namespace
+
+// States are of 8 bits, cells of 16 with a scale that is a power of two.
+Status quantized_lstm(NodeContext& n) {
+  auto* o = n.options<fbs::LstmOptions>(fbs::BuiltinOptions::LSTM);
+  if (!o) return invalid("has no options");
+  if (o->kernel_type() != fbs::LstmKernel::FULL) {
+    n.unsupported("LSTM of the basic kernel in integers");
+    return {};
+  }
+  return IntegerLstm(n, o->cell_clip(), o->proj_clip(), false).run();
+}
+
+Status quantized_unidirectional_sequence_lstm(NodeContext& n) {
+  auto* o = n.options<fbs::SequenceLstmOptions>(fbs::BuiltinOptions::UnidirectionalSequenceLSTM);
+  if (!o) return invalid("has no options");
+  if (o->diagonal_recurrent_tensors()) {
+    n.unsupported("UNIDIRECTIONAL_SEQUENCE_LSTM with diagonal recurrent weights");
+    return {};
+  }
+  return IntegerLstm(n, o->cell_clip(), o->proj_clip(), o->time_major()).run();
+}
+
 }  // namespace mote::tflite

@@ -112,7 +112,8 @@ Status Importer::signature(std::string name, std::int32_t index, const fbs::Sign
   MOTE_ASSIGN(std::set<VariableId> used, variables_of(index, {}));
   std::int32_t position = static_cast<std::int32_t>(arguments.size());
   for (VariableId v : used) {
-    frame.variables[v] = add_input(frame.function, variable(v).name, variable(v).type);
+    ValueId state = add_input(frame.function, variable(v).name, variable(v).type);
+    MOTE_ASSIGN(frame.variables[v], less_start(frame, v, state));
     out.states.push_back({variable(v).name, position++, kNone});
   }
   MOTE_ASSIGN(std::vector<Argument> results, inline_subgraph(frame, index, std::move(arguments), ""));
@@ -130,7 +131,8 @@ Status Importer::signature(std::string name, std::int32_t index, const fbs::Sign
   std::size_t k = 0;
   for (VariableId id : used) {
     std::string port = variable(id).name + "/next";
-    MOTE_ASSIGN(ValueId v, as_output(frame, frame.variables[id], outputs, port));
+    MOTE_ASSIGN(ValueId next, less_start(frame, id, frame.variables[id]));
+    MOTE_ASSIGN(ValueId v, as_output(frame, next, outputs, port));
     value(frame.function, v).name = port;
     out.states[k++].output = static_cast<std::int32_t>(outputs.size());
     outputs.push_back(v);
@@ -138,6 +140,18 @@ Status Importer::signature(std::string name, std::int32_t index, const fbs::Sign
   fn(frame.function).outputs = std::move(outputs);
   module_.signatures.push_back(std::move(out));
   return {};
+}
+
+Result<ValueId> Importer::less_start(Frame& frame, VariableId id, ValueId v) {
+  const std::int8_t start = variable(id).start;
+  if (start == 0) return v;
+  const ConstantId c = module_.add_constant(variable(id).name + "/start", DType::i8, {},
+                                            to_bytes(std::span<const std::int8_t>(&start, 1)));
+  MOTE_ASSIGN(ValueId bits, constant_value(frame.function, c));
+  const Op* op = find_op("bitwise_xor");
+  if (!op) miss("bitwise_xor", variable(id).name);
+  MOTE_ASSIGN(std::vector<ValueId> made, emit(frame.function, op, variable(id).name + "/started", {v, bits}, {}, 1));
+  return made[0];
 }
 
 Result<ValueId> Importer::as_output(Frame& frame, ValueId v, const std::vector<ValueId>& taken, std::string_view name) {

@@ -16,6 +16,7 @@ namespace mote::tflite {
 struct Variable {
   std::string name;
   Type type;
+  std::int8_t start = 0;  // of all elements: is_variable tensors of i8 begin as their zero point
 };
 using VariableId = std::int32_t;
 // What a RESOURCE tensor stands for: decided while importing, never a value.
@@ -78,6 +79,7 @@ class Importer final : public Emitter {
 
   Result<VariableId> variable(std::string_view name, const Type& type);
   const Variable& variable(VariableId id) const { return variables_[static_cast<std::size_t>(id)]; }
+  void start_at(VariableId id, std::int8_t value) { variables_[static_cast<std::size_t>(id)].start = value; }
   Result<ValueId> read_variable(Frame& frame, VariableId id);
   std::map<std::int32_t, Table>& tables() { return tables_; }
 
@@ -89,6 +91,8 @@ class Importer final : public Emitter {
   Status signature(std::string name, std::int32_t subgraph, const fbs::SignatureDef* def);
   Result<Type> input_type(const fbs::Tensor& tensor, std::string_view name);
   Result<std::vector<std::size_t>> order(const Scope& scope) const;
+  // States begin as zeros: a variable's state is its value, less the bits of what it starts as. Its own inverse.
+  Result<ValueId> less_start(Frame& frame, VariableId id, ValueId v);
   Status import_operator(Scope& scope, const fbs::Operator& op);
   Status note_quantization(const fbs::Tensor& tensor, std::string_view port);
   void read_metadata();

@@ -76,6 +76,9 @@ class Scan {
       if (!tensor || !tensor->is_variable()) continue;
       MOTE_ASSIGN(VariableId v, importer_.variable(concat("tensor ", index, "/", t), declared(*tensor)));
       used.insert(v);
+      const Result<Quantization> q = quantization_of(*tensor);
+      if (dtype_of(tensor->type()) == DType::i8 && q.ok() && q->per_tensor())
+        importer_.start_at(v, static_cast<std::int8_t>(q->zero_point()));
     }
     auto give = [&](const std::vector<Handle>& made) {
       for (std::size_t i = 0; i < made.size() && i < outputs.size(); ++i)
