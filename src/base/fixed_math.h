@@ -63,6 +63,23 @@ MOTE_INLINE Reciprocal reciprocal(std::int32_t x, int integer_bits) {
           integer_bits - headroom};
 }
 
+// x * scale / y by the reciprocal of y; 0 gives what the reciprocal of 0 does. Where the whole shift leaves 0 to 31 it
+// is taken modulo 32 and everything counts as the remainder, as the reference kernels' shifts do on most machines:
+// small x then give large results.
+inline std::int32_t quotient(std::int32_t x, std::int32_t y, FixedScale scale) {
+  if (y < 0) {
+    x = wrap(-std::int64_t{x});
+    y = wrap(-std::int64_t{y});
+  }
+  const Reciprocal r = reciprocal(y, 31);
+  const int headroom = x == 0 ? 31 : std::countl_zero(static_cast<std::uint32_t>(x < 0 ? ~x : x)) - 1;
+  const std::int32_t q = high_mul(high_mul(wrap_shl(x, headroom), r.value), scale.multiplier);
+  const int shift = r.bits + headroom - scale.shift;
+  if (shift >= 0 && shift < 32) return divide_by_pot(q, shift);
+  const std::int32_t mask = wrap((std::int64_t{1} << (shift & 63)) - 1), remainder = q & mask;
+  return wrap(std::int64_t{q >> (shift & 31)} + (remainder > (mask >> 1) + (q < 0 ? 1 : 0) ? 1 : 0));
+}
+
 // 1 / sqrt(x) in fixed point: the multiplier, and how far it is to be shifted to the right.
 inline FixedScale inverse_root(std::int32_t x) {
   if (x <= 1) return {INT32_MAX, 0};

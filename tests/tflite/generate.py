@@ -69,7 +69,7 @@ def make(part):
     """Cases `part` (filter, share, shares) of all: (written, [(key, reason)])."""
     text, share, shares, out = part
     mine = [c for i, c in enumerate(all_cases(text)) if i % shares == share]
-    answers = golden.run_all([lambda c=c: golden.run(c.write(), c.runs) for c in mine])
+    answers = golden.run_all([lambda c=c: golden.run(c.write(), c.runs, c.reference) for c in mine])
     refused = []
     for c, answer in zip(mine, answers):
         if isinstance(answer, str):

@@ -20,12 +20,12 @@ def quiet():
         os.close(null)
 
 
-def interpreter(model, **more):
-    """With the reference kernels; operators that have none (CEIL, ELU, ROUND) with the optimized ones."""
+def interpreter(model, reference=True, **more):
+    """With the reference kernels; operators that have none (CEIL, ELU, ROUND) with the optimized ones, as where not `reference`."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
     make = lambda kind: Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=kind, **more)  # noqa: E731
     try:
-        return make(OpResolverType.BUILTIN_REF)
+        return make(OpResolverType.BUILTIN_REF if reference else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     except ValueError as e:
         if "Didn't find op" not in str(e):
             raise
@@ -39,9 +39,9 @@ def tensor(engine, detail):
     return np.array(engine.get_tensor(detail["index"]))
 
 
-def run(model, runs):
+def run(model, runs, reference=True):
     """runs: a list of lists of arrays, in the order of the graph's inputs. Gives the outputs of every run."""
-    engine = interpreter(model)
+    engine = interpreter(model, reference)
     inputs = [d["index"] for d in engine.get_input_details()]
     engine.allocate_tensors()
     results = []

@@ -82,7 +82,7 @@ std::optional<Claim> claim_binary(const NodeView& n, const kq::Row& row) {
   s.product = n.attr_string("function") == "mul";
   s.negative = n.attr_string("function") == "sub";
   s.fixed = n.attr_string("rounding") == "fixed";
-  if (n.attr_string("rounding") == "shift") return std::nullopt;
+  if (n.attr_string("rounding") == "shift" || n.attr_string("function") == "div") return std::nullopt;
   read_range(n, s);
   OperandWant want{channels_last ? Layout::kChannelsLast : Layout::kPlain, channels_last};
   Claim c;

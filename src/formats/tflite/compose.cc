@@ -23,6 +23,21 @@ ValueId joined(NodeContext& n, std::vector<ValueId> vectors, int axis) {
   return n.emit("concat", std::move(vectors), {{"axis", std::int64_t{axis}}});
 }
 
+ValueId joined_known(NodeContext& n, std::vector<ValueId> vectors) {
+  Ints all;
+  for (ValueId v : vectors) {
+    const std::optional<Ints> known = n.ints_of(v);
+    if (!known) return joined(n, std::move(vectors));
+    all.insert(all.end(), known->begin(), known->end());
+  }
+  return n.ints(std::move(all));
+}
+
+ValueId element(NodeContext& n, const std::optional<Ints>& known, ValueId v, std::size_t i) {
+  const auto k = static_cast<std::int64_t>(i);
+  return known ? n.ints({(*known)[i]}) : sliced(n, v, {k}, {k + 1}, {0});
+}
+
 ValueId reshaped(NodeContext& n, ValueId v, ValueId shape) {
   return n.emit("reshape", {v, shape}, {{"allowzero", std::int64_t{1}}});
 }

@@ -13,6 +13,10 @@ ValueId extents(NodeContext& n, ValueId v, int first, int last);
 inline ValueId extent(NodeContext& n, ValueId v, int axis) { return extents(n, v, axis, axis + 1); }
 // Vectors one after the other; absent ones are left out.
 ValueId joined(NodeContext& n, std::vector<ValueId> vectors, int axis = 0);
+// The same as one constant where all elements of all of them are known.
+ValueId joined_known(NodeContext& n, std::vector<ValueId> vectors);
+// One element of a vector, as a vector; `known`: its elements, where they are.
+ValueId element(NodeContext& n, const std::optional<Ints>& known, ValueId v, std::size_t i);
 // As reshape, with extents as a value: 0 means 0.
 ValueId reshaped(NodeContext& n, ValueId v, ValueId shape);
 // An axis of extent 1 more, or less.

@@ -11,13 +11,11 @@ namespace {
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // [height, block, width, block] and the like: an axis of blocks as blocks and places within one.
-ValueId quotient(NodeContext& n, ValueId v, int axis, std::int64_t by) {
-  return n.emit("div", {extent(n, v, axis), n.ints({by})});
-}
+ValueId quotient(NodeContext& n, ValueId v, int axis, ValueId by) { return n.emit("div", {extent(n, v, axis), by}); }
+ValueId quotient(NodeContext& n, ValueId v, int axis, std::int64_t by) { return quotient(n, v, axis, n.ints({by})); }
 
-ValueId times(NodeContext& n, ValueId v, int axis, std::int64_t by) {
-  return n.emit("mul", {extent(n, v, axis), n.ints({by})});
-}
+ValueId times(NodeContext& n, ValueId v, int axis, ValueId by) { return n.emit("mul", {extent(n, v, axis), by}); }
+ValueId times(NodeContext& n, ValueId v, int axis, std::int64_t by) { return times(n, v, axis, n.ints({by})); }
 
 // The rank-4 operand, its block size checked.
 std::int64_t block_of(NodeContext& n, fbs::BuiltinOptions type) {
@@ -55,9 +53,38 @@ Status import_rank(NodeContext& n) {
   return {};
 }
 
+namespace {
+
+// By a permutation that a run decides: every element's place among those of x is a sum over the axes.
+ValueId transposed_by(NodeContext& n, ValueId x, ValueId perm, int rank) {
+  const ValueId shape = extents(n, x, 0, rank), axes = n.emit("mod", {perm, n.scalar_int(rank)});
+  std::vector<ValueId> steps(at(rank), n.ints({1}));
+  for (int i = rank - 1; i-- > 0;) steps[at(i)] = n.emit("mul", {steps[at(i + 1)], extent(n, x, i + 1)});
+  const ValueId counts = n.emit("gather", {shape, axes}), strides = n.emit("gather", {joined(n, steps), axes});
+  ValueId place = kNone;
+  for (int i = 0; i < rank; ++i) {
+    Ints others;
+    for (int k = 0; k < rank; ++k) {
+      if (k != i) others.push_back(k);
+    }
+    const ValueId along =
+        n.emit("mul", {iota(n, sliced(n, counts, {i}, {i + 1}, {0})), sliced(n, strides, {i}, {i + 1}, {0})});
+    const ValueId term = unsqueezed(n, along, others);
+    place = place == kNone ? term : n.emit("add", {place, term});
+  }
+  return n.emit("gather", {n.emit("reshape", {x, n.ints({-1})}), place});
+}
+
+}  // namespace
+
 Status import_transpose(NodeContext& n) {
-  Ints perm = n.need_ints(1, "a permutation");
   int rank = n.need_rank(n.in(0));
+  if (n.failed()) return {};
+  if (!n.ints_of(n.in(1))) {
+    n.output(0, rank > 1 ? transposed_by(n, n.in(0), vector_of(n, n.in(1)), rank) : n.emit("identity", {n.in(0)}));
+    return {};
+  }
+  Ints perm = n.need_ints(1, "a permutation");
   if (n.failed()) return {};
   for (std::int64_t& p : perm) p = n.axis(p, rank);
   if (n.failed()) return {};
@@ -125,27 +152,40 @@ Status import_depth_to_space(NodeContext& n) {
 
 namespace {
 
-// block sizes and [axes, 2] pads or crops of SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND.
+// block sizes and [axes, 2] pads or crops of SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, as vectors of one element.
 struct Blocks {
-  Ints sizes, borders;
+  std::vector<ValueId> sizes, before, after;
+  ValueId all = kNone;  // sizes
+  ValueId product = kNone;
   int rank = 0;
-  std::int64_t product = 1;
 };
 
 Status read(NodeContext& n, Blocks& out) {
-  out.sizes = n.need_ints(1, "block sizes");
-  out.borders = n.need_ints(2, "pads or crops");
+  out.all = vector_of(n, n.in(1));
+  const ValueId borders = vector_of(n, n.in(2));
   out.rank = n.need_rank(n.in(0));
   if (n.failed()) return {};
-  if (out.sizes.empty() || static_cast<int>(out.sizes.size()) >= out.rank ||
-      out.borders.size() != 2 * out.sizes.size()) {
+  if (!n.has_rank(out.all) || !n.shape(out.all)[0].is_const()) {
+    n.unsupported(concat(n.op_name(), " with a number of block sizes that a run decides"));
+    return {};
+  }
+  const auto known = n.ints_of(out.all), known_borders = n.ints_of(borders);
+  const std::int64_t count = n.shape(out.all)[0].value();
+  if (count < 1 || count >= out.rank ||
+      (known_borders && static_cast<std::int64_t>(known_borders->size()) != 2 * count))
     return invalid("needs a block size and two borders for axes 1 and up");
+  std::int64_t product = 1;
+  for (std::int64_t b : known ? *known : Ints()) {
+    if (b < 1 || b > 1 << 15 || product > 1 << 30) return invalid("has a block size that is not above 0, or too large");
+    product *= b;
   }
-  for (std::int64_t b : out.sizes) {
-    if (b < 1 || b > 1 << 15 || out.product > 1 << 30)
-      return invalid("has a block size that is not above 0, or too large");
-    out.product *= b;
+  for (std::int64_t i = 0; i < count; ++i) {
+    out.sizes.push_back(element(n, known, out.all, at(i)));
+    out.before.push_back(element(n, known_borders, borders, at(2 * i)));
+    out.after.push_back(element(n, known_borders, borders, at(2 * i + 1)));
+    out.product = i == 0 ? out.sizes[0] : n.emit("mul", {out.product, out.sizes.back()});
   }
+  if (known) out.product = n.ints({product});
   return {};
 }
 
@@ -163,21 +203,20 @@ Status import_space_to_batch_nd(NodeContext& n) {
   Blocks k;
   MOTE_TRY(read(n, k));
   if (n.failed()) return {};
-  Ints pads(2 * at(k.rank), 0);
-  for (std::size_t i = 0; i < k.sizes.size(); ++i) {
-    pads[1 + i] = k.borders[2 * i];
-    pads[at(k.rank) + 1 + i] = k.borders[2 * i + 1];
-  }
+  Ints axes;
+  for (std::size_t i = 0; i < k.sizes.size(); ++i) axes.push_back(static_cast<std::int64_t>(i) + 1);
+  std::vector<ValueId> pads = k.before;
+  pads.insert(pads.end(), k.after.begin(), k.after.end());
   Quantization q = n.quantization(0);
   ValueId zero = n.scalar(static_cast<double>(q.per_tensor() ? q.zero_point() : 0), n.dtype(n.in(0)));
-  ValueId x = n.emit("pad", {n.in(0), n.ints(pads), zero});
+  ValueId x = n.emit("pad", {n.in(0), joined_known(n, pads), zero, n.ints(axes)});
   auto m = static_cast<int>(k.sizes.size());
   std::vector<ValueId> split{extent(n, x, 0)}, join{times(n, x, 0, k.product)};
   Ints perm;
   for (int i = 0; i < m; ++i) {
     split.push_back(quotient(n, x, 1 + i, k.sizes[at(i)]));
     join.push_back(split.back());
-    split.push_back(n.ints({k.sizes[at(i)]}));
+    split.push_back(k.sizes[at(i)]);
     perm.push_back(2 + 2 * i);
   }
   ValueId behind = k.rank > m + 1 ? extents(n, x, m + 1, k.rank) : kNone;
@@ -199,21 +238,20 @@ Status import_batch_to_space_nd(NodeContext& n) {
   auto m = static_cast<int>(k.sizes.size());
   ValueId batch = quotient(n, x, 0, k.product), behind = extents(n, x, 1, k.rank);
   std::vector<ValueId> join{batch};
-  Ints perm{m}, starts, ends, axes;
+  Ints perm{m}, axes;
+  std::vector<ValueId> ends;
   for (int i = 0; i < m; ++i) {
     join.push_back(times(n, x, 1 + i, k.sizes[at(i)]));
     perm.push_back(m + 1 + i);
     perm.push_back(i);
     axes.push_back(1 + i);
-    starts.push_back(k.borders[2 * at(i)]);
-    std::int64_t cut = k.borders[2 * at(i) + 1];
-    ends.push_back(cut > 0 ? -cut : std::numeric_limits<std::int64_t>::max());
+    ends.push_back(n.emit("sub", {join.back(), k.after[at(i)]}));
   }
   if (k.rank > m + 1) join.push_back(extents(n, x, m + 1, k.rank));
   for (std::int64_t i : rest_of(k.rank, k.sizes.size())) perm.push_back(i + m);
-  ValueId y = n.transpose(reshaped(n, x, joined(n, {n.ints(k.sizes), batch, behind})), perm);
+  ValueId y = n.transpose(reshaped(n, x, joined(n, {k.all, batch, behind})), perm);
   y = reshaped(n, y, joined(n, join));
-  n.output(0, sliced(n, y, starts, ends, axes));
+  n.output(0, n.emit("slice", {y, joined_known(n, k.before), joined_known(n, ends), n.ints(axes)}));
   return {};
 }
 

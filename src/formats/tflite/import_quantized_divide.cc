@@ -10,18 +10,6 @@
 namespace mote::tflite {
 namespace {
 
-// x / y in units of the result: by the reciprocal of y in fixed point. y = 0 gives what the reciprocal of 0 does.
-std::int64_t quotient(std::int32_t x, std::int32_t y, FixedScale scale) {
-  if (y < 0) {
-    x = -x;
-    y = -y;
-  }
-  const fixed::Reciprocal r = fixed::reciprocal(y, 31);
-  const int headroom = std::countl_zero(static_cast<std::uint32_t>(x < 0 ? ~x : x)) - 1;
-  const std::int32_t whole = fixed::high_mul(fixed::wrap_shl(x, headroom), r.value);
-  return scale_fixed(whole, {scale.multiplier, std::clamp(scale.shift - r.bits - headroom, -31, 0)});
-}
-
 // A function of two operands of 8 bits as one table, by the bits of both.
 template <class F>
 ValueId by_pairs(NodeContext& n, const Scaled& a, const Scaled& b, const Scaled& y, F f) {
@@ -39,20 +27,18 @@ ValueId by_pairs(NodeContext& n, const Scaled& a, const Scaled& b, const Scaled&
 
 }  // namespace
 
+// Of 8 bits as a table.
 Status quantized_div(NodeContext& n) {
   auto* o = n.options<fbs::ActivationOptions>(fbs::BuiltinOptions::Div);
   const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1), y = scaled_output(n);
   if (n.failed()) return {};
-  if (bits_of(a.dtype) != 8 || bits_of(b.dtype) != 8) {
-    n.unsupported("DIV of tensors of 16 bits");
-    return {};
-  }
+  if (bits_of(a.dtype) != 8 || bits_of(b.dtype) != 8) return binary(n, "div", activation_of(o), false);
   Ints range = range_of(y, activation_of(o));
   if (range.empty()) range = {y.least(), y.greatest()};
   const FixedScale scale = fixed_scale(static_cast<double>(a.scale / (b.scale * y.scale)));
   n.output(0, by_pairs(n, a, b, y, [&](std::int64_t u, std::int64_t v) {
              const std::int64_t q =
-                 quotient(static_cast<std::int32_t>(u - a.zero), static_cast<std::int32_t>(v - b.zero), scale);
+                 fixed::quotient(static_cast<std::int32_t>(u - a.zero), static_cast<std::int32_t>(v - b.zero), scale);
              return std::clamp(q + y.zero, range[0], range[1]);
            }));
   return {};

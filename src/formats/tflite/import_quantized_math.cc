@@ -12,6 +12,8 @@ bool power_of_two(float scale) {
   return scale > 0 && std::abs(std::frexp(static_cast<double>(scale), &exponent) - 0.5) < 2e-4;
 }
 
+}  // namespace
+
 Status binary(NodeContext& n, std::string function, fbs::Activation activation, bool shifts) {
   const Scaled a = scaled_input(n, 0), b = scaled_input(n, 1);
   Scaled y = scaled_output(n);
@@ -33,8 +35,6 @@ Status binary(NodeContext& n, std::string function, fbs::Activation activation, 
   }
   return n.failed() ? Status() : n.importer().bind(n.scope(), n.output_index(0), v);
 }
-
-}  // namespace
 
 Status quantized_add(NodeContext& n) {
   auto* o = n.options<fbs::ArithmeticOptions>(fbs::BuiltinOptions::Add);

@@ -17,23 +17,26 @@ bool has(std::int32_t mask, std::size_t i) { return i < 31 && ((mask >> i) & 1) 
 // STRIDED_SLICE with its masks resolved: what is cut from the axes in turn, and where axes of 1 come and go.
 struct Cuts {
   std::vector<ValueId> starts, ends;  // of one element each
-  Ints axes, steps;
+  std::vector<ValueId> steps;
+  Ints axes;
   Ints dropped;  // axes of the sliced tensor
   Ints added;    // axes of the result
 };
 
-// One element of a vector, known or not.
-ValueId element(NodeContext& n, const std::optional<Ints>& known, ValueId v, std::size_t i) {
-  auto k = static_cast<std::int64_t>(i);
-  return known ? n.ints({(*known)[i]}) : sliced(n, v, {k}, {k + 1}, {0});
+// One of two numbers, by the sign of a step.
+ValueId by_sign(NodeContext& n, ValueId step, std::int64_t forwards, std::int64_t backwards) {
+  if (const auto known = n.ints_of(step)) return n.ints({(*known)[0] > 0 ? forwards : backwards});
+  return n.emit("where", {n.emit("less", {step, n.ints({0})}), n.ints({backwards}), n.ints({forwards})});
 }
 
 Status resolve(NodeContext& n, const fbs::StridedSliceOptions& o, int rank, Cuts& out) {
-  Ints strides = n.need_ints(3, "strides");
-  if (n.failed()) return {};
-  std::size_t count = strides.size();
-  ValueId begin = vector_of(n, n.in(1)), end = vector_of(n, n.in(2));
-  auto begins = n.ints_of(begin), ends = n.ints_of(end);
+  ValueId begin = vector_of(n, n.in(1)), end = vector_of(n, n.in(2)), stride = vector_of(n, n.in(3));
+  auto begins = n.ints_of(begin), ends = n.ints_of(end), strides = n.ints_of(stride);
+  if (!n.has_rank(stride) || !n.shape(stride)[0].is_const()) {
+    n.unsupported("STRIDED_SLICE with a number of strides that a run decides");
+    return {};
+  }
+  const std::size_t count = at(n.shape(stride)[0].value());
   if ((begins && begins->size() != count) || (ends && ends->size() != count)) {
     return invalid("begin, end and strides differ in length");
   }
@@ -52,8 +55,8 @@ Status resolve(NodeContext& n, const fbs::StridedSliceOptions& o, int rank, Cuts
       out.added.push_back(result++);
       continue;
     }
-    std::int64_t step = strides[i];
-    if (step == 0) return invalid("has a stride of 0");
+    if (strides && (*strides)[i] == 0) return invalid("has a stride of 0");
+    ValueId step = element(n, strides, stride, i);
     ValueId from = element(n, begins, begin, i), to = element(n, ends, end, i);
     out.axes.push_back(axis);
     const Dim& d = n.shape(n.in(0))[at(axis)];
@@ -64,14 +67,21 @@ Status resolve(NodeContext& n, const fbs::StridedSliceOptions& o, int rank, Cuts
       if (auto known = n.ints_of(from); !known || (*known)[0] == -1)
         to = n.emit("where", {n.emit("equal", {to, n.ints({0})}), n.ints({kEnd}), to});
       out.dropped.push_back(axis);
-      step = 1;
+      step = n.ints({1});
     } else {
       if (o.offset()) to = n.emit("add", {from, to});
-      if (has(o.begin_mask(), i)) from = n.ints({step > 0 ? 0 : kEnd});
-      if (has(o.end_mask(), i)) to = n.ints({step > 0 ? kEnd : kFront});
+      if (has(o.begin_mask(), i)) from = by_sign(n, step, 0, kEnd);
+      if (has(o.end_mask(), i)) to = by_sign(n, step, kEnd, kFront);
+      const auto known = n.ints_of(from), known_step = n.ints_of(step);
       // Backwards from before the first element there is none; `slice` would begin at the first.
-      if (auto known = n.ints_of(from); step < 0 && known && d.is_const() && (*known)[0] < -d.value())
+      if (known && known_step && (*known_step)[0] < 0 && d.is_const() && (*known)[0] < -d.value())
         from = to = n.ints({0});
+      if (!known_step && !(known && (*known)[0] >= 0)) {
+        const ValueId before = n.emit("less", {from, n.emit("neg", {extent(n, n.in(0), static_cast<int>(axis))})});
+        const ValueId none = n.emit("and", {before, n.emit("less", {step, n.ints({0})})});
+        from = n.emit("where", {none, n.ints({0}), from});
+        to = n.emit("where", {none, n.ints({0}), to});
+      }
       ++result;
     }
     out.steps.push_back(step);
@@ -138,7 +148,8 @@ Status import_strided_slice(NodeContext& n) {
   MOTE_TRY(resolve(n, *o, rank, cuts));
   if (n.failed()) return {};
   if (!cuts.axes.empty()) {
-    x = n.emit("slice", {x, joined(n, cuts.starts), joined(n, cuts.ends), n.ints(cuts.axes), n.ints(cuts.steps)});
+    x = n.emit("slice",
+               {x, joined(n, cuts.starts), joined(n, cuts.ends), n.ints(cuts.axes), joined_known(n, cuts.steps)});
   } else {
     x = n.emit("identity", {x});
   }
@@ -247,9 +258,23 @@ Status import_mirror_pad(NodeContext& n) {
 }
 
 Status import_reverse_v2(NodeContext& n) {
-  Ints axes = n.need_ints(1, "axes");
   int rank = n.need_rank(n.in(0));
   if (n.failed()) return {};
+  if (!n.ints_of(n.in(1)) && rank > 0) {
+    // Every axis is sliced, by 1 or -1.
+    Ints all;
+    for (int i = 0; i < rank; ++i) all.push_back(i);
+    const ValueId given = n.emit("mod", {vector_of(n, n.in(1)), n.scalar_int(rank)});
+    const ValueId same = n.emit("equal", {unsqueezed(n, n.ints(all), {1}), unsqueezed(n, given, {0})});
+    const ValueId count = n.emit("reduce_sum", {n.as_i64(same), n.ints({1})}, {{"keepdims", std::int64_t{0}}});
+    const ValueId turned = n.emit("greater", {count, n.scalar_int(0)});
+    auto either = [&](std::int64_t a, std::int64_t b) {
+      return n.emit("where", {turned, n.ints(Ints(at(rank), a)), n.ints(Ints(at(rank), b))});
+    };
+    n.output(0, n.emit("slice", {n.in(0), either(kEnd, 0), either(kFront, kEnd), n.ints(all), either(-1, 1)}));
+    return {};
+  }
+  Ints axes = n.need_ints(1, "axes");
   for (std::int64_t& a : axes) a = n.axis(a, rank);
   std::size_t count = axes.size();
   n.output(0, sliced(n, n.in(0), Ints(count, kEnd), Ints(count, kFront), axes, Ints(count, -1)));

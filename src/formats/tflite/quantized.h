@@ -40,6 +40,10 @@ ValueId centered(NodeContext& n, const Scaled& x);
 // Integers times `scale` by the fixed-point recipe, as i32.
 ValueId scaled_ints(NodeContext& n, ValueId ints, double scale);
 
+// A qlinear_binary of operands 0 and 1, clamped as the activation says. `shifts`: sums whose scales are powers of two
+// are only shifted.
+Status binary(NodeContext& n, std::string function, fbs::Activation activation, bool shifts);
+
 // A constant of `count` integers.
 ValueId integers(NodeContext& n, DType dtype, const std::vector<std::int64_t>& values, std::vector<std::int64_t> shape);
 

@@ -1,7 +1,8 @@
-// qlinear_binary: sum, difference or product of two quantized tensors, quantized.
+// qlinear_binary: sum, difference, product or quotient of two quantized tensors, quantized.
 #include <algorithm>
 #include <cmath>
 
+#include "base/fixed_math.h"
 #include "ops/element.h"
 #include "ops/infer_util.h"
 #include "ops/loops.h"
@@ -18,7 +19,7 @@ constexpr Slot kInputs[] = {{"a", "u8, i8 or i16"},          {"a_scale", "f32, o
                             {"b_scale", "f32, one element"}, {"b_zero_point", "dtype of b"},
                             {"y_scale", "f32, one element"}, {"y_zero_point", "u8, i8 or i16"}};
 constexpr Slot kOutputs[] = {{"y", "the broadcast of a and b, dtype of y_zero_point"}};
-constexpr AttrSpec kAttrs[] = {{"function", AttrKind::kString, "\"add\"", "add, sub or mul"},
+constexpr AttrSpec kAttrs[] = {{"function", AttrKind::kString, "\"add\"", "add, sub, mul or div"},
                                {"rounding", AttrKind::kString, "\"half_even\"",
                                 "half_even (in f32), fixed (in fixed point), or shift (sums whose scales are powers of "
                                 "two, that of y the greatest)"},
@@ -51,8 +52,11 @@ Status infer(InferContext& ctx) {
     if (ctx.has_rank(i) && known_count(ctx.shape(i)) != 1) return ctx.error("scales and zero points have one element");
   }
   std::string function = ctx.attr_string("function");
-  if (function != "add" && function != "sub" && function != "mul") return ctx.error("function is add, sub or mul");
+  const bool divides = function == "div";
+  if (function != "add" && function != "sub" && function != "mul" && !divides)
+    return ctx.error("function is add, sub, mul or div");
   const std::string rounding = ctx.attr_string("rounding");
+  if (divides && rounding != "fixed") return ctx.error("quotients are rounded by fixed");
   if (rounding != "half_even" && rounding != "fixed" && rounding != "shift")
     return ctx.error("rounding is half_even, fixed or shift");
   if (rounding == "shift" && function == "mul") return ctx.error("rounding: shift is for sums");
@@ -74,7 +78,8 @@ Status run(ReferenceContext& ctx) {
   const std::int32_t a_zero = whole(2), b_zero = whole(5);
   const float as = f32(1) / f32(6), bs = f32(4) / f32(6), product = f32(1) * f32(4) / f32(6);
   const std::string rounding = ctx.attr_string("rounding");
-  const bool multiplies = function == "mul", subtracts = function == "sub";
+  const bool multiplies = function == "mul", subtracts = function == "sub", divides = function == "div";
+  const FixedScale fixed_quotient = fixed_scale(static_cast<double>(f32(1) / (f32(4) * f32(6))));
   const FixedSum sum(f32(1), f32(4), f32(6), y.dtype == DType::i16);
   const FixedScale fixed_product = fixed_scale(static_cast<double>(product));
   const int a_shift = bits_below(f32(1), f32(6)), b_shift = bits_below(f32(4), f32(6));
@@ -82,6 +87,7 @@ Status run(ReferenceContext& ctx) {
   walk<2>(y.shape(), {broadcast_strides(a, y.rank), broadcast_strides(b, y.rank)}, [&](const auto& at) {
     std::int32_t u = static_cast<std::int32_t>(load_i64(a, at[0])) - a_zero,
                  v = static_cast<std::int32_t>(load_i64(b, at[1])) - b_zero;
+    if (divides) return store_i64(y, i++, quantize.clamped(fixed::quotient(u, v, fixed_quotient)));
     if (rounding == "fixed") {
       return store_i64(y, i++,
                        quantize.clamped(multiplies ? scale_fixed(fixed::wrap(std::int64_t{u} * v), fixed_product)
@@ -99,7 +105,7 @@ Status run(ReferenceContext& ctx) {
 
 MOTE_DEFINE_OP(qlinear_binary) = {.name = "qlinear_binary",
                                   .doc =
-                                      "a and b dequantized, added (subtracted, multiplied) and quantized: "
+                                      "a and b dequantized, added (subtracted, multiplied, divided) and quantized: "
                                       "round_half_even((a - a_zero) * f32(a_scale / y_scale) + (b - b_zero) * "
                                       "f32(b_scale / y_scale)) + y_zero, saturated; the product by "
                                       "f32(f32(a_scale * b_scale) / y_scale). In fixed point: docs/numerics.md.",

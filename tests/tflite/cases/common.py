@@ -14,6 +14,8 @@ class Case:
 
     def __init__(self, op, name, graphs):
         self.op, self.name, self.graphs = op, name, graphs
+        # LiteRT's reference kernels leave sums of signed integers of 8 and 16 bits unset: whatever was in memory. Its optimized ones make them.
+        self.reference = not (op == "SUM" and graphs[0].inputs[0].dtype in ("i8", "i16"))
         feeds = [t.feeds for t in graphs[0].inputs]
         self.runs = [[f[min(i, len(f) - 1)] for f in feeds] for i in range(max([len(f) for f in feeds] or [1]))]
 
