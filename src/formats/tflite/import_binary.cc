@@ -62,7 +62,10 @@ Status import_minimum(NodeContext& n) {
 
 // Bits that are shifted in are copies of the sign; a shift past the width counts as one by all bits but one.
 Status import_right_shift(NodeContext& n) {
-  n.same("bit_shift", {n.in(0), n.in(1)}, {{"direction", std::string("RIGHT")}});
+  // By as many bits as there are the first one stays: LiteRT shifts by one less, of unsigned numbers too.
+  const DType t = n.dtype(n.in(1));
+  const ValueId by = n.emit("min", {n.in(1), n.scalar(static_cast<double>(bits_of(t) - 1), t)});
+  n.same("bit_shift", {n.in(0), is_signed_int(t) ? n.in(1) : by}, {{"direction", std::string("RIGHT")}});
   return {};
 }
 

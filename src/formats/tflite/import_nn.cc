@@ -1,9 +1,15 @@
 // Convolutions, pools and products. Images are NHWC in the file and stay so.
+#include <limits>
+
 #include "base/text.h"
 #include "formats/tflite/compose.h"
+#include "simd/math64.h"
 
 namespace mote::tflite {
 namespace {
+
+constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max(),
+                       kFirst = std::numeric_limits<std::int64_t>::min();
 
 std::string auto_pad(fbs::Padding padding) { return padding == fbs::Padding::SAME ? "SAME_UPPER" : "VALID"; }
 
@@ -121,14 +127,22 @@ Status import_local_response_normalization(NodeContext& n) {
   auto* o = n.options<fbs::LocalResponseNormalizationOptions>(fbs::BuiltinOptions::LocalResponseNormalization);
   if (!o) return invalid("has no options");
   if (o->radius() < 0) return invalid("its radius is negative");
-  std::int64_t size = 2 * std::int64_t{o->radius()} + 1;
   if (n.need_rank(n.in(0)) != 4) return n.failed() ? Status() : invalid("its operand does not have four axes");
-  ValueId v = n.emit("lrn", {n.transpose(n.in(0), {0, 3, 1, 2})},
+  // From radius before the channel to radius - 1 behind it: `lrn` has the odd one behind, so channels are turned
+  // around.
+  const std::int64_t size = 2 * std::int64_t{o->radius()};
+  if (size == 0) {
+    const double factor = math64::pow(static_cast<double>(o->bias()), -static_cast<double>(o->beta()));
+    n.output(0, n.emit("mul", {n.in(0), n.scalar(factor, n.dtype(n.in(0)))}));
+    return {};
+  }
+  auto turned = [&](ValueId v) { return sliced(n, v, {kLast}, {kFirst}, {1}, {-1}); };
+  ValueId v = n.emit("lrn", {turned(n.transpose(n.in(0), {0, 3, 1, 2}))},
                      {{"alpha", static_cast<double>(o->alpha()) * static_cast<double>(size)},
                       {"beta", static_cast<double>(o->beta())},
                       {"bias", static_cast<double>(o->bias())},
                       {"size", size}});
-  n.output(0, n.transpose(v, {0, 2, 3, 1}));
+  n.output(0, n.transpose(turned(v), {0, 2, 3, 1}));
   return {};
 }
 
@@ -177,7 +191,8 @@ Status import_embedding_lookup(NodeContext& n) {
     n.output(0, n.emit("gather", {n.dequantized(1), ids}, {{"axis", std::int64_t{0}}}));
     return {};
   }
-  ValueId rows = n.emit("gather", {table, ids}, {{"axis", std::int64_t{0}}});
+  // Unsigned ones are read as signed, as elsewhere.
+  ValueId rows = n.cast(n.emit("gather", {table, ids}, {{"axis", std::int64_t{0}}}), DType::i8);
   n.output(0, n.emit("dequantize_linear", {rows, n.scalar(q.scale(), DType::f32)}));
   return {};
 }

@@ -99,6 +99,13 @@ Status import_dequantize(NodeContext& n) {
 
 // From real numbers, halves away from zero; or from other units.
 Status import_quantize(NodeContext& n) {
+  if (const Quantization q = n.output_quantization(0); is_float(n.dtype(n.in(0))) && q.scales.size() > 1) {
+    const auto count = static_cast<std::int64_t>(q.scales.size());
+    const DType t = dtype_of(n.output_tensor(0)->type());
+    n.same("quantize_linear", {n.in(0), n.floats(q.scales), integers(n, t, q.zero_points, {count})},
+           {{"axis", std::int64_t{q.axis}}, {"rounding", std::string("half_away")}});
+    return {};
+  }
   const Scaled y = scaled_output(n);
   if (n.failed()) return {};
   if (is_float(n.dtype(n.in(0)))) {

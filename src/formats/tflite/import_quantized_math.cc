@@ -186,7 +186,8 @@ Status quantized_sum(NodeContext& n) {
   return {};
 }
 
-// Of tensors with different scales, each is brought to the units of the result first, in f32.
+// Of tensors with different scales, each of 8 bits is brought to the units of the result first, in f32; those of 16
+// stay what they are, as the reference kernel has it.
 Status quantized_concatenation(NodeContext& n) {
   auto* o = n.options<fbs::ConcatenationOptions>(fbs::BuiltinOptions::Concatenation);
   if (!o) return invalid("has no options");
@@ -195,13 +196,9 @@ Status quantized_concatenation(NodeContext& n) {
   for (int i = 0; i < n.inputs(); ++i) {
     const Scaled x = scaled_input(n, i);
     if (n.failed()) return {};
-    if (x.same_units(y)) {
+    if (x.same_units(y) || bits_of(x.dtype) > 8) {
       parts.push_back(x.value);
       continue;
-    }
-    if (bits_of(x.dtype) > 8) {
-      n.unsupported("CONCATENATION of 16-bit tensors with different scales");
-      return {};
     }
     const float scale = x.scale * (1.0f / y.scale), bias = -static_cast<float>(x.zero) * scale;
     Ints table;
@@ -217,6 +214,12 @@ Status quantized_concatenation(NodeContext& n) {
   const int rank = n.need_rank(parts[0]);
   if (n.failed()) return {};
   n.output(0, n.emit("concat", parts, {{"axis", n.axis(o->axis(), rank)}}));
+  return {};
+}
+
+// Rows as they are stored.
+Status quantized_embedding_lookup(NodeContext& n) {
+  n.output(0, n.emit("gather", {n.in(1), n.in(0)}, {{"axis", std::int64_t{0}}}));
   return {};
 }
 

@@ -146,8 +146,20 @@ Status quantized_fully_connected(NodeContext& n) {
 // Products of matrices, of which either may be transposed.
 Status quantized_batch_matmul(NodeContext& n) {
   auto* o = n.options<fbs::BatchMatMulOptions>(fbs::BuiltinOptions::BatchMatMul);
-  Scaled a = scaled_input(n, 0), b = scaled_input(n, 1);
+  const Quantization per_output = n.quantization(1);
+  Scaled a = scaled_input(n, 0), b;
   const Scaled y = scaled_output(n);
+  if (per_output.scales.size() < 2) {
+    b = scaled_input(n, 1);
+  } else {
+    b.value = n.in(1);
+    b.dtype = n.dtype(b.value);
+    const int rank = n.need_rank(b.value);
+    if (!n.failed() && (per_output.axis != rank - (o && o->adj_y() ? 2 : 1) ||
+                        std::any_of(per_output.zero_points.begin(), per_output.zero_points.end(),
+                                    [](std::int64_t z) { return z != 0; })))
+      n.unsupported("BATCH_MATMUL with scales along another axis than that of the outputs, or with zero points");
+  }
   if (n.failed()) return {};
   auto turned = [&](Scaled& x) {
     const int rank = n.need_rank(x.value);
@@ -162,9 +174,16 @@ Status quantized_batch_matmul(NodeContext& n) {
   if (n.failed()) return {};
   std::vector<Attrs::Item> attrs;
   add_rounding(attrs, a.dtype == DType::i16 ? "fixed_wide" : "fixed", {});
-  const ValueId product = n.scalar(static_cast<double>(a.scale * b.scale), DType::f32);
+  if (y.dtype == DType::i32) {
+    // Sums of what is stored: this kernel knows no zero points.
+    n.output(0, n.emit("matmul", {n.cast(a.value, DType::i32), n.cast(b.value, DType::i32)}));
+    return {};
+  }
+  const bool several = per_output.scales.size() > 1;
+  const ValueId product = n.scalar(static_cast<double>(several ? a.scale : a.scale * b.scale), DType::f32);
   n.output(0, n.emit("qlinear_matmul",
-                     {a.value, product, zero_of(n, a), b.value, n.scalar(1, DType::f32), zero_of(n, b), scale_of(n, y),
+                     {a.value, product, zero_of(n, a), b.value,
+                      several ? n.floats(per_output.scales) : n.scalar(1, DType::f32), zero_of(n, b), scale_of(n, y),
                       zero_of(n, y)},
                      std::move(attrs)));
   return {};
@@ -209,7 +228,8 @@ Status quantized_transpose_conv(NodeContext& n) {
   const ValueId scale =
       n.constant(plain_constant({}, DType::f64, {static_cast<std::int64_t>(scales.size())}, std::move(bytes)));
   std::vector<Attrs::Item> attrs;
-  add_rounding(attrs, wide_sums(n, x, 3) ? "fixed_wide" : "fixed", range_of(y, o->activation()));
+  const bool wide = wide_sums(n, x, 3) && o->bias_type() != fbs::TensorType::INT32;
+  add_rounding(attrs, wide ? "fixed_wide" : "fixed", range_of(y, o->activation()));
   n.output(0, n.emit("requantize_linear", {sums, scale, zero_of(n, y), kNone, n.in(3)}, std::move(attrs)));
   return {};
 }

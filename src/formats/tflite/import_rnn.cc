@@ -57,18 +57,28 @@ Stepped rnn_step(NodeContext& n, Operands& operands, Products& product, const Rn
 struct RnnSettings {
   fbs::Activation activation;
   bool time_major, asymmetric;
+  bool repeats = false;  // the sequence is run as many times as it is long
 };
 
-ValueId rnn_direction(NodeContext& n, const RnnOperands& at, const RnnSettings& s, const std::vector<ValueId>& x,
+ValueId rnn_direction(NodeContext& n, const RnnOperands& at, const RnnSettings& s, std::vector<ValueId> x,
                       bool backwards) {
   Operands operands(n);
   Products product(n, operands, s.asymmetric);
+  const ValueId length = s.repeats ? extent(n, x[0], 0) : kNone;
+  if (s.repeats) {
+    for (ValueId& v : x) {
+      if (v != kNone) v = n.emit("tile", {v, joined(n, {length, n.ints({1, 1})})});
+    }
+  }
   Stepped out = over_time(n, operands, x, s.time_major ? 0 : 1, backwards, {n.in(at.h)},
                           [&](const std::vector<ValueId>& xt, const std::vector<ValueId>& states) {
                             return rnn_step(n, operands, product, at, s.activation, xt, states[0]);
                           });
   n.update(at.h, out.states[0]);
-  return out.y;
+  if (!s.repeats) return out.y;
+  const ValueId zero = n.ints({0});
+  return backwards ? n.emit("slice", {out.y, zero, length, zero})
+                   : n.emit("slice", {out.y, n.emit("neg", {length}), n.ints({INT64_MAX}), zero});
 }
 
 // One result that has both directions' features, or one for each.
@@ -108,6 +118,8 @@ Status import_bidirectional_sequence_rnn(NodeContext& n) {
   auto* o = n.options<fbs::BidirectionalSequenceRnnOptions>(fbs::BuiltinOptions::BidirectionalSequenceRNN);
   if (!o) return invalid("has no options");
   RnnSettings s{o->activation(), o->time_major(), o->asymmetric_quantize_inputs()};
+  // So LiteRT's kernel of quantized weights does it, where time comes first.
+  s.repeats = s.time_major && n.is_hybrid(1);
   bool weighted = n.has(10);
   ValueId own = n.has(9) && !weighted ? n.in(9) : n.in(0), aux = weighted ? n.in(9) : kNone;
   ValueId forward = rnn_direction(n, {1, 2, 3, 4, 10}, s, {n.in(0), aux}, false);

@@ -46,6 +46,10 @@ Status import_cast(NodeContext& n) {
   DType t = to ? dtype_of(to->type()) : DType::none;
   if (t == DType::none) return invalid("its result has no type that is known");
   ValueId x = n.in(0);
+  if (n.dtype(x) == t) {
+    n.output(0, n.emit("identity", {x}));
+    return {};
+  }
   if (n.dtype(x) == DType::c64) x = complex_part(n, x, 0);
   if (t != DType::c64) {
     n.output(0, n.emit("cast", {x}, {{"to", t}}));

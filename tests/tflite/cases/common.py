@@ -54,6 +54,12 @@ def values(dtype, shape, key="", low=None, high=None, ends=True):
     return v
 
 
+def narrow(dtype, v):
+    """Weights of hybrid operators, as converters write them: without the least value, whose negative LiteRT's vector code wraps."""
+    least = {"i8": -128, "u8": 128, "i4": -8, "i2": -2}.get(dtype)  # u8 is read as i8
+    return v if least is None else np.where(v == least, least - 1 if dtype == "u8" else least + 1, v).astype(v.dtype)
+
+
 def quant(dtype, key="", scale=None, zero=None):
     """A plausible quantization of a tensor: None for floats, zero point 0 for 16 bits."""
     if dtype not in QUANTIZED:

@@ -6,7 +6,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from .binary import ACTIVATIONS
-from .common import QUANTIZED, Case, Graph, Op, Q, T, const, feed, i32, one, out, quant, rng, shape_name, values
+from .common import QUANTIZED, Case, Graph, Op, Q, T, const, feed, i32, narrow, one, out, quant, rng, shape_name, values
 
 SAME, VALID = 0, 1
 # name: activations, weights, per channel, bias type
@@ -22,13 +22,14 @@ def activation(dtype, shape, key, zero=None):
     return feed(dtype, values(dtype, shape, key), q=quant(dtype, key, zero=zero))
 
 
-def weights(dtype, shape, axis, per_channel, key):
+def weights(dtype, shape, axis, per_channel, key, hybrid=False):
     """Constants with scales along `axis`; symmetric unless u8."""
     if dtype == "f32":
         return const("f32", values("f32", shape, key))
     n = shape[axis] if per_channel else 1
     scales = rng("w", key).uniform(0.004, 0.04, n) * {"i4": 16, "i2": 60}.get(dtype, 1)
-    return const(dtype, values(dtype, shape, key), q=Q(scales, 131 if dtype == "u8" else 0, axis if per_channel else 0))
+    v = values(dtype, shape, key)
+    return const(dtype, narrow(dtype, v) if hybrid else v, q=Q(scales, 131 if dtype == "u8" else 0, axis if per_channel else 0))
 
 
 def bias_of(dtype, n, x, w, key):
@@ -51,7 +52,7 @@ def layer(op, name, scheme, shape, w_shape, axis, options, depth, n, has_bias=Tr
     act, wt, per_channel, bias = SCHEMES[scheme]
     key = f"{op}{name}"
     x = activation(act, shape, key)
-    w = weights(wt, w_shape, axis, per_channel, key)
+    w = weights(wt, w_shape, axis, per_channel, key, act == "f32")
     operands = [x, w, bias_of(bias, n, x, w, key) if has_bias else None]
     if act == "i16" and bias == "i32":
         options = options | {"quantized_bias_type": schema.TensorType.INT32}
@@ -68,6 +69,8 @@ def convolutions():
         ((1, 4, 5, 33), 9, (3, 3), (1, 1), (1, 1), SAME), ((1, 3, 3, 2), 2, (5, 5), (1, 1), (1, 1), SAME), ((1, 3, 2, 64), 35, (1, 1), (1, 1), (1, 1), VALID),
     ]
     for scheme in SCHEMES:
+        if scheme == "hybrid_i2":  # LiteRT reads past the weights
+            continue
         for i, (shape, n, kernel, stride, dilation, padding) in enumerate(table):
             options = {"padding": padding, "stride_h": stride[0], "stride_w": stride[1], "dilation_h_factor": dilation[0], "dilation_w_factor": dilation[1], "fused_activation_function": (0, 1, 3, 2)[i % 4]}
             yield layer("CONV_2D", str(i), scheme, shape, (n, *kernel, shape[3]), 0, options, kernel[0] * kernel[1] * shape[3], n, has_bias=i % 5 != 4)
@@ -83,6 +86,8 @@ def depthwise():
              ((1, 9, 10, 1), 8, (3, 3), (1, 1), (2, 2), VALID), ((1, 4, 4, 17), 1, (3, 3), (1, 1), (1, 1), SAME), ((1, 10, 4, 1), 8, (10, 4), (2, 2), (1, 1), SAME), ((1, 6, 6, 5), 3, (1, 1), (1, 1), (1, 1), SAME),
              ((1, 11, 1, 6), 1, (5, 1), (1, 1), (1, 1), VALID), ((1, 6, 6, 64), 1, (3, 3), (2, 2), (1, 1), SAME), ((1, 12, 12, 2), 1, (5, 5), (1, 1), (1, 1), SAME), ((1, 8, 7, 3), 1, (3, 3), (2, 1), (1, 1), SAME)]
     for scheme in SCHEMES:
+        if scheme == "hybrid_tensor":  # LiteRT reads past the only scale
+            continue
         for i, (shape, m, kernel, stride, dilation, padding) in enumerate(table):
             n = shape[3] * m
             options = {"padding": padding, "stride_h": stride[0], "stride_w": stride[1], "dilation_h_factor": dilation[0], "dilation_w_factor": dilation[1], "depth_multiplier": m,
@@ -210,7 +215,7 @@ def matmuls():
                     continue
                 x, y = activation(dtype, sa, "mma"), (activation(dtype, sb, "mmb") if i % 3 else const(dtype, values(dtype, sb, "mmb"), q=quant(dtype, "mmb")))
                 yield one("BATCH_MATMUL", f"{dtype}_{i}_{ta}_{tb}", [x, y], [result_of(dtype, a[-1], f"mm{i}") if dtype != "i32" else out("i32")], {"adj_x": ta, "adj_y": tb})
-            y = const("i8", values("i8", sb, "mmb"), q=Q(0.02, 0))
+            y = const("i8", narrow("i8", values("i8", sb, "mmb")), q=Q(0.02, 0))
             for asymmetric in (False, True):
                 yield one("BATCH_MATMUL", f"hybrid_{i}_{ta}_{tb}_{asymmetric}", [feed("f32", values("f32", sa)), y], [out("f32")], {"adj_x": ta, "adj_y": tb, "asymmetric_quantize_inputs": asymmetric})
         yield one("BATCH_MATMUL", f"i8_i32_{i}", [activation("i8", a, "mma"), activation("i8", b, "mmb")], [out("i32", Q(0.001, 0))], {"adj_x": False, "adj_y": False})

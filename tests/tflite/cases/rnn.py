@@ -1,7 +1,7 @@
 """Recurrent layers, run three times in a row so that their states matter."""
 import numpy as np
 
-from .common import Q, T, const, feed, one, out, rng, values
+from .common import Q, T, const, feed, narrow, one, out, rng, values
 
 
 def state(dtype, shape, q=None):
@@ -16,7 +16,7 @@ def matrix(dtype, shape, key, spread=1.0):
     """Weights: floats, or integers with one symmetric scale (hybrid)."""
     if dtype == "f32":
         return const("f32", rng("m", key, shape).normal(size=shape) * spread * 0.5)
-    return const(dtype, values(dtype, shape, key), q=Q(spread * 1.5 / 128, 0))
+    return const(dtype, narrow(dtype, values(dtype, shape, key)), q=Q(spread * 1.5 / 128, 0))
 
 
 def vector(n, key, spread=0.3):
@@ -54,7 +54,7 @@ def svdfs():
                         yield one("SVDF", f"{kind}_{rank}_{a}_{asymmetric}_{bias}",
                                   [several("f32", (b, n), "x"), matrix(kind, (f, n), "wf"), matrix(kind, (f, memory), "wt"), vector(units, "b") if bias else None, state("f32", (b, memory * f))], [out("f32")],
                                   {"rank": rank, "fused_activation_function": a, "asymmetric_quantize_inputs": asymmetric})
-        for time, scale in (("i16", 1 / 8192), ("i8", 1 / 64)):
+        for time, scale in (("i16", 1 / 8192),):  # LiteRT reads states of 8 bits as 16
             for a in (0, 1):
                 x = several("i8", (b, n), "x", Q(0.03, -11))
                 bias = const("i32", rng("svdf").integers(-3000, 3000, units), q=Q(scale * 0.002, 0))
