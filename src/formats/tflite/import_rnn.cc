@@ -1,5 +1,6 @@
 // Recurrent layers. Their states are variables: what one run leaves is where the next begins.
 #include <algorithm>
+#include <cstdint>
 
 #include "base/text.h"
 #include "formats/tflite/compose.h"

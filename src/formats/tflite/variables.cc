@@ -138,15 +138,25 @@ class Scan {
           }
         }
         return {};
+      case fbs::BuiltinOperator::MULTINOMIAL:
+      case fbs::BuiltinOperator::RANDOM_STANDARD_NORMAL:
+      case fbs::BuiltinOperator::RANDOM_UNIFORM:
+        return keep(random_states(op), index, graph, op);
       case fbs::BuiltinOperator::CUSTOM:
-        for (auto& [name, type] : hidden_states(graph, op, text_of(importer_.file().code(op).custom_code()))) {
-          MOTE_ASSIGN(VariableId v, importer_.variable(hidden_name(graph, index, op, name), type));
-          used.insert(v);
-        }
-        return {};
+        return keep(hidden_states(graph, op, text_of(importer_.file().code(op).custom_code())), index, graph, op);
       default:
         return {};
     }
+  }
+
+  // The operator's own states are variables.
+  Status keep(const std::vector<std::pair<std::string_view, Type>>& states, std::int32_t index,
+              const fbs::SubGraph& graph, const fbs::Operator& op) {
+    for (const auto& [name, type] : states) {
+      MOTE_ASSIGN(VariableId v, importer_.variable(hidden_name(graph, index, op, name), type));
+      used.insert(v);
+    }
+    return {};
   }
 
   bool touches_variables(std::int64_t index) {
