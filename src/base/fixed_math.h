@@ -76,7 +76,8 @@ inline std::int32_t quotient(std::int32_t x, std::int32_t y, FixedScale scale) {
   const std::int32_t q = high_mul(high_mul(wrap_shl(x, headroom), r.value), scale.multiplier);
   const int shift = r.bits + headroom - scale.shift;
   if (shift >= 0 && shift < 32) return divide_by_pot(q, shift);
-  const std::int32_t mask = wrap((std::int64_t{1} << (shift & 63)) - 1), remainder = q & mask;
+  const auto mask = static_cast<std::int32_t>((std::uint64_t{1} << (shift & 63)) - 1);
+  const std::int32_t remainder = q & mask;
   return wrap(std::int64_t{q >> (shift & 31)} + (remainder > (mask >> 1) + (q < 0 ? 1 : 0) ? 1 : 0));
 }
 

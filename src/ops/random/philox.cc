@@ -75,7 +75,11 @@ Status run(ReferenceContext& ctx) {
   const std::int64_t count = y.count(), step = wide ? 2 : 4;
   for (std::int64_t i = 0; i < count; i += step) {
     const Block b = philox(key, upper, counter++);
-    const std::array<float, 2> first = normal(b[0], b[1]), second = normal(b[2], b[3]);
+    std::array<float, 2> first = {}, second = {};
+    if (is_normal) {
+      first = normal(b[0], b[1]);
+      second = normal(b[2], b[3]);
+    }
     const std::array<double, 2> doubles = {to_f64(b[0], b[1]), to_f64(b[2], b[3])};
     const std::array<float, 4> normals = {first[0], first[1], second[0], second[1]};
     for (std::int64_t k = 0; k < std::min(step, count - i); ++k) {
