@@ -84,7 +84,12 @@ void run(const CopyParams& p, TileRange range) {
         transpose_block<T>(f, t, step, p.dims[last], p.from_strides[last], p.to_strides[last - 1]);
       }
     } else {
-      copy_row<T>(f, t, p.dims[last], p.from_strides[last], p.to_strides[last]);
+      // The rows of the axis outside of it, which may be short.
+      if (last > 0) step = std::min(p.dims[last - 1] - index[last - 1], end - row);
+      const std::int64_t next_from = last > 0 ? p.from_strides[last - 1] * p.width : 0,
+                         next_to = last > 0 ? p.to_strides[last - 1] * p.width : 0;
+      for (std::int64_t i = 0; i < step; ++i, f += next_from, t += next_to)
+        copy_row<T>(f, t, p.dims[last], p.from_strides[last], p.to_strides[last]);
     }
     row += step;
     for (int k = last - 1; k >= 0; --k) {
