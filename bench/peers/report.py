@@ -151,7 +151,7 @@ def markdown(document, plots=None):
              f"counts, and what is wrong has no time. A cell is the median of {settings['seconds']:g} s of runs after {settings['warmup']:g} s; shown is the median of {rounds} rounds, in which the",
              "engines take turns. Ratios of latency are taken inside rounds. Added memory is the peak less what the process held before it opened the model.",
              "int8: ONNX Runtime's quantizer, static QDQ per channel, dynamic for transformers and recurrent networks; ° is a file that the engine",
-             "quantized itself, which is not ranked. `openvino_default` computes in what it chooses (in brackets), and is not ranked either.",
+             "quantized itself, which is not ranked. int8 answers are held to ONNX Runtime's without the sums that saturate on CPUs without VNNI. `openvino_default` computes in what it chooses (in brackets), and is not ranked either.",
              "tflite: a TensorFlow Lite file as it is; Mote's integers have every bit of LiteRT's reference kernels.", ""]
     for part, models in summary.items():
         lines += section(part, models, engines, plots or {})
