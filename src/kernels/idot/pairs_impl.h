@@ -26,6 +26,17 @@ struct PairPanel {
   __m256i zero, flip, least_y, greatest_y, add[W], column_zero[W];
   Fixed8 fixed[W];
 
+  // The parameters are loaded by `multiply`.
+  MOTE_INLINE PairPanel(const Rows& rows, const Finish& finish, const Block& t, const Bytes& bytes, std::int32_t* kept)
+      : a(rows),
+        e(finish),
+        segments(t.segments),
+        segment_count(t.segment_count),
+        segment_bytes(t.segment_bytes),
+        b(t.b),
+        sums(kept),
+        to(bytes) {}
+
   static MOTE_INLINE __m256i load(const void* q) { return _mm256_loadu_si256(static_cast<const __m256i*>(q)); }
 
   MOTE_INLINE void load_parameters(bool is_signed) {
@@ -166,11 +177,9 @@ struct PairPanel {
 // A panel of 16 columns, from the first row of the tile on.
 MOTE_INLINE void requantize_pairs(const Block& t, const Rows& a, std::int64_t rows, const Finish& e, const Bytes& to,
                                   std::int32_t* sums, bool is_signed) {
-  auto run = [&](auto panel) { panel.multiply(rows, is_signed); };
   auto with = [&](auto width, auto fixed) {
-    constexpr int kWidth = decltype(width)::value;
-    run(PairPanel<kWidth, decltype(fixed)::value == 1>{
-        a, e, t.segments, t.segment_count, t.segment_bytes, t.b, sums, to, {}, {}, {}, {}, {}, {}, {}, {}, {}});
+    PairPanel<decltype(width)::value, decltype(fixed)::value == 1> panel(a, e, t, to, sums);
+    panel.multiply(rows, is_signed);
   };
   const bool fixed = e.recipe == Recipe::kFixed;
   if (to.width > 8) {
