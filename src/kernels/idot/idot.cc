@@ -40,8 +40,8 @@ std::int32_t zero_of(const std::byte* p, std::int64_t i, bool is_signed) {
 std::span<const Row> kernels() { return kRows; }
 
 const Row& select(const CpuFeatures& cpu) {
-  return *std::find_if(std::begin(kRows), std::end(kRows) - 1,
-                       [&](const Row& r) { return r.run != nullptr && cpu.has(r.isa); });
+  // Of a CPU that plans are prepared for, which may lack kernels here: a row says how weights are laid out.
+  return select_row(kernels(), cpu);
 }
 
 void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t n, std::int64_t k_stride,
