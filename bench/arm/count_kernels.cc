@@ -103,14 +103,8 @@ void run_bytes(const Layer& l, const CpuFeatures& cpu, int runs) {
   p.n = l.depthwise ? 1 : l.out;
   p.k = l.depthwise ? taps : taps * l.in;
   Memory<std::uint8_t> a(pixels * l.in), b(p.k * p.n * p.groups), y(pixels * l.out), zero(1);
-  Memory<std::byte> packed(l.depthwise ? p.k * p.groups : idot::packed_size(p.k, p.n));
   Memory<float> one(1);
   one.data[0] = 0.01f;
-  if (l.depthwise) {
-    for (std::int64_t i = 0; i < p.k * p.groups; ++i) packed.data[i] = static_cast<std::byte>(b.data[i]);
-  } else {
-    idot::pack(b.data, true, p.k, p.n, p.n, 1, packed.data);
-  }
   p.a = a.data;
   p.a_row = l.in;
   p.gather = conv && l.kernel > 1;
@@ -121,7 +115,6 @@ void run_bytes(const Layer& l, const CpuFeatures& cpu, int runs) {
     p.window.pad[d] = l.kernel / 2;
   }
   p.window.channels = l.depthwise ? 1 : l.in;
-  p.b = packed.data;
   p.c = reinterpret_cast<std::byte*>(y.data);
   p.c_row = l.out;
   p.out = DType::u8;
@@ -129,6 +122,14 @@ void run_bytes(const Layer& l, const CpuFeatures& cpu, int runs) {
   p.a_scale = p.y_scale = one.data;
   p.b_scale = {reinterpret_cast<const std::byte*>(one.data), 1};
   const idot::Row& row = idot::select(cpu);
+  const idot::Segments segments = p.gather ? idot::segments_of(p.window, row.depth) : idot::segments_of(p.k, row.depth);
+  Memory<std::byte> packed(l.depthwise ? p.k * p.groups : idot::packed_size(segments.packed_k(), p.n));
+  if (l.depthwise) {
+    for (std::int64_t i = 0; i < p.k * p.groups; ++i) packed.data[i] = static_cast<std::byte>(b.data[i]);
+  } else {
+    idot::pack(b.data, true, segments, p.n, p.n, 1, row.depth, packed.data);
+  }
+  p.b = packed.data;
   const idot::Work work = l.depthwise ? idot::setup_depthwise(row, &p) : idot::setup(row, &p);
   Memory<std::byte> scratch(static_cast<std::int64_t>(work.scratch_bytes)),
       shared(static_cast<std::int64_t>(work.shared_bytes));

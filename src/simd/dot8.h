@@ -207,6 +207,9 @@ MOTE_INLINE void store_low_bytes(std::uint8_t* p, const I32 (&v)[16 / kLanes]) {
   const __m256i both = _mm256_or_si256(_mm256_shuffle_epi8(v[0].v, first), _mm256_shuffle_epi8(v[1].v, second));
   const __m256i placed = _mm256_permutevar8x32_epi32(both, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(placed));
+#elif defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
+  auto even = [](I32 a, I32 b) { return vuzp1q_s16(vreinterpretq_s16_s32(a.v), vreinterpretq_s16_s32(b.v)); };
+  vst1q_u8(p, vuzp1q_u8(vreinterpretq_u8_s16(even(v[0], v[1])), vreinterpretq_u8_s16(even(v[2], v[3]))));
 #else
   for (int i = 0; i < 16 / kLanes; ++i) store_low_bytes(p + i * kLanes, v[i], kLanes);
 #endif

@@ -32,27 +32,35 @@ MOTE_INLINE M32 first_lanes(int n) { return {vcltq_s32(iota_i32().v, vdupq_n_s32
 
 MOTE_INLINE F32 load(const float* p) { return {vld1q_f32(p)}; }
 MOTE_INLINE F32 load_n(const float* p, int n) {
-  float t[4] = {};
-  copy_n(t, p, n);
-  return load(t);
+  if (n >= 4) return load(p);
+  if (n >= 2) {
+    const float32x4_t two = vcombine_f32(vld1_f32(p), vdup_n_f32(0));
+    return {n == 2 ? two : vld1q_lane_f32(p + 2, two, 2)};
+  }
+  return {n == 1 ? vld1q_lane_f32(p, vdupq_n_f32(0), 0) : vdupq_n_f32(0)};
 }
 MOTE_INLINE void store(float* p, F32 a) { vst1q_f32(p, a.v); }
 MOTE_INLINE void store_n(float* p, F32 a, int n) {
-  float t[4];
-  store(t, a);
-  copy_n(p, t, n);
+  if (n >= 4) return store(p, a);
+  if (n >= 2) vst1_f32(p, vget_low_f32(a.v));
+  if (n == 3) vst1q_lane_f32(p + 2, a.v, 2);
+  if (n == 1) vst1q_lane_f32(p, a.v, 0);
 }
 MOTE_INLINE I32 load(const std::int32_t* p) { return {vld1q_s32(p)}; }
 MOTE_INLINE I32 load_n(const std::int32_t* p, int n) {
-  std::int32_t t[4] = {};
-  copy_n(t, p, n);
-  return load(t);
+  if (n >= 4) return load(p);
+  if (n >= 2) {
+    const int32x4_t two = vcombine_s32(vld1_s32(p), vdup_n_s32(0));
+    return {n == 2 ? two : vld1q_lane_s32(p + 2, two, 2)};
+  }
+  return {n == 1 ? vld1q_lane_s32(p, vdupq_n_s32(0), 0) : vdupq_n_s32(0)};
 }
 MOTE_INLINE void store(std::int32_t* p, I32 a) { vst1q_s32(p, a.v); }
 MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) {
-  std::int32_t t[4];
-  store(t, a);
-  copy_n(p, t, n);
+  if (n >= 4) return store(p, a);
+  if (n >= 2) vst1_s32(p, vget_low_s32(a.v));
+  if (n == 3) vst1q_lane_s32(p + 2, a.v, 2);
+  if (n == 1) vst1q_lane_s32(p, a.v, 0);
 }
 MOTE_INLINE F32 permute(F32 a, I32 i) {  // lane l: a[i[l]]
   int32x4_t bytes = vmlaq_n_s32(vdupq_n_s32(0x03020100), i.v, 0x04040404);
@@ -85,6 +93,28 @@ MOTE_INLINE F32 min(F32 a, F32 b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, 
 MOTE_INLINE F32 max(F32 a, F32 b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
 MOTE_INLINE F32 fma(F32 a, F32 b, F32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
 MOTE_INLINE F32 fnma(F32 a, F32 b, F32 c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
+
+// acc + a * b[L], rounded once: a factor that other ISAs broadcast is taken from a lane, or from a scalar's register.
+// Spelled out and in the order of the source, because GCC otherwise copies and spills the sums of a large tile.
+#define MOTE_SIMD_BY_LANE 1
+template <int L>
+MOTE_INLINE F32 fma_by_lane(F32 acc, F32 a, F32 b) {
+#if defined(__GNUC__)
+  asm volatile("fmla %0.4s, %1.4s, %2.s[%3]" : "+w"(acc.v) : "w"(a.v), "w"(b.v), "n"(L));
+  return acc;
+#else
+  return {vfmaq_laneq_f32(acc.v, a.v, b.v, L)};
+#endif
+}
+template <int L>
+MOTE_INLINE F32 fma_by_lane(F32 acc, F32 a, float b) {
+#if defined(__GNUC__)
+  asm volatile("fmla %0.4s, %1.4s, %2.s[0]" : "+w"(acc.v) : "w"(a.v), "w"(b));
+  return acc;
+#else
+  return {vfmaq_n_f32(acc.v, a.v, b)};
+#endif
+}
 MOTE_INLINE F32 round_even(F32 a) { return {vrndnq_f32(a.v)}; }
 MOTE_INLINE F32 floor(F32 a) { return {vrndmq_f32(a.v)}; }
 MOTE_INLINE F32 ceil(F32 a) { return {vrndpq_f32(a.v)}; }

@@ -3,6 +3,8 @@
 // reads zeros.
 #pragma once
 
+#include <limits>
+
 #include "kernels/conv/drivers.h"
 #include "simd/vec.h"
 
@@ -34,14 +36,70 @@ MOTE_INLINE int lanes_at(const DepthwiseBlock& s, i64 c) {
   return static_cast<int>(s.channels - c < kLanes ? s.channels - c : kLanes);
 }
 
-MOTE_INLINE void put(const DepthwiseBlock& s, const Step& t, int i, i64 c, int n, F32 lo, F32 hi, F32 acc) {
-  if (t.residual) acc += load_some(t.residual + i * s.residual_row + c, n);
-  acc = min(hi, max(lo, acc));
-  float* y = t.y + i * s.y_pixel + c;
-  if (n == kLanes) {
-    store(y, acc);
-  } else {
-    store_n(y, acc, n);
+#if defined(__aarch64__)
+inline constexpr bool kClampAlways = false;  // a comparison and a choice per bound and register
+#else
+inline constexpr bool kClampAlways = true;
+#endif
+// Multiples of a distance. Where there are registers for them, the compiler is kept from stepping each one along.
+template <int N>
+struct Multiples {
+  explicit MOTE_INLINE Multiples(i64 distance) : step(distance) {
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
+#pragma GCC unroll 16
+    for (int i = 1; i < N; ++i) {
+      at[i] = i * distance * 4;
+      asm("" : "+r"(at[i]));
+    }
+#endif
+  }
+  MOTE_INLINE const float* of(const float* p, int i) const {
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
+    if (i == 0) return p;
+    return reinterpret_cast<const float*>(reinterpret_cast<const char*>(p) + at[i]);
+#else
+    return p + i * step;
+#endif
+  }
+  MOTE_INLINE float* of(float* p, int i) const { return const_cast<float*>(of(static_cast<const float*>(p), i)); }
+  i64 step;
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
+  i64 at[N];
+#endif
+};
+
+// Where results go, in registers: the compiler takes their stores for ones to anything.
+struct Target {
+  float* y;
+  const float* residual;  // or null
+  i64 residual_row;
+  bool clamp;
+  F32 lo, hi;
+};
+MOTE_INLINE Target target_of(const DepthwiseBlock& s, const Step& t) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  return {t.y, t.residual, s.residual_row, kClampAlways || s.lo > -kInf || s.hi < kInf, set(s.lo), set(s.hi)};
+}
+
+// P pixels of n channels from c on.
+template <int P>
+MOTE_INLINE void put(const Target& t, const Multiples<P>& pixels, i64 c, int n, F32 (&acc)[P]) {
+  if (t.residual) {
+#pragma GCC unroll 8
+    for (int i = 0; i < P; ++i) acc[i] += load_some(t.residual + i * t.residual_row + c, n);
+  }
+  if (t.clamp) {
+#pragma GCC unroll 8
+    for (int i = 0; i < P; ++i) acc[i] = min(t.hi, max(t.lo, acc[i]));
+  }
+  float* y = t.y + c;
+#pragma GCC unroll 8
+  for (int i = 0; i < P; ++i) {
+    if (n == kLanes) {
+      store(pixels.of(y, i), acc[i]);
+    } else {
+      store_n(pixels.of(y, i), acc[i], n);
+    }
   }
 }
 
@@ -61,10 +119,11 @@ MOTE_INLINE F32 of_group(F32 v, const float* p, i64 c, int e) {
 // P pixels by one register of channels, in groups of G channels. Every input column is loaded once per line and goes to
 // the outputs that it reaches, which keeps the taps of an output, and the channels of a tap, in ascending order.
 template <int G, int KW, int S, int P, bool kTable, bool kFull>
-MOTE_INLINE void channels(const DepthwiseBlock& s, const Step& t, const float* w, i64 c, int n, F32 lo, F32 hi) {
+MOTE_INLINE void channels(const Step& t, const float* bias, const float* w, i64 c, int n,
+                          const Multiples<(P - 1) * S + KW>& x_pixels, const Multiples<P>& y_pixels, const Target& to) {
   constexpr int kColumns = (P - 1) * S + KW;
   F32 acc[P];
-  const F32 start = s.bias ? (kFull ? load(s.bias + c) : load_n(s.bias + c, n)) : zero();
+  const F32 start = bias ? (kFull ? load(bias + c) : load_n(bias + c, n)) : zero();
 #pragma GCC unroll 8
   for (int i = 0; i < P; ++i) acc[i] = start;
   for (i64 line = 0; line < t.lines; ++line, w += KW * G * 16) {
@@ -77,7 +136,7 @@ MOTE_INLINE void channels(const DepthwiseBlock& s, const Step& t, const float* w
     const float* first = x[0] + c;
 #pragma GCC unroll 32
     for (int col = 0; col < kColumns; ++col) {
-      const float* p = kTable ? x[col] + c : first + col * t.x_pixel;
+      const float* p = kTable ? x[col] + c : x_pixels.of(first, col);
       const F32 v = kFull || G > kLanes ? load_if<(G <= kLanes)>(p) : load_n(p, n);
 #pragma GCC unroll 8
       for (int e = 0; e < G; ++e) {
@@ -91,88 +150,112 @@ MOTE_INLINE void channels(const DepthwiseBlock& s, const Step& t, const float* w
       }
     }
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < P; ++i) put(s, t, i, c, kFull ? kLanes : n, lo, hi, acc[i]);
+  put(to, y_pixels, c, kFull ? kLanes : n, acc);
 }
 
 template <int G, int KW, int S, int P, bool kTable>
-MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& t) noexcept {
-  const F32 lo = set(s.lo), hi = set(s.hi);
-  const i64 panel = s.shape->taps() * G * 16;
+MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& step) noexcept {
+  const Target to = target_of(s, step);
+  const Step t = step;
+  const Multiples<(P - 1) * S + KW> x_pixels(t.x_pixel);
+  const Multiples<P> y_pixels(s.y_pixel);
+  const float *bias = s.bias, *w = s.w;
+  const i64 panel = s.shape->taps() * G * 16, count = s.channels;
   i64 c = 0;
-  for (; c + kLanes <= s.channels; c += kLanes) {
-    channels<G, KW, S, P, kTable, true>(s, t, s.w + c / 16 * panel + c % 16, c, kLanes, lo, hi);
+  for (; c + kLanes <= count; c += kLanes) {
+    channels<G, KW, S, P, kTable, true>(t, bias, w + c / 16 * panel + c % 16, c, kLanes, x_pixels, y_pixels, to);
   }
-  if (c < s.channels) {
-    channels<G, KW, S, P, kTable, false>(s, t, s.w + c / 16 * panel + c % 16, c, lanes_at(s, c), lo, hi);
+  if (c < count) {
+    channels<G, KW, S, P, kTable, false>(t, bias, w + c / 16 * panel + c % 16, c, lanes_at(s, c), x_pixels, y_pixels,
+                                         to);
   }
 }
 
 // Two output rows at a time of a square kernel of stride 1: an input line in between is loaded once for both. For ISAs
 // with registers for it.
+#if defined(__aarch64__) && !defined(MOTE_SIMD_SCALAR)
+inline constexpr bool kPairs = true;
+#else
 inline constexpr bool kPairs = kLanes == 16;
+#endif
+
+// a * b + c where it stands, since the compiler otherwise moves loads and spills.
+MOTE_INLINE F32 fma_in_order(F32 a, F32 b, F32 c) {
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
+  asm volatile("fmla %0.4s, %1.4s, %2.4s" : "+w"(c.v) : "w"(a.v), "w"(b.v));
+  return c;
+#else
+  return fma(a, b, c);
+#endif
+}
 
 template <int K, int P, bool kTable, bool kFull>
-MOTE_INLINE void channels_of_pair(const DepthwiseBlock& s, const Step& t, const float* w, i64 c, int n, F32 lo,
-                                  F32 hi) {
+MOTE_INLINE void channels_of_pair(const float* const* x, const float* bias, const float* w, i64 c, int n,
+                                  const Multiples<P - 1 + K>& x_pixels, const Multiples<P>& y_pixels,
+                                  const Target& upper, const Target& lower) {
   constexpr int kColumns = P - 1 + K;
   F32 acc[2][P];
-  const F32 start = s.bias ? (kFull ? load(s.bias + c) : load_n(s.bias + c, n)) : zero();
+  const F32 start = bias ? (kFull ? load(bias + c) : load_n(bias + c, n)) : zero();
 #pragma GCC unroll 8
   for (int i = 0; i < P; ++i) acc[0][i] = acc[1][i] = start;
+  F32 f[K], above[K];  // of the row above, whose tap this line is, and of the row below
 #pragma GCC unroll 8
   for (int line = 0; line <= K; ++line) {
-    F32 f[2][K];  // of the row above, whose tap this line is, and of the row below
 #pragma GCC unroll 8
     for (int k = 0; k < K; ++k) {
-      if (line < K) f[0][k] = load(w + (line * K + k) * 16);
-      if (line > 0) f[1][k] = load(w + ((line - 1) * K + k) * 16);
+      if (line > 0) above[k] = f[k];
+      if (line < K) f[k] = load(w + (line * K + k) * 16);
     }
-    const float* const* x = t.x + line * (kTable ? kColumns : 1);
-    const float* first = x[0] + c;
+    const float* first = x[line * (kTable ? kColumns : 1)] + c;
 #pragma GCC unroll 32
     for (int col = 0; col < kColumns; ++col) {
-      const float* p = kTable ? x[col] + c : first + col * t.x_pixel;
+      const float* p = kTable ? x[line * kColumns + col] + c : x_pixels.of(first, col);
       const F32 v = kFull ? load(p) : load_n(p, n);
 #pragma GCC unroll 8
       for (int k = 0; k < K; ++k) {
         const int i = col - k;
         if (i < 0 || i >= P) continue;
-        if (line < K) acc[0][i] = fma(v, f[0][k], acc[0][i]);
-        if (line > 0) acc[1][i] = fma(v, f[1][k], acc[1][i]);
+        if (line < K) acc[0][i] = fma_in_order(v, f[k], acc[0][i]);
+        if (line > 0) acc[1][i] = fma_in_order(v, above[k], acc[1][i]);
       }
     }
   }
-  Step below = t;
-  below.y += s.out[2] * s.y_pixel;
-  if (t.residual) below.residual += s.out[2] * s.residual_row;
-#pragma GCC unroll 8
-  for (int i = 0; i < P; ++i) {
-    put(s, t, i, c, kFull ? kLanes : n, lo, hi, acc[0][i]);
-    put(s, below, i, c, kFull ? kLanes : n, lo, hi, acc[1][i]);
-  }
+  put(upper, y_pixels, c, kFull ? kLanes : n, acc[0]);
+  put(lower, y_pixels, c, kFull ? kLanes : n, acc[1]);
 }
 
 template <int K, int P, bool kTable>
-MOTE_NOINLINE void step_of_pair(const DepthwiseBlock& s, const Step& t) noexcept {
-  const F32 lo = set(s.lo), hi = set(s.hi);
+MOTE_NOINLINE void step_of_pair(const DepthwiseBlock& s, const Step& step) noexcept {
+  const Step t = step;
+  Step below = t;
+  below.y += s.out[2] * s.y_pixel;
+  if (t.residual) below.residual += s.out[2] * s.residual_row;
+  const Target upper = target_of(s, t), lower = target_of(s, below);
+  const Multiples<P - 1 + K> x_pixels(t.x_pixel);
+  const Multiples<P> y_pixels(s.y_pixel);
+  const float *bias = s.bias, *w = s.w;
+  const i64 count = s.channels;
   i64 c = 0;
-  for (; c + kLanes <= s.channels; c += kLanes) {
-    channels_of_pair<K, P, kTable, true>(s, t, s.w + c * K * K, c, kLanes, lo, hi);
+  for (; c + kLanes <= count; c += kLanes) {
+    channels_of_pair<K, P, kTable, true>(t.x, bias, w + c / 16 * (K * K * 16) + c % 16, c, kLanes, x_pixels, y_pixels,
+                                         upper, lower);
   }
-  if (c < s.channels) channels_of_pair<K, P, kTable, false>(s, t, s.w + c * K * K, c, lanes_at(s, c), lo, hi);
+  if (c < count) {
+    channels_of_pair<K, P, kTable, false>(t.x, bias, w + c / 16 * (K * K * 16) + c % 16, c, lanes_at(s, c), x_pixels,
+                                          y_pixels, upper, lower);
+  }
 }
 
 // Any kernel: one pixel, a pointer per tap.
 MOTE_NOINLINE void any_step(const DepthwiseBlock& s, const Step& t) noexcept {
-  const F32 lo = set(s.lo), hi = set(s.hi);
+  const Target to = target_of(s, t);
   const i64 taps = t.lines;
   for (i64 c = 0; c < s.channels; c += kLanes) {
     const int n = lanes_at(s, c);
     const float* w = s.w + c / 16 * taps * 16 + c % 16;
-    F32 acc = s.bias ? load_some(s.bias + c, n) : zero();
-    for (i64 k = 0; k < taps; ++k) acc = fma(load_some(t.x[k] + c, n), load(w + k * 16), acc);
-    put(s, t, 0, c, n, lo, hi, acc);
+    F32 acc[1] = {s.bias ? load_some(s.bias + c, n) : zero()};
+    for (i64 k = 0; k < taps; ++k) acc[0] = fma(load_some(t.x[k] + c, n), load(w + k * 16), acc[0]);
+    put(to, Multiples<1>(0), c, n, acc);
   }
 }
 

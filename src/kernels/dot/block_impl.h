@@ -2,6 +2,8 @@
 // for the ISA; everything here is in its namespace.
 #pragma once
 
+#include <limits>
+
 #include "kernels/dot/block.h"
 #include "simd/vec.h"
 
@@ -26,6 +28,11 @@ MOTE_INLINE constexpr int lanes_valid(int cols, int reg) {
 }
 
 inline constexpr int kPerPanel = kPanel / kLanes;  // registers in a panel
+#if defined(__aarch64__)
+inline constexpr bool kClampAlways = false;  // a comparison and a choice per bound and register
+#else
+inline constexpr bool kClampAlways = true;
+#endif
 #if defined(MOTE_SIMD_SCALAR)
 inline constexpr int kMaxRows = 2;
 #elif defined(__aarch64__)
@@ -80,11 +87,6 @@ MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
     asm("vfmadd231ps %2, %1, %0" : "+v"(acc.v) : "v"(x.v), "v"(w.v));
     return;
   }
-#elif defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
-  if constexpr (kLarge) {
-    asm("fmla %0.4s, %1.4s, %2.4s" : "+w"(acc.v) : "w"(x.v), "w"(w.v));
-    return;
-  }
 #endif
   acc = fma(x, w, acc);
 }
@@ -126,19 +128,24 @@ MOTE_INLINE void finish(const Block& s, const Tile& t, F32 (&acc)[MR][R]) {
         }
       }
     }
-    const F32 lo = set(s.lo), hi = set(s.hi);
+    constexpr float kInf = std::numeric_limits<float>::infinity();
+    if (kClampAlways || s.lo > -kInf || s.hi < kInf) {
+      const F32 lo = set(s.lo), hi = set(s.hi);
 #pragma GCC unroll 16
-    for (int r = 0; r < MR; ++r) {
+      for (int r = 0; r < MR; ++r) {
 #pragma GCC unroll 8
-      for (int j = 0; j < R; ++j) acc[r][j] = min(hi, max(lo, acc[r][j]));
+        for (int j = 0; j < R; ++j) acc[r][j] = min(hi, max(lo, acc[r][j]));
+      }
     }
   }
+  float* c = t.c;  // in registers: the compiler takes stores for ones to anything
+  const i64 c_row = s.c_row;
 #pragma GCC unroll 8
   for (int j = 0; j < R; ++j) {
     const int valid = lanes_valid(t.cols, j);
 #pragma GCC unroll 16
     for (int r = 0; r < MR; ++r) {
-      float* p = t.c + r * s.c_row + j * kLanes;
+      float* p = c + r * c_row + j * kLanes;
       if (full) {
         store(p, acc[r][j]);
       } else {
@@ -148,12 +155,18 @@ MOTE_INLINE void finish(const Block& s, const Tile& t, F32 (&acc)[MR][R]) {
   }
 }
 
+// R registers of B: one k of them.
+template <int R>
+MOTE_INLINE void load_columns(F32 (&w)[R], const float* b, i64 panel) {
+#pragma GCC unroll 8
+  for (int j = 0; j < R; ++j) w[j] = load(b + j / kPerPanel * panel + j % kPerPanel * kLanes);
+}
+
 // One k: R registers of B against MR broadcast elements of A.
 template <int MR, int R, class RowFn>
 MOTE_INLINE void step(F32 (&acc)[MR][R], const float* b, i64 panel, RowFn row) {
   F32 w[R];
-#pragma GCC unroll 8
-  for (int j = 0; j < R; ++j) w[j] = load(b + j / kPerPanel * panel + j % kPerPanel * kLanes);
+  load_columns(w, b, panel);
 #pragma GCC unroll 16
   for (int r = 0; r < MR; ++r) {
     const F32 x = set(row(r));
@@ -161,6 +174,20 @@ MOTE_INLINE void step(F32 (&acc)[MR][R], const float* b, i64 panel, RowFn row) {
     for (int j = 0; j < R; ++j) accumulate<(MR > 3)>(acc[r][j], x, w[j]);
   }
 }
+
+#if defined(MOTE_SIMD_BY_LANE)
+// The same against lane L of MR registers of A, or MR elements.
+template <int L, int MR, int R, class X>
+MOTE_INLINE void step_by_lane(F32 (&acc)[MR][R], const X (&x)[MR], const float* b, i64 panel) {
+  F32 w[R];
+  load_columns(w, b + L * kPanel, panel);
+#pragma GCC unroll 16
+  for (int r = 0; r < MR; ++r) {
+#pragma GCC unroll 8
+    for (int j = 0; j < R; ++j) acc[r][j] = fma_by_lane<L>(acc[r][j], w[j], x[r]);
+  }
+}
+#endif
 
 template <int MR, int R, bool kIndirect>
 MOTE_NOINLINE void micro(const Block& s, const Tile& t) noexcept {
@@ -178,12 +205,19 @@ MOTE_NOINLINE void micro(const Block& s, const Tile& t) noexcept {
       for (int g = 0; g < (MR + 2) / 3; ++g) base[g] = t.a + offset + 3 * g * row_step;
       i64 k = kIndirect ? offset : 0;
       const i64 end = k + len;
+#if defined(MOTE_SIMD_BY_LANE)
+      const auto row_at = [&](int r) MOTE_INLINE_LAMBDA {
+        if constexpr (kIndirect) return t.rows[r] + k;
+        return base[r / 3] + r % 3 * row_step;
+      };
+#else
       const auto at = [&](int e) MOTE_INLINE_LAMBDA {
         return [&, e](int r) MOTE_INLINE_LAMBDA {
           if constexpr (kIndirect) return t.rows[r][k + e];
           return base[r / 3][r % 3 * row_step + e];
         };
       };
+#endif
       const auto advance = [&](int by) MOTE_INLINE_LAMBDA {
         k += by;
         b += by * kPanel;
@@ -193,16 +227,35 @@ MOTE_NOINLINE void micro(const Block& s, const Tile& t) noexcept {
         }
       };
       while (k + 4 <= end) {
+#if defined(MOTE_SIMD_BY_LANE)
+        F32 x[MR];
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) x[r] = load(row_at(r));
+        step_by_lane<0>(acc, x, b, panel);
+        step_by_lane<1>(acc, x, b, panel);
+        step_by_lane<2>(acc, x, b, panel);
+        step_by_lane<3>(acc, x, b, panel);
+#pragma GCC unroll 4
+        for (int e = 0; e < 4; ++e) prefetch_far(pf + e * 64);
+#else
 #pragma GCC unroll 4
         for (int e = 0; e < 4; ++e) {
           step(acc, b + e * kPanel, panel, at(e));
           prefetch_far(pf + e * 64);
         }
+#endif
         pf += pf_step;
         advance(4);
       }
       while (k < end) {
+#if defined(MOTE_SIMD_BY_LANE)
+        float x[MR];
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) x[r] = *row_at(r);
+        step_by_lane<0>(acc, x, b, panel);
+#else
         step(acc, b, panel, at(0));
+#endif
         advance(1);
       }
     }

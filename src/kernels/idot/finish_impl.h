@@ -46,6 +46,16 @@ MOTE_INLINE void store_out(T* to, I32 v, int n) {
   }
 }
 
+// x between bounds that are integers, or the lower one where x is NaN; a zero may change its sign, which an integer
+// lacks.
+MOTE_INLINE F32 within(F32 x, F32 low, F32 high) {
+#if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
+  return {vminnmq_f32(vmaxnmq_f32(x.v, low.v), high.v)};
+#else
+  return min(max(x, low), high);
+#endif
+}
+
 // `n` columns of one row from their sums; `row_sum` is that of A's unsigned bytes.
 template <class T>
 MOTE_INLINE void finish(const Finish& e, const std::int32_t* sums, std::int32_t row_sum, T* to, std::int64_t n) {

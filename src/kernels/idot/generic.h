@@ -2,6 +2,7 @@
 #include "kernels/idot/block_impl.h"
 #include "kernels/idot/depthwise_quads_impl.h"
 #include "kernels/idot/depthwise_rows_impl.h"
+#include "kernels/idot/depthwise_words_impl.h"
 #include "kernels/idot/pairs_impl.h"
 #include "kernels/idot/rows_impl.h"
 
@@ -118,6 +119,9 @@ void depthwise(const Params& p, TileRange range) noexcept {
 #if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
   if (p.depthwise == Depthwise::kRows) return depthwise_rows(p, range);
   if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_pairs(p, f, range);
+#endif
+#if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
+  if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_words(p, f, range);
 #endif
   if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
   if (p.out == DType::f32) return depthwise_as<float>(p, range);
