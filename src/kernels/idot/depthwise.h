@@ -21,11 +21,11 @@ inline constexpr std::int64_t kMostQuadTaps = 64;
 // 16 * lane + 4 * register + i at 16 * lane + 4 * i, as interleaving the bytes of four taps leaves them. What is added
 // and the scales come in that order, and `fill` is a pixel of padding.
 //
-// For instructions that add up two products of 16 bits: taps by pairs, per 16 channels [pairs of taps][16][2] words,
-// with what is added to sums of A's bytes as if they were unsigned.
-// Where the image is read by pairs of rows there is neither of these, but per 16 channels [row of a pair that the
-// result starts at][pairs of rows][kernel width][16][2] words, channels 0 to 3 and 8 to 11 first where they are more
-// than 8, and what is added to sums of A's bytes as they are.
+// For instructions that multiply 16 bits, and add up two products or not: taps by pairs, per 16 channels [pairs of
+// taps][16][2] words, with what is added to sums of A's bytes as if they were unsigned. Where the image is read by
+// pairs of rows there is neither of these, but per 16 channels [row of a pair that the result starts at][pairs of
+// rows][kernel width][16][2] words, channels 0 to 3 and 8 to 11 first where they are more than 8, and what is added to
+// sums of A's bytes as they are.
 struct Filters {
   std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2], [3]: whether the fours and the pairs are there
   Scales scales;
