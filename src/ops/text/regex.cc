@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kMaxProgram = 20000;
 constexpr int kMaxRepeat = 1000, kMaxDepth = 200;
-constexpr std::uint32_t kNone = 0xffffffffu;  // before the first and after the last code point
+constexpr std::uint32_t kOutside = 0xffffffffu;  // before the first and after the last code point
 constexpr std::uint32_t kLast = 0x1100ffu;
 
 bool is_word(std::uint32_t c) {
@@ -405,13 +405,13 @@ void Regex::follow(std::int32_t pc, std::uint32_t before, std::uint32_t after, s
     }
     if (i.kind == Kind::kSplit) todo.push_back(i.other);
     if (i.kind == Kind::kAssert) {
-      bool boundary = (before != kNone && is_word(before)) != (after != kNone && is_word(after));
+      bool boundary = (before != kOutside && is_word(before)) != (after != kOutside && is_word(after));
       bool holds = i.assert == Assert::kWord        ? boundary
                    : i.assert == Assert::kNotWord   ? !boundary
-                   : i.assert == Assert::kBegin     ? before == kNone
-                   : i.assert == Assert::kEnd       ? after == kNone
-                   : i.assert == Assert::kLineBegin ? before == kNone || before == '\n'
-                                                    : after == kNone || after == '\n';
+                   : i.assert == Assert::kBegin     ? before == kOutside
+                   : i.assert == Assert::kEnd       ? after == kOutside
+                   : i.assert == Assert::kLineBegin ? before == kOutside || before == '\n'
+                                                    : after == kOutside || after == '\n';
       if (!holds) continue;
     }
     todo.push_back(i.next);
@@ -421,13 +421,13 @@ void Regex::follow(std::int32_t pc, std::uint32_t before, std::uint32_t after, s
 bool Regex::full_match(std::string_view text) const {
   std::vector<std::int32_t> threads, next;
   std::vector<bool> seen(program_.size());
-  std::uint32_t before = kNone;
+  std::uint32_t before = kOutside;
   std::size_t at = 0, ahead = 0;
-  std::uint32_t c = text.empty() ? kNone : next_code_point(text, ahead);
+  std::uint32_t c = text.empty() ? kOutside : next_code_point(text, ahead);
   follow(start_, before, c, threads, seen);
-  while (c != kNone) {
+  while (c != kOutside) {
     at = ahead;
-    std::uint32_t after = at < text.size() ? next_code_point(text, ahead) : kNone;
+    std::uint32_t after = at < text.size() ? next_code_point(text, ahead) : kOutside;
     next.clear();
     std::fill(seen.begin(), seen.end(), false);
     for (std::int32_t pc : threads) {
