@@ -12,7 +12,7 @@ using draft::Perm;
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 // Sums of products of symbols, none of them subtracted.
-bool never_negative(const Dim& d) {
+bool only_adds(const Dim& d) {
   if (d.constant_term() < 0) return false;
   return std::all_of(d.terms().begin(), d.terms().end(), [](const Dim::Term& t) {
     return t.coef >= 0 && std::all_of(t.factors.begin(), t.factors.end(),
@@ -147,8 +147,8 @@ Result<bool> FunctionLowering::slice_view(const Node& n) {
     const Dim& extent = (*val(v).dims)[static_cast<std::size_t>(axis)];
     Dim from = (*starts)[i];
     if (!from.is_const()) {
-      if (!never_negative(from)) return false;
-      if (!never_negative(extent - from)) from = min(extent, from);
+      if (!only_adds(from)) return false;
+      if (!only_adds(extent - from)) from = min(extent, from);
       offset = offset + from * strides[static_cast<std::size_t>(axis)];
       strides[static_cast<std::size_t>(axis)] = strides[static_cast<std::size_t>(axis)] * Dim(step);
       continue;
