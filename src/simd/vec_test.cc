@@ -23,10 +23,13 @@ struct IsaRun {
 };
 const IsaRun kRuns[] = {
     {Isa::generic, scalar::run_cases},
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(MOTE_WITHOUT_avx2)
     {Isa::avx2, avx2::run_cases},
+#endif
+#if defined(__x86_64__) && !defined(MOTE_WITHOUT_avx512)
     {Isa::avx512, avx512::run_cases},
-#elif defined(__aarch64__)
+#endif
+#if defined(__aarch64__) && !defined(MOTE_WITHOUT_neon)
     {Isa::neon, neon::run_cases},
 #endif
 };

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 #include "base/half.h"
+#include "kernels/table.h"
 #include "kernels/testing.h"
 
 namespace mote::kernels::elementwise {
@@ -368,13 +370,13 @@ TEST(Elementwise, EpiloguesDoNotDependOnCutsOrIsa) {
   e.operands[1] = {residual.get(), 1200, 1};
   e.operands[2] = {scale.get(), 1, 0};
   using Apply = void (*)(const Epilogue&, const EpilogueBlock&) noexcept;
+  const std::pair<Isa, Apply> rows[] = {{Isa::avx2, MOTE_IF_avx2(avx2::apply_epilogue)},
+                                        {Isa::avx512, MOTE_IF_avx512(avx512::apply_epilogue)},
+                                        {Isa::neon, MOTE_IF_neon(neon::apply_epilogue)}};
   std::vector<Apply> all = {scalar::apply_epilogue};
-#if defined(__x86_64__)
-  if (host_cpu().has(Isa::avx2)) all.push_back(avx2::apply_epilogue);
-  if (host_cpu().has(Isa::avx512)) all.push_back(avx512::apply_epilogue);
-#elif defined(__aarch64__)
-  all.push_back(neon::apply_epilogue);
-#endif
+  for (const auto& [isa, apply] : rows) {
+    if (apply && host_cpu().has(isa)) all.push_back(apply);
+  }
   Data want = c0;
   for (std::int64_t r = 0; r < rows; ++r) scalar::apply_epilogue(e, {want.get() + r * cols, cols, 1, cols, r, 1, 0});
   EXPECT_NEAR(want[cols + 1], scale[1] - ([&] {
