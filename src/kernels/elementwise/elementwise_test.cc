@@ -370,11 +370,11 @@ TEST(Elementwise, EpiloguesDoNotDependOnCutsOrIsa) {
   e.operands[1] = {residual.get(), 1200, 1};
   e.operands[2] = {scale.get(), 1, 0};
   using Apply = void (*)(const Epilogue&, const EpilogueBlock&) noexcept;
-  const std::pair<Isa, Apply> rows[] = {{Isa::avx2, MOTE_IF_avx2(avx2::apply_epilogue)},
-                                        {Isa::avx512, MOTE_IF_avx512(avx512::apply_epilogue)},
-                                        {Isa::neon, MOTE_IF_neon(neon::apply_epilogue)}};
+  const std::pair<Isa, Apply> vectors[] = {{Isa::avx2, MOTE_IF_avx2(avx2::apply_epilogue)},
+                                           {Isa::avx512, MOTE_IF_avx512(avx512::apply_epilogue)},
+                                           {Isa::neon, MOTE_IF_neon(neon::apply_epilogue)}};
   std::vector<Apply> all = {scalar::apply_epilogue};
-  for (const auto& [isa, apply] : rows) {
+  for (const auto& [isa, apply] : vectors) {
     if (apply && host_cpu().has(isa)) all.push_back(apply);
   }
   Data want = c0;
