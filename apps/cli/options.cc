@@ -103,6 +103,7 @@ Result<std::int64_t> ModelOptions::memory() const {
 }
 
 Result<Model> load_model(const std::string& path, const LoadOptions& options) {
+  set_drop_code_early();
   Result<Model> model = Model::load(path, options);
 #ifdef __GLIBC__
   malloc_trim(0);

@@ -3,9 +3,11 @@
 #ifdef __linux__
 #include <link.h>
 #include <sys/mman.h>
+#include <atomic>
 #endif
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 
 #include "base/system_files.h"
@@ -71,6 +73,13 @@ void drop_code() {
   dl_iterate_phdr(drop_object, nullptr);
 #endif
 }
+
+namespace {
+constinit std::atomic<bool> drop_early{false};
+}  // namespace
+
+void set_drop_code_early() { drop_early.store(true, std::memory_order_relaxed); }
+bool drops_code_early() { return drop_early.load(std::memory_order_relaxed); }
 
 MemoryInfo memory_info() {
   MemoryInfo m;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/memory_info.h"
 #include "base/pages.h"
 #include "base/text.h"
 #include "ops/element.h"
@@ -420,12 +421,19 @@ Status ConstantPool::pack_one(const Constant& c, const Packing& packing, Buffer&
 }
 
 Status ConstantPool::pack() {
+  constexpr std::uint64_t kMuch = 4 << 20;
   if (promised_.empty()) return {};
+  if (promised_bytes_ >= kMuch && drops_code_early()) drop_code();
   MOTE_ASSIGN(Buffer all, Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(promised_bytes_), 1),
                                            "packed weights", true));
   will_be_filled(all.bytes());
   auto packed = std::make_shared<OwnedSource>(std::move(all));
   std::int32_t index = source(packed);
+  // What importing has read of them goes first: packed weights may come by large pages.
+  for (const Promise& p : promised_) {
+    const Constant& c = module_.constants[at(p.id)];
+    c.source->drop(c.offset, c.size);
+  }
   Buffer spare;
   for (const Promise& p : promised_) {
     PlanConstant& c = plan_.constants[at(p.index)];
