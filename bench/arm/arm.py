@@ -3,16 +3,14 @@
 
 Single layers are run by their kernels alone (count_kernels), networks of tools/export_zoo.py by mote-run from a plan made here for each
 instruction set; both are cross-built and run under qemu-aarch64 with a plugin that counts every instruction (count.c). What one run takes is the
-difference between three runs and one. The least is what the multiply-adds take in the widest instruction of that CPU, and what has to be
-read: what a register tile loads per step, or for depthwise layers every element of the image and of the result once, 32 bytes an
-instruction. OUT gets arm.json and arm.md.
+difference between three runs and one. The least is what the multiply-adds take in the widest instruction of that CPU, and for the kernels of
+register tiles also what a tile loads per step, 32 bytes an instruction. OUT gets arm.json and arm.md.
 """
 import argparse
 import collections
 import datetime
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,8 +25,6 @@ ARM = ROOT / "build" / "aarch64" / "bin"
 CPUS = {"Cortex-A53": ("cortex-a53", "neon"), "Cortex-A72": ("cortex-a72", "neon"), "Cortex-A76": ("neoverse-n1", "neondot"), "i8mm": ("max,sve=off", "i8mm")}
 # Multiply-adds of one instruction: fmla on four floats; smull, smlal2 and sadalp on 16 bytes; sdot; smmla.
 PER_INSTRUCTION = {("neon", 32): 4, ("neondot", 32): 4, ("i8mm", 32): 4, ("neon", 8): 16 / 3, ("neondot", 8): 16, ("i8mm", 8): 32}
-# Depthwise layers have no sum along the bytes of a register: fmla on four floats, smlal on four words.
-PER_INSTRUCTION_DEPTHWISE = 4
 # Bytes that a register tile reads per multiply-add of it: rows and columns of one step by what they make.
 TILE = {32: (5 + 16) * 4 / (5 * 16), 8: (6 + 16) / (6 * 16)}
 BOUNDS = {"gemm": 1.25, "1x1": 1.25, "3x3": 1.5, "5x5": 1.5}
@@ -102,10 +98,7 @@ def measure(command, macs, least, cpu, plugin, folder):
 
 
 def least_of(name, macs, bits, isa):
-    if "depthwise" in name:
-        taps = int(re.search(r"(\d)x", name)[1]) ** 2
-        return macs / PER_INSTRUCTION_DEPTHWISE + 2 * macs / taps * bits / 8 / 32
-    loads = TILE[bits] / 32
+    loads = 0 if "depthwise" in name else TILE[bits] / 32
     return macs / PER_INSTRUCTION[isa, bits] + macs * loads
 
 
@@ -157,8 +150,7 @@ def markdown(document):
     labels = [label for label in CPUS if any(label in rows for rows in [*document["layers"].values(), *document["networks"].values()])]
     out = ["# Instructions on 64-bit Arm", "", f"{document['date']}. Counted under emulation by `./dev bench arm`, one thread: everything that one run executes, by the least that the layer's",
            "multiply-adds take in the widest instruction that the CPU has for them (four floats by `fmla`; 16 bytes by `smull`, `smlal2` and `sadalp`, or by one `sdot`, and 32 by",
-           "`smmla`; in depthwise layers of bytes, which have no sum along a register, four words by `smlal`) and by what has to be read, 32 bytes an instruction: what a register tile",
-           "of 5 x 16 floats or 6 x 16 bytes loads per step, in depthwise layers the image and the result once. Requantizing is not part of the least. Winograd's algorithm takes",
+           "`smmla`) and, but for depthwise layers, what a register tile of 5 x 16 floats or 6 x 16 bytes loads per step, 32 bytes an instruction. Winograd's algorithm takes",
            "less than the direct one, of which the least is. Times cannot be had from an emulator.", "", "## Layers", "",
            "| layer | " + " | ".join(labels) + " | bound |", "|---|" + "---:|" * (len(labels) + 1)]
     for name, rows in document["layers"].items():
