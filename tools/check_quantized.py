@@ -8,13 +8,12 @@ inputs.npz beside a model, and two noisier ones; for the digits, its ten scans. 
 distance from the float answers, the size, with --bench the time of a run before and after, and the cosine distance between Mote's and ONNX
 Runtime's answers to the written file, which may be 1e-3 at most. What follows -- goes to `mote quantize`. Exit code 1 if anything fails.
 
-On CPUs without VNNI, ONNX Runtime's products of u8 and s8 saturate; session.x64quantprecision turns that off, as done here.
+ONNX Runtime runs as tools/quantized_files.py says.
 """
 import argparse
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -22,30 +21,21 @@ import zoo_files
 
 zoo_files.need_numpy()
 import numpy as np  # noqa: E402
+import quantized_files as files  # noqa: E402
 
 NETWORKS = ["mobilenet_v2", "resnet18", "bert", "lstm"]
 SCHEMES = ["static", "dynamic", "weight-only-8", "weight-only-4", "f16"]
-LEAST_AGREEMENT = 1e-3
-
-
-def distance(a, b):
-    a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
-    length = np.linalg.norm(a) * np.linalg.norm(b)
-    return 0.0 if np.array_equal(a, b) else 1 - float(a @ b) / length if length else 1.0
 
 
 def samples_of(model, work):
     """Writes calibration files; gives their paths and the inputs of one run."""
     if model.name == "digits.onnx":
-        from PIL import Image
-        scans = [np.asarray(Image.open(model.parent / f"digit_{d}.png").convert("L")) for d in range(10)]
-        x = ((np.stack(scans).astype(np.float32) / 255 - 0.305) / 0.37)[:, None]
-        np.savez(os.path.join(work, "cal.npz"), image=x, labels=np.arange(10))
-        return [os.path.join(work, "cal.npz")], {"image": x}
+        inputs, labels = files.digits_samples(model.parent)
+        np.savez(os.path.join(work, "cal.npz"), **inputs, labels=labels)
+        return [os.path.join(work, "cal.npz")], inputs
     with np.load(model.parent / "inputs.npz") as arrays:
         inputs = {k: arrays[k] for k in arrays.files}
-    import onnx
-    names = {i.name for i in onnx.load(str(model), load_external_data=False).graph.input}
+    names = {i.name for i in files.onnxruntime_session(model).get_inputs()}
     inputs = {k: v for k, v in inputs.items() if k in names}
     rng, paths = np.random.default_rng(0), []
     for i in range(3):
@@ -56,42 +46,12 @@ def samples_of(model, work):
     return paths, inputs
 
 
-def run_onnxruntime(path, inputs):
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    names = [o.name for o in session.get_outputs()]
-    return dict(zip(names, session.run(names, inputs)))
-
-
-def mote(args, *arguments):
-    done = subprocess.run([args.mote, *map(str, arguments)], capture_output=True, text=True, errors="replace")
-    if done.returncode != 0 and done.stdout.startswith("{"):
-        told = json.loads(done.stdout)
-        error = told.get("error") or {"message": told.get("verdict", ""), "hint": ""}
-        raise RuntimeError(f"{error['message']} ({error['hint']})")
-    if done.returncode != 0:
-        raise RuntimeError((done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["no message"])[0])
-    return done.stdout
-
-
-def run_mote(args, path, inputs, work):
-    source, target = os.path.join(work, "in.npz"), os.path.join(work, "out.npz")
-    np.savez(source, **inputs)
-    mote(args, "-q", "run", path, "--inputs", source, "--outputs", target)
-    with np.load(target) as arrays:
-        return {k: arrays[k] for k in arrays.files}
-
-
 def times(args, before, after, shapes):
     """Milliseconds of a run of each: the least of some in turns."""
     best = [1e9, 1e9]
     for _ in range(3):
         for i, path in enumerate((before, after)):
-            r = json.loads(mote(args, "--json", "bench", path, "--threads", 1, "--seconds", 0.3, "--warmup", 0.1, *shapes))
+            r = json.loads(files.mote("--json", "bench", path, "--threads", 1, "--seconds", 0.3, "--warmup", 0.1, *shapes, program=args.mote))
             best[i] = min(best[i], r["min_ms"])
     return best
 
@@ -99,9 +59,8 @@ def times(args, before, after, shapes):
 def check(args, model, scheme, work):
     calibration, inputs = samples_of(model, work)
     out = os.path.join(work, f"{scheme}.onnx")
-    report = json.loads(mote(args, "--json", "quantize", model, "-o", out, "--scheme", scheme, "--inputs", *calibration, *args.rest))
-    expected, got = run_onnxruntime(out, inputs), run_mote(args, out, inputs, work)
-    apart = max(distance(expected[k], got[k]) for k in expected)
+    report = files.quantize(model, out, calibration, "--scheme", scheme, *args.rest, program=args.mote)
+    apart = files.disagreement(out, inputs, work, args.mote)
     done = sum(l["quantized"] for l in report["layers"])
     line = (f"{done}/{len(report['layers'])} layers, error {report['error']:.2e}, {os.path.getsize(model) / 1e6:.2f} -> "
             f"{os.path.getsize(out) / 1e6:.2f} MB, ONNX Runtime {apart:.1e} apart")
@@ -109,14 +68,14 @@ def check(args, model, scheme, work):
         shapes = [f"--shape={k}={','.join(map(str, v.shape))}" for k, v in inputs.items()]
         before, after = times(args, str(model), out, shapes)
         line += f", {before:.3f} -> {after:.3f} ms"
-    return apart <= LEAST_AGREEMENT, line
+    return apart <= files.LEAST_AGREEMENT, line
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=pathlib.Path)
     parser.add_argument("--schemes", default=",".join(SCHEMES))
-    parser.add_argument("--mote", default=str(zoo_files.ROOT / "build" / "native" / "bin" / "mote"))
+    parser.add_argument("--mote", default=files.MOTE)
     parser.add_argument("--bench", action="store_true")
     given = sys.argv[1:]
     rest = given[given.index("--") + 1:] if "--" in given else []

@@ -5,6 +5,7 @@
 #   --test   what ./dev test runs: all cases, against the list of known failures
 #   --doc    runs all cases and writes docs/conformance-tflite.md
 set -euo pipefail
+. tools/dev/lib.sh
 program=build/native/bin/mote_conformance
 known=tests/tflite/known.txt
 home=build/conformance/litert
@@ -29,15 +30,9 @@ if [ $is_test = 1 ] && [ ! -e $known ]; then
   echo "skipped the TensorFlow Lite cases: $known, the list of known differences, is not written"
   exit 77
 fi
-if ! cmp -s tests/tflite/requirements.txt $home/requirements.txt; then
-  rm -rf $home
-  mkdir -p $home
-  python3 -m venv $home/venv >&2
-  if ! $home/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/tflite/requirements.txt >&2; then
-    echo "skipped the TensorFlow Lite cases: LiteRT could not be installed from PyPI"
-    exit 77
-  fi
-  cp tests/tflite/requirements.txt $home/requirements.txt
+if ! python_packages $home tests/tflite/requirements.txt; then
+  echo "skipped the TensorFlow Lite cases: LiteRT could not be installed from PyPI"
+  exit 77
 fi
 made_by=$(cat tests/tflite/*.py tests/tflite/cases/*.py tests/tflite/requirements.txt | sha256sum)
 if [ "$(cat $home/cases/.made_by 2>/dev/null)" != "$made_by" ]; then

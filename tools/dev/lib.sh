@@ -80,3 +80,14 @@ exec_python() {
   [ -x $python ] || python=python3
   exec "$python" "$@"
 }
+
+# python_packages HOME FILE: an interpreter with the PyPI packages of FILE is HOME/venv/bin/python afterwards; HOME starts anew when FILE
+# has changed. Fails where PyPI cannot be reached.
+python_packages() {
+  if cmp -s "$2" "$1/requirements.txt"; then return 0; fi
+  rm -rf "$1"
+  mkdir -p "$1"
+  python3 -m venv "$1/venv" >&2 || return 1
+  "$1/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" >&2 || return 1
+  cp "$2" "$1/requirements.txt"
+}
