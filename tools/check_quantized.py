@@ -24,7 +24,22 @@ import numpy as np  # noqa: E402
 import quantized_files as files  # noqa: E402
 
 NETWORKS = ["mobilenet_v2", "resnet18", "bert", "lstm"]
-SCHEMES = ["static", "dynamic", "weight-only-8", "weight-only-4", "f16"]
+# Names of rows, and the options that make them.
+SCHEMES = {
+    "static": ["--scheme", "static"],
+    "static s8": ["--scheme", "static", "--activations", "s8"],
+    "static s16": ["--scheme", "static", "--activations", "s16"],
+    "static measured": ["--scheme", "static", "--measure"],
+    "dynamic": ["--scheme", "dynamic"],
+    "weight-only-8": ["--scheme", "weight-only-8"],
+    "weight-only-4": ["--scheme", "weight-only-4"],
+    "weight-only-4 gptq": ["--scheme", "weight-only-4", "--gptq"],
+    "f16": ["--scheme", "f16"],
+}
+
+
+def models_of(args):
+    return args.models or [zoo_files.ROOT / "examples/digits/digits.onnx", *(zoo_files.ZOO / n / "model.onnx" for n in NETWORKS)]
 
 
 def samples_of(model, work):
@@ -49,7 +64,7 @@ def samples_of(model, work):
 def times(args, before, after, shapes):
     """Milliseconds of a run of each: the least of some in turns."""
     best = [1e9, 1e9]
-    for _ in range(3):
+    for _ in range(args.rounds):
         for i, path in enumerate((before, after)):
             r = json.loads(files.mote("--json", "bench", path, "--threads", 1, "--seconds", 0.3, "--warmup", 0.1, *shapes, program=args.mote))
             best[i] = min(best[i], r["min_ms"])
@@ -57,47 +72,72 @@ def times(args, before, after, shapes):
 
 
 def check(args, model, scheme, work):
+    """What a scheme does to a network, by name; `why` where it does nothing."""
     calibration, inputs = samples_of(model, work)
-    out = os.path.join(work, f"{scheme}.onnx")
-    report = files.quantize(model, out, calibration, "--scheme", scheme, *args.rest, program=args.mote)
-    apart = files.disagreement(out, inputs, work, args.mote)
-    done = sum(l["quantized"] for l in report["layers"])
-    line = (f"{done}/{len(report['layers'])} layers, error {report['error']:.2e}, {os.path.getsize(model) / 1e6:.2f} -> "
-            f"{os.path.getsize(out) / 1e6:.2f} MB, ONNX Runtime {apart:.1e} apart")
-    if args.bench:
+    out = os.path.join(work, "quantized.onnx")
+    row = {"network": model.parent.name, "scheme": scheme}
+    try:
+        report = files.quantize(model, out, calibration, "--threads", 1, *SCHEMES[scheme], *args.rest, program=args.mote)
+    except files.Failure as refused:
+        if not any(text in str(refused) for text in ("nothing to quantize", "nothing was written")):
+            raise
+        return {**row, "why": str(refused)}
+    row |= {"quantized": sum(l["quantized"] for l in report["layers"]), "layers": len(report["layers"]), "error": report["error"],
+            "mb_before": os.path.getsize(model) / 1e6, "mb_after": os.path.getsize(out) / 1e6,
+            "apart": files.disagreement(out, inputs, work, args.mote)}
+    if report.get("labelled"):
+        row |= {k: report[k] for k in ("labelled", "accuracy_before", "accuracy_after")}
+    if args.rounds:
         shapes = [f"--shape={k}={','.join(map(str, v.shape))}" for k, v in inputs.items()]
-        before, after = times(args, str(model), out, shapes)
-        line += f", {before:.3f} -> {after:.3f} ms"
-    return apart <= files.LEAST_AGREEMENT, line
+        row["ms_before"], row["ms_after"] = times(args, str(model), out, shapes)
+    return row
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=pathlib.Path)
-    parser.add_argument("--schemes", default=",".join(SCHEMES))
-    parser.add_argument("--mote", default=files.MOTE)
-    parser.add_argument("--bench", action="store_true")
-    given = sys.argv[1:]
-    rest = given[given.index("--") + 1:] if "--" in given else []
-    args = parser.parse_args(given[:given.index("--")] if "--" in given else given)
-    args.rest = rest
-    models = args.models or [zoo_files.ROOT / "examples/digits/digits.onnx", *(zoo_files.ZOO / n / "model.onnx" for n in NETWORKS)]
-    failed = checked = 0
-    for model in models:
+def say(row):
+    if "why" in row:
+        return row["why"]
+    text = (f"{row['quantized']}/{row['layers']} layers, error {row['error']:.2e}, {row['mb_before']:.2f} -> {row['mb_after']:.2f} MB, "
+            f"ONNX Runtime {row['apart']:.1e} apart")
+    return text + (f", {row['ms_before']:.3f} -> {row['ms_after']:.3f} ms" if "ms_after" in row else "")
+
+
+def check_all(args):
+    """Prints a line for every network and scheme; gives the rows, and how many are wrong."""
+    rows, failed = [], 0
+    for model in models_of(args):
         if not model.exists():
             print(f"skip {model}: not there", flush=True)
             continue
         for scheme in args.schemes.split(","):
             with tempfile.TemporaryDirectory() as work:
                 try:
-                    ok, what = check(args, model, scheme, work)
-                    checked += 1
+                    row = check(args, model, scheme, work)
+                    rows.append(row)
+                    what, ok = say(row), row.get("apart", 0) <= files.LEAST_AGREEMENT
                 except Exception as problem:  # reported per network
-                    what = str(problem).strip().splitlines()[0][:300]
-                    ok = "nothing to quantize" in what
+                    what, ok = str(problem).strip().splitlines()[0][:300], False
             failed += not ok
             print(f"{'ok  ' if ok else 'FAIL'} {model.parent.name} {scheme}: {what}", flush=True)
-    if checked == 0:
+    return rows, failed
+
+
+def parser_of(text):
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=pathlib.Path)
+    parser.add_argument("--schemes", default=",".join(SCHEMES))
+    parser.add_argument("--mote", default=files.MOTE)
+    return parser
+
+
+def main():
+    parser = parser_of(__doc__)
+    parser.add_argument("--bench", action="store_true")
+    given = sys.argv[1:]
+    rest = given[given.index("--") + 1:] if "--" in given else []
+    args = parser.parse_args(given[:given.index("--")] if "--" in given else given)
+    args.rest, args.rounds = rest, 3 if args.bench else 0
+    rows, failed = check_all(args)
+    if not any("apart" in row for row in rows):
         sys.exit("nothing was checked")
     sys.exit(1 if failed else 0)
 

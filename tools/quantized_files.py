@@ -54,8 +54,7 @@ def mote(*arguments, program=MOTE):
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode != 0 and done.stdout.startswith("{"):
         told = json.loads(done.stdout)
-        error = told.get("error") or {"message": told.get("verdict", ""), "hint": ""}
-        raise Failure(f"{error['message']} ({error['hint']})")
+        raise Failure(told.get("verdict") or f"{told['error']['message']} ({told['error']['hint']})")
     if done.returncode != 0:
         raise Failure((done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["no message"])[0])
     return done.stdout

@@ -17,6 +17,7 @@ std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 constexpr std::int64_t kMaxFoldedBytes = 256 << 20;  // of one result
 constexpr std::int64_t kTransformBytes = 4096;       // constants above this keep their source range and get a transform
+constexpr std::int64_t kMaxWidenedBytes = 1 << 30;   // of all weights of less than 8 bits or in blocks, in f32
 
 // Nodes that nobody reads go.
 void drop_dead(Function& f) {
@@ -108,15 +109,38 @@ bool fold_into_transform(Module& m, Function& f, const Node& n) {
   return true;
 }
 
-// Weights in blocks or of less than 8 bits, which would be several times as large.
+// Weights in blocks or of less than 8 bits, which are several times as large in f32.
 bool is_compressed(const Function& f, const Node& n) {
   if (n.op->name != "dequantize_linear" || n.inputs[0] == kNone) return false;
   return attr_int(*n.op, n.attrs, "block_size") != 0 || bits_of(f.values[at(n.inputs[0])].type.dtype) < 8;
 }
 
-// All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets. Constants
-// that are dequantized stay so where `keep` says, since integer ops may take them.
-Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, bool keep) {
+// Whether such weights stay as they are and are widened in every run: where all of them in f32 would take more memory
+// than a gigabyte, or than half of what may be used.
+bool keeps_compressed(const Module& m, const Budget* budget) {
+  std::int64_t most = kMaxWidenedBytes;
+  if (budget) most = std::min(most, budget->left() / 2);
+  for (const Function& f : m.functions) {
+    for (const Node& n : f.nodes) {
+      if (!is_compressed(f, n) || f.values[at(n.inputs[0])].constant == kNone) continue;
+      const Type& t = f.values[at(n.inputs[0])].type;
+      std::optional<std::vector<std::int64_t>> dims = t.has_rank() ? constant_extents(*t.shape) : std::nullopt;
+      std::optional<std::int64_t> count = dims ? element_count(*dims) : std::nullopt;
+      if (!count || *count > most / 4) return true;
+      most -= *count * 4;
+    }
+  }
+  return false;
+}
+
+// What stays although it depends on constants alone.
+struct Kept {
+  bool quantized = false;   // constants that are dequantized, since integer ops may take them
+  bool compressed = false;  // those of is_compressed
+};
+
+// All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets.
+Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, Kept kept) {
   Function& f = m.functions[at(id)];
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
     Node node = f.nodes[n];
@@ -128,8 +152,9 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, b
   std::vector<std::size_t> picked;
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
     const Node& node = f.nodes[n];
-    if (node.op->is(kControl) || node.op->is(kRandom) || node.op->is(kState) || is_compressed(f, node)) continue;
-    if (keep && node.op->name == "dequantize_linear") continue;
+    if (node.op->is(kControl) || node.op->is(kRandom) || node.op->is(kState)) continue;
+    if (kept.compressed && is_compressed(f, node)) continue;
+    if (kept.quantized && node.op->name == "dequantize_linear") continue;
     bool fits =
         std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return v == kNone || foldable[at(v)]; });
     for (ValueId v : node.outputs) {
@@ -218,9 +243,10 @@ std::size_t node_count(const Module& m) {
 Status simplify(Module& m, const PrepareOptions& options) {
   for (Function& f : m.functions) drop_dead(f);
   if (!options.optimise) return {};
+  const bool compressed = keeps_compressed(m, options.budget);
   auto fold = [&](bool keep) -> Status {
     for (std::size_t f = 0; f < m.functions.size(); ++f) {
-      MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options, keep));
+      MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options, {keep, compressed}));
     }
     return {};
   };

@@ -2,6 +2,9 @@
 // or one per block along an axis.
 #pragma once
 
+#include <algorithm>
+#include <limits>
+
 #include "ops/infer_util.h"
 #include "ops/loops.h"
 
@@ -19,6 +22,13 @@ class QuantIndex {
     if (one_) return 0;
     std::int64_t outer = i / (n_ * inner_), along = i / inner_ % n_, in = i % inner_;
     return per_axis_ ? along : (outer * blocks_ + along / block_) * inner_ + in;
+  }
+  // How many elements from i on, at least one, have the same.
+  std::int64_t run(std::int64_t i) const {
+    if (one_) return std::numeric_limits<std::int64_t>::max();
+    if (per_axis_) return inner_ - i % inner_;
+    const std::int64_t along = i % n_;
+    return inner_ == 1 ? std::min(block_ - along % block_, n_ - along) : 1;
   }
 
  private:

@@ -108,10 +108,17 @@ Status run_dequantize(ReferenceContext& ctx) {
   if (ctx.has(2) && ctx.in(2).count() != scale.count()) {
     return invalid("dequantize_linear: x_zero_point has another shape");
   }
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    std::int64_t s = index(i);
-    double zero = ctx.has(2) ? load_f64(ctx.in(2), s) : 0;
-    store_f64(y, i, (load_f64(x, i) - zero) * load_f64(scale, s));
+  // What weights of 4 bits are, and there are many of them.
+  const bool nibbles = (x.dtype == DType::u4 || x.dtype == DType::i4) && y.dtype == DType::f32;
+  const int sign = x.dtype == DType::i4 ? 8 : 0;
+  for (std::int64_t i = 0; i < x.count();) {
+    const std::int64_t s = index(i), end = i + std::min(index.run(i), x.count() - i);
+    const double zero = ctx.has(2) ? load_f64(ctx.in(2), s) : 0, factor = load_f64(scale, s);
+    for (; nibbles && i < end; ++i) {
+      const int bits = (x.as<const std::uint8_t>()[i / 2] >> (i % 2 * 4)) & 15;
+      y.as<float>()[i] = static_cast<float>(((bits ^ sign) - sign - zero) * factor);
+    }
+    for (; i < end; ++i) store_f64(y, i, (load_f64(x, i) - zero) * factor);
   }
   return {};
 }
