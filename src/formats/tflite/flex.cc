@@ -40,8 +40,8 @@ std::optional<flexbuffers::Map> options_map(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-FlexOptions::FlexOptions(NodeContext& n) {
-  std::optional<flexbuffers::Map> map = options_map(n.custom_options());
+FlexOptions::FlexOptions(std::span<const std::byte> bytes) {
+  std::optional<flexbuffers::Map> map = options_map(bytes);
   is_map_ = map.has_value();
   if (!map) return;
   flexbuffers::TypedVector keys = map->Keys();

@@ -11,7 +11,8 @@ namespace mote::tflite {
 class FlexOptions {
  public:
   // Of the operator; empty where its options are something else.
-  explicit FlexOptions(NodeContext& n);
+  explicit FlexOptions(NodeContext& n) : FlexOptions(n.custom_options()) {}
+  explicit FlexOptions(std::span<const std::byte> bytes);
 
   std::int64_t get_int(std::string_view name, std::int64_t otherwise) const;
   double get_float(std::string_view name, double otherwise) const;

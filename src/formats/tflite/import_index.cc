@@ -174,6 +174,19 @@ Status import_non_max_suppression(NodeContext& n) {
   return {};
 }
 
+// Operands: seeds, items, weights (absent: ones).
+Status import_lsh_projection(NodeContext& n) {
+  auto* o = n.options<fbs::LshProjectionOptions>(fbs::BuiltinOptions::LSHProjection);
+  const fbs::LshProjection type = o ? o->type() : fbs::LshProjection::UNKNOWN;
+  if (type != fbs::LshProjection::SPARSE && type != fbs::LshProjection::DENSE) return invalid("has no type");
+  if (n.dtype(n.in(1)) == DType::string) {
+    n.unsupported("LSH_PROJECTION of strings");
+    return {};
+  }
+  n.same("lsh_projection", {n.in(0), n.in(1), n.in(2)}, {{"sparse", std::int64_t{type == fbs::LshProjection::SPARSE}}});
+  return {};
+}
+
 // values[i] where keys[i] is the one looked for, else zeros (or empty strings), and whether there is one.
 Status import_hashtable_lookup(NodeContext& n) {
   ValueId lookup = n.in(0), keys = n.in(1), table = n.in(2);

@@ -1,4 +1,4 @@
-// Hash tables: filled while importing, from constants; looking something up is label_encoder.
+// Strings. Hash tables are filled while importing, from constants; looking something up is label_encoder.
 #include <cstring>
 
 #include "base/text.h"
@@ -41,6 +41,15 @@ Status set_elements(NodeContext& n, const Constant& c, std::string_view name, st
 }
 
 }  // namespace
+
+Status import_skip_gram(NodeContext& n) {
+  auto* o = n.options<fbs::SkipGramOptions>(fbs::BuiltinOptions::SkipGram);
+  n.same("skip_gram", {n.in(0)},
+         {{"include_all_ngrams", std::int64_t{o && o->include_all_ngrams()}},
+          {"max_skip_size", std::int64_t{o ? o->max_skip_size() : 0}},
+          {"ngram_size", std::int64_t{o ? o->ngram_size() : 0}}});
+  return {};
+}
 
 Status import_hashtable(NodeContext& n) {
   auto* o = n.options<fbs::HashtableOptions>(fbs::BuiltinOptions::Hashtable);

@@ -108,7 +108,8 @@ class Importer final : public Emitter {
 
 // What a custom operator keeps from run to run without a tensor for it: a name within the operator, and a type.
 std::vector<std::pair<std::string_view, Type>> hidden_states(const fbs::SubGraph& graph, const fbs::Operator& op,
-                                                             std::string_view custom_name);
+                                                             std::string_view custom_name,
+                                                             std::span<const std::byte> custom_options);
 // The same of builtin operators that draw random numbers.
 std::vector<std::pair<std::string_view, Type>> random_states(const fbs::Operator& op);
 // The variable that such a state is.

@@ -1,5 +1,6 @@
 // Every operator with too few or too many operands, of any type and rank, and without its options: refused or read, but
 // never trusted.
+#include <flatbuffers/flexbuffers.h>
 #include <gtest/gtest.h>
 
 #include "formats/tflite/file.h"
@@ -20,8 +21,22 @@ struct Shape {
   std::vector<std::int32_t> extents;
 };
 
+// Options of the custom operators, those of all of them in one map.
+std::vector<std::uint8_t> custom_options() {
+  flexbuffers::Builder b;
+  b.Map([&] {
+    for (const char* name : {"T", "stacker_left_context"}) b.Int(name, 1);
+    for (const char* name : {"dct_coefficient_count", "delay_length", "fft_length", "filterbank_channel_count",
+                             "frame_size", "num_channels", "window_size"})
+      b.Int(name, 2);
+    for (const char* name : {"frame_step", "stacker_step", "stride", "upper_frequency_limit"}) b.Int(name, 1);
+  });
+  b.Finish();
+  return b.GetBuffer();
+}
+
 // One operator `op` of `operands` tensors that are alike; two results.
-Bytes model(fbs::BuiltinOperator op, const std::string& custom, int operands, const Shape& s) {
+Bytes model(fbs::BuiltinOperator op, const std::string& custom, int operands, const Shape& s, bool with_options) {
   FlatBufferBuilder b;
   std::size_t bytes = s.type == fbs::TensorType::INT8 ? 1 : s.type == fbs::TensorType::INT16 ? 2 : 4;
   for (std::int32_t e : s.extents) bytes *= static_cast<std::size_t>(e);
@@ -38,7 +53,10 @@ Bytes model(fbs::BuiltinOperator op, const std::string& custom, int operands, co
     if (i < operands) inputs.push_back(i);
     if (i < operands && !constant && !(s.variable && i > 0)) fed.push_back(i);
   }
-  auto node = fbs::CreateOperator(b, 0, b.CreateVector(inputs), b.CreateVector(outputs));
+  Offset<flatbuffers::Vector<std::uint8_t>> options;
+  if (with_options) options = b.CreateVector(custom_options());
+  auto node =
+      fbs::CreateOperator(b, 0, b.CreateVector(inputs), b.CreateVector(outputs), fbs::BuiltinOptions::NONE, 0, options);
   auto graph = fbs::CreateSubGraph(b, b.CreateVector(tensors), b.CreateVector(fed), b.CreateVector(outputs),
                                    b.CreateVector(std::vector<Offset<fbs::Operator>>{node}), b.CreateString("main"));
   auto code = fbs::CreateOperatorCode(b, static_cast<std::int8_t>(std::min(static_cast<int>(op), 127)),
@@ -56,7 +74,7 @@ struct Count {
   int read = 0, refused = 0;
 };
 
-void check(fbs::BuiltinOperator op, const std::string& custom, Count* count) {
+void check(fbs::BuiltinOperator op, const std::string& custom, Count* count, bool with_options = false) {
   using T = fbs::TensorType;
   const Shape shapes[] = {{T::FLOAT32, false, false, false, {2, 3}},  {T::FLOAT32, false, true, true, {1, 2, 2, 1}},
                           {T::INT32, false, true, false, {}},         {T::INT8, true, true, false, {2, 2}},
@@ -70,7 +88,8 @@ void check(fbs::BuiltinOperator op, const std::string& custom, Count* count) {
       options.missing = &missing;
       options.limits.max_nodes = 10000;
       options.max_constants = 1 << 20;
-      Result<Module> m = import_tflite(std::make_shared<const BufferSource>(model(op, custom, operands, s)), options);
+      Result<Module> m =
+          import_tflite(std::make_shared<const BufferSource>(model(op, custom, operands, s, with_options)), options);
       if (m.ok()) {
         ++count->read;
         if (missing.empty()) (void)Inference(*m).run();
@@ -87,10 +106,12 @@ TEST(TfliteOperands, AreNotTrusted) {
   for (int op = 0; op <= static_cast<int>(fbs::BuiltinOperator::MAX); ++op)
     check(static_cast<fbs::BuiltinOperator>(op), "", &count);
   for (const char* custom :
-       {"AudioSpectrogram", "Mfcc", "NumericVerify", "SignalEnergy", "SignalFftAutoScale", "SignalFilterBank",
-        "SignalFilterBankLog", "SignalFilterBankSpectralSubtraction", "SignalFilterBankSquareRoot", "SignalIrfft",
-        "SignalPCAN", "SignalRfft", "SignalWindow", "TFLite_Detection_PostProcess"})
-    check(fbs::BuiltinOperator::CUSTOM, custom, &count);
+       {"AudioSpectrogram", "Mfcc", "NumericVerify", "SignalDelay", "SignalEnergy", "SignalFftAutoScale",
+        "SignalFilterBank", "SignalFilterBankLog", "SignalFilterBankSpectralSubtraction", "SignalFilterBankSquareRoot",
+        "SignalFramer", "SignalIrfft", "SignalOverlapAdd", "SignalPCAN", "SignalRfft", "SignalStacker", "SignalWindow",
+        "TFLite_Detection_PostProcess"}) {
+    for (bool with_options : {false, true}) check(fbs::BuiltinOperator::CUSTOM, custom, &count, with_options);
+  }
   EXPECT_GT(count.read, 500);
   EXPECT_GT(count.refused, 500);
 }

@@ -142,8 +142,12 @@ class Scan {
       case fbs::BuiltinOperator::RANDOM_STANDARD_NORMAL:
       case fbs::BuiltinOperator::RANDOM_UNIFORM:
         return keep(random_states(op), index, graph, op);
-      case fbs::BuiltinOperator::CUSTOM:
-        return keep(hidden_states(graph, op, text_of(importer_.file().code(op).custom_code())), index, graph, op);
+      case fbs::BuiltinOperator::CUSTOM: {
+        MOTE_ASSIGN(std::optional<Range> options, importer_.file().custom_options(op));
+        return keep(hidden_states(graph, op, text_of(importer_.file().code(op).custom_code()),
+                                  options ? options->bytes() : std::span<const std::byte>()),
+                    index, graph, op);
+      }
       default:
         return {};
     }

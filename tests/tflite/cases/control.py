@@ -106,6 +106,13 @@ def customs():
     wave = np.sin(np.arange(400) * 0.3)[:, None].astype(np.float32) + values("f32", (400, 1), "noise", -0.1, 0.1)
     for window, stride, squared in ((128, 64, True), (100, 50, False), (64, 64, True)):
         yield one("AudioSpectrogram", f"{window}_{stride}_{squared}", [feed("f32", wave)], [out("f32")], custom="AudioSpectrogram", custom_options=flex(window_size=window, stride=stride, magnitude_squared=squared))
+    many = feed("f32", values("f32", (300, 2), "stereo", -1, 1))
+    for window, stride in ((200, 100), (2, 1), (33, 500), (300, 7), (301, 1)):
+        yield one("AudioSpectrogram", f"stereo_{window}_{stride}", [many], [out("f32")], custom="AudioSpectrogram", custom_options=flex(window_size=window, stride=stride, magnitude_squared=stride % 2 == 0))
+    for k, (low, high, channels, count, rate, shape) in enumerate(((20.0, 4000.0, 40, 13, 8000, (2, 3, 257)), (0.0, 7999.9, 20, 20, 16000, (1, 4, 65)), (300.5, 3400.0, 1, 1, 16000, (1, 2, 33)), (20.0, 9000.0, 40, 13, 16000, (1, 3, 129)),
+                                                                   (100.0, 110.0, 3, 2, 16000, (1, 2, 17)), (20.0, 4000.0, 40, 13, 16000, (2, 0, 129)))):
+        yield one("Mfcc", f"bands_{k}", [feed("f32", np.abs(values("f32", shape, "bands")) ** 3), i32([rate])], [out("f32")], custom="Mfcc",
+                  custom_options=flex(upper_frequency_limit=high, lower_frequency_limit=low, filterbank_channel_count=channels, dct_coefficient_count=count))
     for count in (13, 40):
         spectrum = feed("f32", np.abs(values("f32", (1, 3, 129), "spectrum")))
         yield one("Mfcc", f"{count}", [spectrum, i32([16000])], [out("f32")], custom="Mfcc", custom_options=flex(upper_frequency_limit=4000.0, lower_frequency_limit=20.0, filterbank_channel_count=40, dct_coefficient_count=count))

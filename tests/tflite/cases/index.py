@@ -90,9 +90,17 @@ def lookups():
     for kind in (1, 2):
         yield one("LSH_PROJECTION", f"i32_{kind}", [const("f32", values("f32", (3, 2), "seed")), feed("i32", [12, -5, 99, 7, 8]), const("f32", [0.1, 0.5, 2.0, 1.0, 0.7])], [out("i32")], {"type": kind})
         yield one("LSH_PROJECTION", f"unweighted_{kind}", [const("f32", values("f32", (2, 4), "seed")), feed("i32", [12, -5, 99, 7, 8])], [out("i32")], {"type": kind})
+    for kind in (1, 2):  # items of every length that the hash tells apart, and of other types
+        for dtype, shape in (("i8", (5, 3)), ("i64", (3, 1)), ("i32", (4, 3)), ("i32", (3, 7)), ("i32", (3, 15)), ("i16", (2, 30)), ("f32", (2, 16)), ("u8", (3, 124)), ("i32", (2, 3, 13)), ("bool", (4, 5))):
+            item = feed(dtype, values(dtype, shape, f"lsh{kind}"))
+            weights = [feed("f32", values("f32", shape[:1], "weights", -1, 1))] if kind == 1 or len(shape) > 2 else []
+            yield one("LSH_PROJECTION", f"{dtype}_{shape_name(shape)}_{kind}", [const("f32", values("f32", (3, 5), "seed")), item, *weights], [out("i32")], {"type": kind})
     text = np.array([b"the quick\t brown fox\n jumps"], object)
     for n, skip, grams in ((2, 1, True), (3, 0, False), (3, 2, True), (1, 0, False)):
         yield one("SKIP_GRAM", f"{n}_{skip}_{grams}", [feed("str", text)], [out("str")], {"ngram_size": n, "max_skip_size": skip, "include_all_ngrams": grams})
+    for k, text in enumerate((b"a b c d e f", b" a b  c ", b"  a\v b\xc3\xa9\r\fc", b" a", b"one", b"", b" ", b"x  ")):
+        for n, skip, grams in ((1, 0, True), (2, 0, False), (2, 3, True), (4, 1, True), (0, 2, True)):
+            yield one("SKIP_GRAM", f"text{k}_{n}_{skip}_{grams}", [feed("str", np.array([text, b"more text"], object))], [out("str")], {"ngram_size": n, "max_skip_size": skip, "include_all_ngrams": grams})
 
 
 def hashtables():
