@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/memory_info.h"
 #include "base/power.h"
 #include "base/text.h"
 #include "cli.h"
@@ -153,6 +154,7 @@ Result<Json> bench(const Options& o) {
     }
     MOTE_TRY(bind_inputs(w.session, w.arrays));
   }
+  drop_code();  // inputs, too, are read once
   progress("measuring ...");
   Worker& first = *workers[0];
   double start = now_ms();

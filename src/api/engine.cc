@@ -9,6 +9,7 @@
 #include "backends/reference/reference.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory_info.h"
 #include "base/text.h"
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -223,6 +224,7 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
     if (c.source.get() != last) c.source->drop(0, c.source->bytes().size());
     last = c.source.get();
   }
+  drop_code_of_stage();
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
   MOTE_TRY(tune_plan(plan, options));
   // What was read around the weights while they were packed; what runs need comes back when it is touched.

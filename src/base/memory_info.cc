@@ -79,7 +79,9 @@ constinit std::atomic<bool> drop_early{false};
 }  // namespace
 
 void set_drop_code_early() { drop_early.store(true, std::memory_order_relaxed); }
-bool drops_code_early() { return drop_early.load(std::memory_order_relaxed); }
+void drop_code_of_stage() {
+  if (drop_early.load(std::memory_order_relaxed)) drop_code();
+}
 
 MemoryInfo memory_info() {
   MemoryInfo m;

@@ -17,9 +17,9 @@ MemoryInfo memory_info();
 // again when they are next touched (microseconds for 64 KiB). For a program that has done something large it will not
 // do again. Breakpoints that a debugger has set are lost. Nothing where the system cannot say what is code.
 void drop_code();
-// For programs that do nothing else while they prepare a model: code is also dropped when its weights are about to be
-// packed.
+// For programs that do nothing else while they prepare a model: code is also dropped between the stages of that, by
+// drop_code_of_stage, which does nothing otherwise.
 void set_drop_code_early();
-bool drops_code_early();
+void drop_code_of_stage();
 
 }  // namespace mote

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/memory_info.h"
 #include "ir/infer.h"
 #include "ops/element.h"
 #include "ops/ops.h"
@@ -273,6 +274,7 @@ Status simplify(Module& m, const PrepareOptions& options) {
   }
   MOTE_TRY(run_passes(m, builtin_ops()));
   MOTE_TRY(fold(false));
+  drop_code_of_stage();
   return Inference(m).run();
 }
 
