@@ -103,6 +103,28 @@ TEST(Allocation, NoneWhileStaticShapesRun) {
   }
 }
 
+// A row of tensors whose size a run decides: as many are held as are alive at once, and each run takes those again.
+TEST(Allocation, RunTimeShapesTakeTheMemoryOfDeadOnes) {
+  constexpr std::int64_t kCount = 64 << 10, kSteps = 12;
+  Net n;
+  auto& b = n.b;
+  ValueId x = n.input({kCount});
+  ValueId found = b.add("reshape", {b.add("non_zero", {x}), b.ints({-1})});
+  ValueId y = b.add("gather", {x, found}, {{"axis", std::int64_t{0}}});
+  for (std::int64_t i = 0; i < kSteps; ++i) y = b.add("cumsum", {y, b.ints({0})});
+  std::unique_ptr<Context> c = context_of(n.finish(y), 2);
+  std::vector<float> data(kCount, 1.0f);
+  TensorView in = view(data, {kCount});
+  std::int64_t before = allocated_bytes();
+  ASSERT_TRUE(c->set_input(0, in).ok());
+  ASSERT_TRUE(c->run().ok());
+  EXPECT_LT(allocated_bytes() - before, (2 * 8 + 4 * 4) * kCount) << "the indices twice, and a few of the rest";
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(c->run().ok());
+  std::int64_t held = allocated_bytes();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(c->run().ok());
+  EXPECT_EQ(allocated_bytes(), held);
+}
+
 // A thousand shapes of one plan: once the largest has run, none takes memory; nothing is packed again.
 TEST(Allocation, NoneForNewShapesOfOnePlan) {
   struct Case {

@@ -54,6 +54,7 @@ struct ContextCore {
   StringHeap strings;
   std::vector<Cell> constants;  // views of Plan::constants; strings made ready
   std::vector<StateMemory> states;
+  SpareBlocks spare;
   HeapBlock scratch;  // shared scratch, then one piece per thread
   std::int64_t shared_scratch = 0, thread_scratch = 0;
   std::uint32_t scratch_generation = 1;

@@ -44,6 +44,7 @@ Status Frame::run() {
   for (std::size_t s = 0; s < f_.steps.size(); ++s) {
     if (core_.profile == nullptr && !core_.after_step) {
       MOTE_TRY(run_step(s));
+      release_dead(s);
       continue;
     }
     std::int64_t start = Stop::now_ns();
@@ -57,6 +58,7 @@ Status Frame::run() {
       core_.profile->push_back(std::move(t));
     }
     if (core_.after_step) MOTE_TRY(core_.after_step(step, outs));
+    release_dead(s);
   }
   return {};
 }
@@ -203,60 +205,6 @@ Status Frame::run_direct(std::size_t s) {
     MOTE_TRY(check_types(call, step));
   }
   return core_.linked->kernels[at(step.kernel)]->direct(call);
-}
-
-Status Frame::late_outputs(std::size_t s) {
-  const Step& step = f_.steps[s];
-  bool any = false;
-  for (std::int32_t v : step.outputs) any = any || (v != kNone && f_.values[at(v)].late);
-  if (!any) return {};
-  const Op* op = step.op == kNone ? nullptr : core_.linked->ops[at(step.op)];
-  if (!op) return unsupported("this build cannot infer run-time shapes of this step");
-  if (core_.plan().foreign) MOTE_TRY(check_call(step, *op));
-  std::vector<Type> types(step.inputs.size());
-  InferContext ctx(*op, step.attrs, step.name);
-  ctx.late_ = true;
-  ctx.output_count_ = static_cast<int>(step.outputs.size());
-  ctx.fresh_name_ = [] { return std::string("$0"); };
-  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-    std::int32_t v = step.inputs[i];
-    bool present = v != kNone && slot(v).present;
-    if (present) {
-      if (slot(v).list) return invalid("a list stands where a tensor was planned");
-      const TensorView& view = slot(v).view;
-      types[i] = Type::tensor(view.dtype, Shape(view.dims, view.dims + view.rank));
-    }
-    ctx.types_.push_back(present ? &types[i] : nullptr);
-    bool shapes = present && i < 32 && (op->shape_operands >> i & 1u) != 0;
-    ctx.values_.push_back(shapes ? known_value(slot(v).view) : std::nullopt);
-    ctx.floats_.push_back(shapes ? known_floats(slot(v).view) : std::nullopt);
-  }
-  for (const PackedType& p : step.packed) {
-    types[at(p.operand)] = Type::tensor(p.dtype, Shape(p.dims.begin(), p.dims.end()));
-  }
-  MOTE_TRY(op->infer(ctx));
-  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
-    std::int32_t v = step.outputs[i];
-    if (v == kNone || !f_.values[at(v)].late) continue;
-    auto dims = i < ctx.out_types_.size() && ctx.out_types_[i].has_rank() ? constant_extents(*ctx.out_types_[i].shape)
-                                                                          : std::nullopt;
-    if (!dims)
-      return internal_error("the shape of output " + std::to_string(i) +
-                            " depends on data that the kernel does not report");
-    if (f_.values[at(v)].place == Place::kAlias) {
-      const Cell& base = slot(f_.values[at(v)].index);
-      if (!base.present || !gapless(base.view)) return invalid("a view of a value that is not there");
-      if (usable_count(*dims) != base.view.count())
-        return invalid("a view of " + std::to_string(base.view.count()) + " elements has another count");
-      slot(v).view = TensorView::of(base.view.data, base.view.dtype, *dims);
-      slot(v).present = true;
-    } else if (f_.values[at(v)].place != Place::kHeap || slot(v).list) {
-      return invalid("output '" + f_.values[at(v)].name + "' has no memory of its own");
-    } else {
-      MOTE_TRY(take_heap(v, *dims, ctx.out_types_[i].dtype));
-    }
-  }
-  return {};
 }
 
 Status Frame::run_if(std::size_t s) {

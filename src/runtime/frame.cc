@@ -38,6 +38,7 @@ Frame::Frame(ContextCore& core, const PlanFunction& function, const PlanSignatur
     if (f_.values[v].kind != Type::Kind::kTensor) slots_[v].list = std::make_unique<OwnedList>();
     if (f_.values[v].place == Place::kAlias) views_.push_back(static_cast<std::int32_t>(v));
   }
+  find_last_uses();
 }
 
 std::int64_t Frame::total_arena_bytes() const {
@@ -336,26 +337,6 @@ Frame& Frame::child(std::size_t step, std::size_t body) {
     list[body] = std::make_unique<Frame>(core_, core_.plan().functions[at(f_.steps[step].bodies[body])]);
   }
   return *list[body];
-}
-
-Status Frame::take_heap(std::int32_t value, std::span<const std::int64_t> dims, DType dtype) {
-  const PlanValue& pv = f_.values[at(value)];
-  Cell& s = slot(value);
-  if (dims.size() > kMaxRank)
-    return unsupported("tensor '" + pv.name + "' has rank " + std::to_string(dims.size()) + ", more than 8");
-  std::optional<std::int64_t> count = usable_count(dims);
-  if (!count) return Status(Code::kResourceExhausted, "tensor '" + pv.name + "' is too large");
-  MOTE_TRY(s.heap.reserve(core_.budget, std::max<std::int64_t>(bytes_of(dtype, *count), 1), pv.name));
-  s.view = TensorView::of(s.heap.data(), dtype, dims);
-  if (pv.perm.size() == dims.size() && !pv.perm.empty()) {
-    std::int64_t stride = 1;
-    for (std::size_t k = dims.size(); k-- > 0;) {
-      s.view.strides[pv.perm[k]] = stride;
-      stride *= s.view.dims[pv.perm[k]];
-    }
-  }
-  s.present = true;
-  return {};
 }
 
 Status Frame::copy_into(std::int32_t value, Cell& from) {

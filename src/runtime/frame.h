@@ -80,6 +80,9 @@ class Frame {
   Status check_apart(const Step& step) const;
   Status check_call(const Step& step, const Op& op) const;
   Status check_types(const ReferenceContext& call, const Step& step);
+  void find_last_uses();
+  // Gives the memory of late values that no later step touches to those still to come.
+  void release_dead(std::size_t step);
   Status take_heap(std::int32_t value, std::span<const std::int64_t> dims, DType dtype);
   // Gives a value of this frame the contents of `from`.
   Status copy_into(std::int32_t value, Cell& from);
@@ -96,6 +99,7 @@ class Frame {
   std::vector<StepState> states_;
   std::vector<std::int32_t> readers_begin_, readers_;  // steps that touch a value, by value
   std::vector<std::int32_t> views_;                    // values of Place::kAlias
+  std::vector<std::vector<std::int32_t>> dead_after_;  // by step: late values that no later one touches
   Buffer state_memory_;
   HeapBlock arena_;
   std::vector<HeapBlock> outputs_;

@@ -21,6 +21,21 @@ Status HeapBlock::reserve(Budget& budget, std::int64_t bytes, std::string_view w
   return {};
 }
 
+void SpareBlocks::swap(HeapBlock& block, std::int64_t bytes) {
+  if (bytes < kLeast || blocks_.empty()) return;
+  auto by_size = [](const HeapBlock& a, const HeapBlock& b) { return a.capacity() < b.capacity(); };
+  auto best = blocks_.end();
+  for (auto b = blocks_.begin(); b != blocks_.end(); ++b) {
+    if (b->capacity() >= bytes && (best == blocks_.end() || by_size(*b, *best))) best = b;
+  }
+  if (best == blocks_.end()) {
+    blocks_.erase(std::max_element(blocks_.begin(), blocks_.end(), by_size));
+    return;
+  }
+  std::swap(block, *best);
+  if (best->capacity() == 0) blocks_.erase(best);
+}
+
 std::int64_t reach_of(const TensorView& view) {
   std::int64_t elements = 1;
   for (int d = 0; d < view.rank; ++d) {

@@ -43,6 +43,20 @@ class HeapBlock {
   Budget* budget_ = nullptr;
 };
 
+// Blocks of values that are dead, for those to come. Small ones stay where they are.
+class SpareBlocks {
+ public:
+  static constexpr std::int64_t kLeast = 64 << 10;
+
+  void give(HeapBlock block) { blocks_.push_back(std::move(block)); }
+  // Exchanges `block` for the smallest spare one of `bytes`. Where all are smaller the largest is freed, since `block`
+  // is about to grow in its stead.
+  void swap(HeapBlock& block, std::int64_t bytes);
+
+ private:
+  std::vector<HeapBlock> blocks_;
+};
+
 // From the first byte that `view` can reach to behind the last.
 std::int64_t reach_of(const TensorView& view);
 
