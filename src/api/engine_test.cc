@@ -278,6 +278,38 @@ TEST(Engine, RunsSixteenBitFloatsOnTheKernelsOfF32) {
   }
 }
 
+// Weights of few bits stay as they are: of a file's form with whole blocks or not, signed or not, either way round.
+TEST(Engine, MultipliesByWeightsInBlocks) {
+  for (std::int64_t k_axis : {0, 1}) {
+    for (DType dtype : {DType::u4, DType::i4, DType::u8, DType::i8, DType::u2}) {
+      Graph g;
+      const std::int64_t n = 37, k = 75, depth = dtype == DType::u2 ? 96 : 75, block = 32, blocks = 3;
+      auto sided = [&](std::int64_t along) {
+        return k_axis == 1 ? std::vector<std::int64_t>{n, along} : std::vector<std::int64_t>{along, n};
+      };
+      std::vector<std::byte> codes(static_cast<std::size_t>(bytes_of(dtype, n * depth)));
+      for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(i * 7 + i / 5);
+      std::vector<std::byte> zeros(static_cast<std::size_t>(bytes_of(dtype, n * blocks)));
+      for (std::size_t i = 0; i < zeros.size(); ++i) zeros[i] = static_cast<std::byte>(i * 3 + 1);
+      ValueId w = g.b.constant("w", dtype, sided(depth), std::move(codes));
+      ValueId z = g.b.constant("z", dtype, sided(blocks), std::move(zeros));
+      ValueId wide = g.b.add("dequantize_linear",
+                             {w, g.b.add("mul", {g.weights("s", sided(blocks)), g.b.scalar(0.01, DType::f32)}), z},
+                             {{"axis", k_axis}, {"block_size", block}});
+      if (depth != k) wide = g.b.add("slice", {wide, g.b.ints({0}), g.b.ints({k}), g.b.ints({k_axis})});
+      if (k_axis == 1) wide = g.b.add("transpose", {wide}, {{"perm", std::vector<std::int64_t>{1, 0}}});
+      ValueId x = g.input("x", {2, 3, k}), r = g.input("r", {2, 3, n});
+      ValueId y = g.b.add("add", {g.b.add("matmul", {x, wide}), g.weights("bias", {n})});
+      Module module = g.finish({g.b.add("gelu", {g.b.add("add", {y, r})})});
+      Result<std::shared_ptr<const LinkedPlan>> linked = api::build(module, {});
+      ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+      ASSERT_EQ((*linked)->plan.functions[0].steps.size(), 1u) << name_of(dtype);
+      EXPECT_LT((*linked)->plan.weight_bytes(), static_cast<std::uint64_t>(n * k * 4) / 2);
+      compare_targets(module, {{noise(450, 8), {2, 3, k}}, {noise(222, 9), {2, 3, n}}});
+    }
+  }
+}
+
 TEST(Engine, PacksQuantizedWeights) {
   Graph g;
   std::vector<std::byte> codes(6 * 5 * 3 * 3);

@@ -39,7 +39,7 @@ class Counter {
     }
     if (op == "qlinear_conv") return out && in(3) ? volume(*out) * product(*in(3), 1) : Dim();
     if (op == "conv_transpose") return in(0) && in(1) ? volume(*in(0)) * product(*in(1), 1) : Dim();
-    if (op == "matmul" || op == "matmul_integer" || op == "qlinear_matmul" || op == "dot") {
+    if (op == "matmul" || op == "matmul_integer" || op == "matmul_nbits" || op == "qlinear_matmul" || op == "dot") {
       return out && in(0) && !in(0)->empty() ? volume(*out) * in(0)->back() : Dim();
     }
     if (op == "gemm") {

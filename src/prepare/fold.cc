@@ -269,7 +269,7 @@ Status simplify(Module& m, const PrepareOptions& options) {
   MOTE_TRY(clean(true, {"dce", "simplify", "cse"}));
   if (has_quantized(m)) {
     MOTE_TRY(clean(true, {"dce", "simplify", "cse", "move_qdq", "raise_gelu", "raise_activation", "raise_pool",
-                          "gemm_to_matmul", "split_conv_transpose", "lower_qdq"}));
+                          "gemm_to_matmul", "fuse_block_weights", "split_conv_transpose", "lower_qdq"}));
     MOTE_TRY(clean(false, {"dce", "simplify", "cse"}));
   }
   MOTE_TRY(run_passes(m, builtin_ops()));

@@ -1,8 +1,9 @@
-// matmul and gemm on kernels/dot: weights packed once, activations as B packed per run by the kernel.
+// matmul, gemm and matmul_nbits on kernels/dot: weights packed once, activations as B packed per run by the kernel.
 #include "kernels/dot/dot.h"
 
 #include <algorithm>
 
+#include "backends/cpu/block_weights.h"
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/family.h"
 
@@ -16,6 +17,11 @@ struct DotStep {
   std::int64_t batch = 1;     // packed matrices
   std::int32_t packed = 0, trans_b = 0, has_bias = 0, isa = 0;
   std::int32_t pairs = 0, tiling = 0;  // pairs: of bf16
+  std::int32_t store = 0;              // a Store; below 16 bits the operands are those of matmul_nbits
+  std::int32_t has_zeros = 0;          // one for every block
+  std::int64_t block = 0;
+  float zero = 0;
+  std::int32_t reserved = 0;
   EpilogueProgram epilogue;
 };
 
@@ -31,7 +37,12 @@ void run_dot(const void* state, kernels::TileRange range) noexcept {
 
 bool is_weight_type(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
 
-std::int64_t packed_words(const DotStep& s) { return kd::packed_size(s.pairs ? kd::pairs_of(s.k) : s.k, s.n); }
+kd::Store store_of(const DotStep& s) { return static_cast<kd::Store>(s.store); }
+
+std::int64_t packed_words(const DotStep& s) {
+  if (store_of(s) != kd::Store::kF32) return kd::packed_bytes(store_of(s), s.k, s.n) / 4;
+  return kd::packed_size(s.pairs ? kd::pairs_of(s.k) : s.k, s.n);
+}
 
 // Packs [batch, K, N] (or [batch, N, K]) matrix by matrix.
 Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
@@ -77,7 +88,40 @@ bool follows_result(const Shape& w, const Shape& y) {
   return true;
 }
 
+std::optional<Claim> claim_blocks(const NodeView& n, const TargetOptions& options) {
+  if (n.type(0).dtype != DType::f32 || !n.out_type(0).has_rank() || n.type(0).rank() - 2 > kd::kMaxBatchDims)
+    return std::nullopt;
+  std::optional<BlockWeights> w = pack_blocks(n);
+  DotStep s;
+  if (!w || !claim_epilogue(n, RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
+  s.packed = 1;
+  s.store = static_cast<std::int32_t>(w->store);
+  s.k = w->k;
+  s.n = w->n;
+  s.block = w->block;
+  s.zero = w->zero;
+  s.has_zeros = w->has_zeros;
+  s.has_bias = n.has(kBlockBias);
+  const kd::Kernel& kernel = kd::select(options.cpu);
+  s.isa = static_cast<std::int32_t>(kernel.isa);
+  Claim c;
+  c.kernel = "dot";
+  c.numerics = kernel.numerics;
+  c.params = to_params(s);
+  c.packings = std::move(w->packings);
+  c.inputs = {{Layout::kRows, false},
+              {Layout::kPacked, false},
+              {Layout::kPacked, false},
+              {s.has_zeros ? Layout::kPacked : Layout::kIgnored, false},
+              {Layout::kPlain, false}};
+  c.outputs = {{Layout::kRows, false}};
+  c.why = std::string(kernel.name) + ", weights of " + std::to_string(kd::bits_of(w->store)) + " bits in blocks of " +
+          std::to_string(std::min(w->block, w->k)) + ", widened in registers";
+  return c;
+}
+
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
+  if (n.node.op->name == "matmul_nbits") return claim_blocks(n, options);
   bool gemm = n.node.op->name == "gemm";
   if (n.node.op->name != "matmul" && !gemm) return std::nullopt;
   std::string_view ta = gemm ? "transA" : "trans_a", tb = gemm ? "transB" : "trans_b";
@@ -148,8 +192,30 @@ bool to_matrix(const TensorView& v, Matrix& m) {
   return true;
 }
 
+// The scales and zero points of weights in blocks.
+Status bind_blocks(const DotStep& s, const KernelCall& call, kd::Narrow& w) {
+  std::int64_t scales = kd::panels_of(s.n) * kd::kPanel * kd::blocks_of(s.k, s.block);
+  auto has = [&](std::size_t i, std::int64_t bytes) {
+    return call.inputs.size() > i && call.inputs[i] && call.inputs[i]->dense() && call.inputs[i]->bytes() >= bytes;
+  };
+  if (!has(kBlockScales, scales * 4) || (s.has_zeros && !has(kBlockZeros, scales)))
+    return invalid("dot got too few scales or zero points");
+  w.block = s.block;
+  w.scales = reinterpret_cast<const float*>(call.inputs[kBlockScales]->data);
+  if (s.has_zeros) w.zeros = reinterpret_cast<const std::uint8_t*>(call.inputs[kBlockZeros]->data);
+  w.zero = s.zero;
+  return {};
+}
+
 Status setup(const KernelCall& call, void* state, KernelWork& work) {
   DotStep s = from_params<DotStep>(call.params);
+  if (s.store < 0 || s.store > static_cast<std::int32_t>(kd::Store::kU2) ||
+      (s.store != 0 && (s.packed == 0 || s.pairs != 0)))
+    return invalid("dot names weights that there are not");
+  const bool blocks = kd::has_blocks(store_of(s));
+  if (blocks && (s.block < 1 || s.block > kMaxElements || s.batch != 1 || !sizes_fit({s.k + s.block, s.n}) ||
+                 (s.block < s.k && s.block % kd::per_word(store_of(s)) != 0)))
+    return invalid("dot got blocks of another size");
   if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
     return invalid("dot needs its operands");
   const TensorView &a = *call.inputs[0], &b = *call.inputs[1], &y = *call.outputs[0];
@@ -158,7 +224,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   auto* st = new (state) DotState();
   kd::Params& p = st->params;
   kd::Shape shape;
-  Matrix ma, mb, mc;
+  Matrix ma, mb;
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
@@ -251,16 +317,19 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.a = a.as<float>();
   p.b = b.data;
   p.c = y.as<float>();
-  if (s.has_bias && call.inputs.size() > 2 && call.inputs[2]) {
-    if (call.inputs[2]->dtype != DType::f32 || call.inputs[2]->count() != shape.n || !call.inputs[2]->dense())
+  if (blocks) MOTE_TRY(bind_blocks(s, call, p.narrow));
+  const std::size_t at = blocks ? kBlockBias : 2;
+  if (const TensorView* bias = s.has_bias && call.inputs.size() > at ? call.inputs[at] : nullptr) {
+    if (bias->dtype != DType::f32 || bias->count() != shape.n || !bias->dense())
       return invalid("dot got a bias of the wrong size");
-    p.bias = call.inputs[2]->as<float>();
+    p.bias = bias->as<float>();
   }
   if (vector_b && has_operands(s.epilogue)) return invalid("dot got an epilogue that does not fit its result");
   MOTE_TRY(bind_epilogue(s.epilogue, call, y, RowOrder::kLastAxis, p.epilogue));
   const CpuFeatures cpu = capped(active_cpu(), static_cast<Isa>(s.isa));
   const kd::Kernel& kernel = s.pairs ? kd::select_pairs(cpu) : kd::select(cpu);
   shape.pairs = s.pairs != 0;
+  shape.store = store_of(s);
   if (s.tiling < 0 || s.tiling >= kernels::kTilingCount) return invalid("dot names tiles that there are not");
   shape.tiling = static_cast<kernels::Tiling>(s.tiling);
   kd::Work w = kd::setup(kernel, shape, &p);

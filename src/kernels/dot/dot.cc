@@ -38,6 +38,38 @@ void round_rows(const Params& p, const float* a, i64 rows, float* out, RoundFn r
   for (i64 i = 0; i < rows; ++i) round(a + i * p.shape.a_row, p.a_k, out + i * p.a_pitch);
 }
 
+constexpr i64 kWidened = 2;         // panels that are widened at a time,
+constexpr i64 kWidenedDepth = 256;  // and how much of k: they stay in L1
+
+// A tile of weights of fewer bits, from `panel` on. One row is multiplied as they are widened; more of them with a few
+// panels of a block of k at a time, widened into scratch.
+void run_narrow(const Params& p, Block b, const Narrow& w, i64 panel, float* scratch, BlockFn block) {
+  if (b.m == 1) {
+    p.row(w, {b.a, panel, b.n, b.bias, b.c, p.shape.accumulate, p.epilogue.count > 0 ? &p.epilogue : nullptr,
+              b.program_row, b.program_col});
+    return;
+  }
+  constexpr i64 kStep = kWidened * kPanel;
+  b.b = scratch;
+  b.b_panel = p.k_block * kPanel;
+  for (i64 left = b.n; left > 0; left -= kStep, panel += kWidened) {
+    b.n = std::min(left, kStep);
+    for (i64 k = 0; k < p.shape.k || k == 0; k += p.k_block) {
+      b.last_len = std::min(p.k_block, p.shape.k - k);
+      p.unpack(w, panel, panels_of(b.n), k, b.last_len, scratch, b.b_panel);
+      b.first = k == 0 && !p.shape.accumulate;
+      b.last = k + b.last_len == p.shape.k;
+      b.chunk_begin = k / p.k_block;
+      b.chunk_end = b.chunk_begin + 1;
+      block(b);
+    }
+    b.c += kStep;
+    if (b.bias) b.bias += kStep;
+    if (b.residual) b.residual += kStep;
+    b.program_col += kStep;
+  }
+}
+
 // `fresh`: the tile has other rows than the one before it on this thread.
 void run_tile(const Params& p, i64 tile, bool fresh, float* scratch, BlockFn block, RoundFn round) {
   const Shape& s = p.shape;
@@ -74,6 +106,12 @@ void run_tile(const Params& p, i64 tile, bool fresh, float* scratch, BlockFn blo
   }
   b.rows_outer = p.rows_outer;
   b.b_panel = s.k * kPanel;
+  b.chunk_len = p.k_block;
+  if (s.store != Store::kF32) {
+    Narrow w = p.narrow;
+    w.data = static_cast<const std::byte*>(p.b) + at.b * 4;
+    return run_narrow(p, b, w, col / kPanel, scratch, block);
+  }
   const float* packed;
   if (s.b_packed) {
     packed = static_cast<const float*>(p.b) + at.b + col / kPanel * b.b_panel;
@@ -83,7 +121,6 @@ void run_tile(const Params& p, i64 tile, bool fresh, float* scratch, BlockFn blo
     pack_with(p.transpose, {source, s.b_dtype, s.b_k_stride, s.b_n_stride}, s.k, b.n, scratch, b.b_panel);
     packed = scratch;
   }
-  b.chunk_len = p.k_block;
   i64 k = 0;
   do {
     b.first = k == 0 && !s.accumulate;
@@ -106,9 +143,11 @@ void run_with(const Params& p, TileRange range, BlockFn block, RoundFn round) no
   }
 }
 
-#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs) \
-  void block_##ns(const Block& block) noexcept;        \
-  void transpose_panel_##ns(const float* src, i64 n_stride, i64 k, int width, float* dst) noexcept;
+#define MOTE_DOT_KERNEL(ns, isa, numerics, rows, macs)                                                            \
+  void block_##ns(const Block& block) noexcept;                                                                   \
+  void transpose_panel_##ns(const float* src, i64 n_stride, i64 k, int width, float* dst) noexcept;               \
+  void unpack_##ns(const Narrow& b, i64 panel, i64 panels, i64 k, i64 count, float* dst, i64 dst_panel) noexcept; \
+  void row_##ns(const Narrow& b, const NarrowRow& row) noexcept;
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 #define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs)     \
@@ -132,7 +171,9 @@ constexpr Kernel kKernels[] = {
    rows,                                               \
    macs,                                               \
    MOTE_IF_##ns(&run<block_##ns>),                     \
-   MOTE_IF_##ns(&transpose_panel_##ns)},
+   MOTE_IF_##ns(&transpose_panel_##ns),                \
+   MOTE_IF_##ns(&unpack_##ns),                         \
+   MOTE_IF_##ns(&row_##ns)},
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 };
@@ -144,6 +185,8 @@ constexpr Kernel kPairKernels[] = {
    rows,                                                             \
    macs,                                                             \
    MOTE_IF_##ns(&run<block_pairs_##ns MOTE_COMMA round_pairs_##ns>), \
+   nullptr,                                                          \
+   nullptr,                                                          \
    nullptr},
 #define MOTE_COMMA ,
 #include "kernels/dot/pairs.inc"
@@ -199,14 +242,19 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   if (s.c_row < 0) s.c_row = s.n;
   p->fused = fuse(p->epilogue);
   p->transpose = kernel.transpose;
+  p->unpack = kernel.unpack;
+  p->row = kernel.row;
+  p->narrow.store = s.store;
+  p->narrow.k = s.k;
+  const bool narrow = s.store != Store::kF32;
   const i64 count = matrices(s), n = round_up(std::max<i64>(s.n, 1), kPanel), m = std::max<i64>(s.m, 1);
   const i64 k = std::max<i64>(s.k, 1), width = 2 * kPanel;
   // Tiles of four times `tile_macs` at most, smaller ones while there are few, down to a quarter.
   const i64 total = count * m * n * k;
   const i64 most_macs = kernel.tile_macs * 4;
   const i64 macs = tiled(s.tiling, std::clamp(total / 48, kernel.tile_macs / 4, most_macs), most_macs);
-  bool resident = k * n <= kL2Floats / 2 && m > 4 * kernel.max_rows && s.b_packed;
-  if (s.tiling == Tiling::kTurned && s.b_packed && m > kernel.max_rows) resident = !resident;
+  bool resident = k * n <= kL2Floats / 2 && m > 4 * kernel.max_rows && s.b_packed && !narrow;
+  if (s.tiling == Tiling::kTurned && s.b_packed && !narrow && m > kernel.max_rows) resident = !resident;
   i64 rows, cols;
   if (resident) {
     cols = n;
@@ -230,9 +278,10 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->col_tiles = ceil_div(n, cols);
   p->col_step = round_up(ceil_div(n, p->col_tiles), unit);
   p->col_tiles = ceil_div(n, p->col_step);
-  p->k_block = k <= 4096 ? k : 2048;
+  p->k_block = narrow ? std::min(k, kWidenedDepth) : k <= 4096 ? k : 2048;
   if (s.m == 0 || s.n == 0 || count == 0) return {0, 0};
   std::size_t scratch = s.b_packed ? 0 : scratch_size(packed_size(s.k, p->col_step) * 4);
+  if (narrow) scratch = scratch_size(m > 1 ? p->k_block * kWidened * kPanel * 4 : 0);
   if (s.pairs) {
     p->a_pitch = round_up(s.k, 16) + (round_up(s.k, 16) % 256 == 0 ? 16 : 0);
     scratch = scratch_size(p->row_step * p->a_pitch * 4);

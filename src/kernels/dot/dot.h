@@ -2,11 +2,11 @@
 //
 // A is read in place by rows (`a_row` floats apart, contiguous in k): a 1x1 convolution of a channels-last tensor is a
 // dot whose rows are pixels. C is written by rows (`c_row` apart), so that it may be a slice of a wider tensor. B is
-// packed once (pack.h), or, where it is an activation too, given by its strides and packed by the kernel into scratch.
-// Numerics class `chain`: every output is one chain of fused multiply-adds in ascending k that starts at its bias (or
-// +0); then the epilogue. No row of the table, tile partition, batch or M changes a bit. Epilogue operands are indexed
-// by row = batch index * M + m and column n. Reads nothing outside of A's M x K elements and C's, but for prefetches.
-// No alignment is needed; 64 bytes is best.
+// packed once (pack.h; in fewer bits, narrow.h), or, where it is an activation too, given by its strides and packed by
+// the kernel into scratch. Numerics class `chain`: every output is one chain of fused multiply-adds in ascending k that
+// starts at its bias (or +0); then the epilogue. No row of the table, tile partition, batch or M changes a bit.
+// Epilogue operands are indexed by row = batch index * M + m and column n. Reads nothing outside of A's M x K elements
+// and C's, but for prefetches. No alignment is needed; 64 bytes is best.
 #pragma once
 
 #include <span>
@@ -14,6 +14,7 @@
 
 #include "base/cpu.h"
 #include "kernels/dot/block.h"
+#include "kernels/dot/narrow.h"
 #include "kernels/dot/pack.h"
 #include "kernels/epilogue.h"
 #include "kernels/kernel.h"
@@ -27,10 +28,11 @@ struct Shape {
   std::int64_t m = 0, n = 0, k = 0;
   std::int64_t a_row = -1, c_row = -1;  // in floats; negative: k and n; a_row 0 repeats one row
   // Batch: index (i0, .., i3) of batch[] selects the matrices at sum(i * stride); a stride of 0 repeats a matrix. For a
-  // packed B strides count floats of packed B.
+  // packed B strides count 32-bit words of packed B.
   std::int64_t batch[kMaxBatchDims] = {1, 1, 1, 1};
   std::int64_t a_batch[kMaxBatchDims] = {}, b_batch[kMaxBatchDims] = {}, c_batch[kMaxBatchDims] = {};
   bool b_packed = true;
+  Store store = Store::kF32;                    // of packed B; others than f32 as Params::narrow describes
   bool pairs = false;                           // A and B rounded to bf16; B packed by pack_pairs
   bool accumulate = false;                      // the chains start from C instead of the bias
   DType b_dtype = DType::f32;                   // of an unpacked B: f32, f16, bf16
@@ -53,6 +55,7 @@ struct Params {
   const void* b = nullptr;
   const float* bias = nullptr;  // N floats, or null
   float* c = nullptr;
+  Narrow narrow;      // the scales of a B of fewer bits; setup fills in its store and k
   Epilogue epilogue;  // its operands' data too
   // Set by setup.
   Shape shape;                        // of pairs: k in words
@@ -64,6 +67,8 @@ struct Params {
   bool rows_outer;                    // inside of a tile
   Fused fused;                        // what of the epilogue runs in registers
   TransposeFn transpose;              // of an unpacked B
+  UnpackFn unpack;                    // of a B of fewer bits
+  RowFn row;
 };
 
 struct Kernel {
@@ -73,7 +78,9 @@ struct Kernel {
   int max_rows;            // of a microkernel tile
   std::int64_t tile_macs;  // about what one core does in 20 microseconds
   KernelFn<Params> run;
-  TransposeFn transpose;  // packs a transposed B; of pairs null
+  TransposeFn transpose;  // packs a transposed B; null of pairs, as what follows
+  UnpackFn unpack;        // of a B of fewer bits
+  RowFn row;
 };
 
 // The rows of kernels.inc, best first. `run` is null in a row that this build does not contain.

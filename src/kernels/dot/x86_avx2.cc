@@ -1,5 +1,6 @@
-// The f32 block kernel and the packing of a transposed B on AVX2 with FMA.
+// The f32 block kernel, the packing of a transposed B and weights of fewer bits on AVX2 with FMA.
 #include "kernels/dot/block_impl.h"
+#include "kernels/dot/narrow_impl.h"
 #include "kernels/dot/pack_impl.h"
 
 namespace mote::kernels::dot {
@@ -7,4 +8,9 @@ void block_avx2(const Block& block) noexcept { avx2::run_block(block); }
 void transpose_panel_avx2(const float* src, std::int64_t n_stride, std::int64_t k, int width, float* dst) noexcept {
   avx2::transpose_panel(src, n_stride, k, width, dst);
 }
+void unpack_avx2(const Narrow& b, std::int64_t panel, std::int64_t panels, std::int64_t k, std::int64_t count,
+                 float* dst, std::int64_t dst_panel) noexcept {
+  avx2::unpack_narrow(b, panel, panels, k, count, dst, dst_panel);
+}
+void row_avx2(const Narrow& b, const NarrowRow& row) noexcept { avx2::row_narrow(b, row); }
 }  // namespace mote::kernels::dot

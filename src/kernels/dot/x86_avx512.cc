@@ -1,5 +1,6 @@
-// The f32 block kernel and the packing of a transposed B on AVX-512.
+// The f32 block kernel, the packing of a transposed B and weights of fewer bits on AVX-512.
 #include "kernels/dot/block_impl.h"
+#include "kernels/dot/narrow_impl.h"
 #include "kernels/dot/pack_impl.h"
 
 namespace mote::kernels::dot {
@@ -7,4 +8,9 @@ void block_avx512(const Block& block) noexcept { avx512::run_block(block); }
 void transpose_panel_avx512(const float* src, std::int64_t n_stride, std::int64_t k, int width, float* dst) noexcept {
   avx512::transpose_panel(src, n_stride, k, width, dst);
 }
+void unpack_avx512(const Narrow& b, std::int64_t panel, std::int64_t panels, std::int64_t k, std::int64_t count,
+                   float* dst, std::int64_t dst_panel) noexcept {
+  avx512::unpack_narrow(b, panel, panels, k, count, dst, dst_panel);
+}
+void row_avx512(const Narrow& b, const NarrowRow& row) noexcept { avx512::row_narrow(b, row); }
 }  // namespace mote::kernels::dot
