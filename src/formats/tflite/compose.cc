@@ -73,6 +73,11 @@ ValueId complex_part(NodeContext& n, ValueId v, int part) {
   return squeezed(n, sliced(n, pairs, {part}, {part + 1}, {rank}), {rank});
 }
 
+ValueId complex_of(NodeContext& n, ValueId real, ValueId imaginary) {
+  ValueId pairs = joined(n, {unsqueezed(n, real, {-1}), unsqueezed(n, imaginary, {-1})}, -1);
+  return n.emit("bitcast", {pairs}, {{"to", DType::c64}});
+}
+
 std::int64_t depthwise_channels(NodeContext& n, const Dim& image, const Dim& weights, std::int64_t multiplier) {
   if (image.is_const()) return image.value();
   if (!weights.is_const() || multiplier <= 0 || weights.value() % multiplier != 0) {

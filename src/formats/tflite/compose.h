@@ -35,6 +35,8 @@ ValueId vector_of(NodeContext& n, ValueId v);
 
 // The real (0) or imaginary (1) parts of complex numbers.
 ValueId complex_part(NodeContext& n, ValueId v, int part);
+// Complex numbers of those.
+ValueId complex_of(NodeContext& n, ValueId real, ValueId imaginary);
 
 // The channels that a DEPTHWISE_CONV_2D takes: those of its image, or where a run decides these, what the weights make
 // of the multiplier that the file states.

@@ -15,6 +15,14 @@ Status clamp(NodeContext& n, double low, double high) {
   return {};
 }
 
+Status complex_mul(NodeContext& n) {
+  const ValueId a = complex_part(n, n.in(0), 0), b = complex_part(n, n.in(0), 1), c = complex_part(n, n.in(1), 0),
+                d = complex_part(n, n.in(1), 1);
+  auto times = [&](ValueId x, ValueId y) { return n.emit("mul", {x, y}); };
+  n.output(0, complex_of(n, n.emit("sub", {times(a, c), times(b, d)}), n.emit("add", {times(a, d), times(b, c)})));
+  return {};
+}
+
 }  // namespace
 
 Status import_add(NodeContext& n) {
@@ -24,6 +32,7 @@ Status import_sub(NodeContext& n) {
   return binary(n, "sub", activation_of(n.options<fbs::ArithmeticOptions>(fbs::BuiltinOptions::Sub)));
 }
 Status import_mul(NodeContext& n) {
+  if (n.dtype(n.in(0)) == DType::c64) return complex_mul(n);
   return binary(n, "mul", activation_of(n.options<fbs::ActivationOptions>(fbs::BuiltinOptions::Mul)));
 }
 Status import_div(NodeContext& n) {

@@ -90,6 +90,19 @@ ValueId scaled_ints(NodeContext& n, ValueId ints, double scale) {
                 {{"rounding", std::string("fixed")}});
 }
 
+// Without saturation: the product of the least values is one too many, which no user of it keeps.
+ValueId high_product(NodeContext& n, ValueId a, ValueId b) {
+  const ValueId nudged = n.emit("add", {n.emit("mul", {a, b}), n.scalar(1 << 14, DType::i32)});
+  return n.emit("bit_shift", {nudged, n.scalar(15, DType::i32)}, {{"direction", std::string("RIGHT")}});
+}
+
+ValueId rounded_shift(NodeContext& n, ValueId x, int bits) {
+  const ValueId negative = n.cast(n.emit("less", {x, n.scalar(0, DType::i32)}), DType::i32);
+  const ValueId half = n.scalar(1 << (bits - 1), DType::i32);
+  return n.emit("bit_shift", {n.emit("sub", {n.emit("add", {x, half}), negative}), n.scalar(bits, DType::i32)},
+                {{"direction", std::string("RIGHT")}});
+}
+
 // Constants of half precision stay as they are, with a cast.
 Status import_dequantize(NodeContext& n) {
   ValueId x = n.in(0);

@@ -1,4 +1,4 @@
-// Arithmetic, comparisons and reductions of quantized tensors.
+// Arithmetic and comparisons of quantized tensors.
 #include "formats/tflite/quantized.h"
 
 namespace mote::tflite {
@@ -44,8 +44,22 @@ Status quantized_sub(NodeContext& n) {
   auto* o = n.options<fbs::ArithmeticOptions>(fbs::BuiltinOptions::Sub);
   return binary(n, "sub", o ? o->activation() : fbs::Activation::NONE, !o || o->pot_scale_int16());
 }
+// Of 16 bits with a result of 8, operands count as fractions of 2^15 and the result as one of 2^7, whatever the scales.
 Status quantized_mul(NodeContext& n) {
   auto* o = n.options<fbs::ActivationOptions>(fbs::BuiltinOptions::Mul);
+  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
+  if (n.failed()) return {};
+  if (x.dtype == DType::i16 && n.dtype(n.in(1)) == DType::i16 && bits_of(y.dtype) == 8) {
+    const ValueId a = n.cast(x.value, DType::i32), b = n.cast(n.in(1), DType::i32);
+    const Ints range = range_of(y, o ? o->activation() : fbs::Activation::NONE);
+    const bool open = range.empty();
+    const ValueId v =
+        n.emit("add", {rounded_shift(n, high_product(n, a, b), 8), n.scalar(static_cast<double>(y.zero), DType::i32)});
+    n.output(0, n.cast(n.emit("clip", {v, n.scalar(static_cast<double>(open ? y.least() : range[0]), DType::i32),
+                                       n.scalar(static_cast<double>(open ? y.greatest() : range[1]), DType::i32)}),
+                       y.dtype));
+    return {};
+  }
   return binary(n, "mul", o ? o->activation() : fbs::Activation::NONE, false);
 }
 
@@ -115,76 +129,6 @@ Status quantized_greater(NodeContext& n) { return compare(n, "greater"); }
 Status quantized_greater_equal(NodeContext& n) { return compare(n, "greater_or_equal"); }
 Status quantized_less(NodeContext& n) { return compare(n, "less"); }
 Status quantized_less_equal(NodeContext& n) { return compare(n, "less_or_equal"); }
-
-namespace {
-
-struct Axes {
-  Ints axes;
-  bool keep = false;
-  std::int64_t count = 1;  // elements that become one
-};
-
-bool read_axes(NodeContext& n, ValueId x, Axes* to) {
-  auto* o = n.options<fbs::ReducerOptions>(fbs::BuiltinOptions::Reducer);
-  to->keep = o && o->keep_dims();
-  const int rank = n.need_rank(x);
-  Ints axes = n.need_ints(1, "the axes");
-  if (n.failed()) return false;
-  for (std::int64_t a : axes) to->axes.push_back(n.axis(a, rank));
-  if (n.failed()) return false;
-  std::sort(to->axes.begin(), to->axes.end());
-  to->axes.erase(std::unique(to->axes.begin(), to->axes.end()), to->axes.end());
-  for (std::int64_t a : to->axes) {
-    const Dim& d = n.shape(x)[static_cast<std::size_t>(a)];
-    if (!d.is_const()) {
-      n.unsupported(std::string(n.op_name()) + " of a quantized tensor over extents that a run decides");
-      return false;
-    }
-    to->count *= d.value();
-  }
-  return true;
-}
-
-ValueId summed(NodeContext& n, const Scaled& x, const Axes& axes) {
-  if (axes.axes.empty()) return n.cast(x.value, DType::i32);
-  return n.emit("reduce_sum", {n.cast(x.value, DType::i32), n.ints(axes.axes)},
-                {{"keepdims", std::int64_t{axes.keep}}});
-}
-
-}  // namespace
-
-// The sum in i32, scaled by a multiplier that the number of elements is divided out of.
-Status quantized_mean(NodeContext& n) {
-  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
-  Axes axes;
-  if (n.failed() || !read_axes(n, x.value, &axes)) return {};
-  FixedScale scale = fixed_scale(static_cast<double>(x.scale) / static_cast<double>(y.scale));
-  if (axes.count > 0) {
-    int shift = 63 - std::countl_zero(static_cast<std::uint64_t>(axes.count));
-    shift = std::min({shift, 32, 31 + scale.shift});
-    scale.multiplier = static_cast<std::int32_t>((std::int64_t{scale.multiplier} << shift) / axes.count);
-    scale.shift -= shift;
-  }
-  const ValueId zeros = n.scalar(static_cast<double>(x.zero * axes.count), DType::i32);
-  n.output(0, n.emit("requantize_linear",
-                     {summed(n, x, axes), integers(n, DType::i32, {scale.multiplier, scale.shift}, {2}), zero_of(n, y),
-                      zeros},
-                     {{"rounding", std::string("fixed")}}));
-  return {};
-}
-
-Status quantized_sum(NodeContext& n) {
-  const Scaled x = scaled_input(n, 0), y = scaled_output(n);
-  Axes axes;
-  if (n.failed() || !read_axes(n, x.value, &axes)) return {};
-  const ValueId sum = summed(n, x, axes);
-  const double scale = static_cast<double>(x.scale) / static_cast<double>(y.scale);
-  n.output(0, n.emit("requantize_linear",
-                     {sum, n.scalar(scale, DType::f64), zero_of(n, y),
-                      n.scalar(static_cast<double>(x.zero * axes.count), DType::i32)},
-                     {{"rounding", std::string("fixed")}}));
-  return {};
-}
 
 // Of tensors with different scales, each of 8 bits is brought to the units of the result first, in f32; those of 16
 // stay what they are, as the reference kernel has it.

@@ -1,4 +1,5 @@
 // Recurrent layers in integers. Their states are variables.
+#include "base/fixed_math16.h"
 #include "base/text.h"
 #include "formats/tflite/quantized.h"
 
@@ -141,16 +142,74 @@ class IntegerLstm {
   std::vector<Attrs::Item> attrs_;
 };
 
+// A function of 16 bits of fixed point as a table.
+template <class F>
+ValueId table16(NodeContext& n, F f) {
+  std::vector<std::int64_t> table;
+  for (std::int32_t i = 0; i < 65536; ++i) table.push_back(f(static_cast<std::int16_t>(i)));
+  return integers(n, DType::i16, table, {65536});
+}
+
+// As import_basic_lstm, with x, h and weights of u8, gates and cells of i16: gates have 3 integer bits, cells 4, h is
+// in 128ths around 128.
+Status basic_lstm(NodeContext& n) {
+  const Scaled x = scaled_input(n, 0), h = scaled_input(n, 1), w = scaled_input(n, 2), bias = scaled_input(n, 3),
+               cell = scaled_input(n, 4), new_cell = scaled_output(n, 1);
+  if (n.failed()) return {};
+  if (!n.has_rank(w.value) || n.rank(w.value) != 2 || !n.shape(w.value)[0].is_const() ||
+      n.shape(w.value)[0].value() % 4 != 0)
+    return invalid("its weights are no matrix for four gates");
+  if (x.dtype != DType::u8 || h.dtype != DType::u8 || w.dtype != DType::u8 || cell.dtype != DType::i16 ||
+      new_cell.dtype != DType::i16 || n.dtype(n.in(3)) != DType::i32)
+    return invalid("needs u8 operands, an i32 bias and cells of i16");
+  if (new_cell.scale != 0x1p-11f) return invalid("its cells are not in units of 2^-11");
+  const ValueId both = n.emit("concat", {x.value, h.value}, {{"axis", std::int64_t{-1}}});
+  auto saturated = [&](ValueId v) {
+    return n.cast(n.emit("clip", {v, n.scalar(-32768, DType::i32), n.scalar(32767, DType::i32)}), DType::i16);
+  };
+  // Sums in units of the gates: scaled and shifted with halves up both times, as this kernel alone does.
+  FixedScale scale = fixed_scale(static_cast<double>(4096 * bias.scale));
+  const int down = std::max(-scale.shift, 0);
+  scale.shift += down;
+  ValueId sums =
+      n.emit("matmul_integer", {both, n.transpose(w.value, {1, 0}), n.scalar(128, DType::u8), zero_of(n, w)});
+  sums = n.emit("requantize_linear",
+                {n.emit("add", {sums, n.in(3)}), integers(n, DType::i32, {scale.multiplier, scale.shift}, {2}),
+                 n.scalar(0, DType::i32)},
+                {{"rounding", std::string("fixed")}});
+  if (down > 0) {
+    sums = n.emit("bit_shift",
+                  {n.emit("add", {sums, n.scalar(std::ldexp(1.0, down - 1), DType::i32)}), n.scalar(down, DType::i32)},
+                  {{"direction", std::string("RIGHT")}});
+  }
+  const ValueId gates = saturated(sums);
+  const std::vector<ValueId> g =
+      n.emit_multi("split", {gates}, 4, {{"axis", std::int64_t{-1}}, {"num_outputs", std::int64_t{4}}});
+  const ValueId sigmoid = table16(n, [](std::int32_t v) { return fixed16::sigmoid(v); });
+  const ValueId tanh = table16(n, [](std::int32_t v) { return fixed16::tanh(v, 3); });
+  auto of = [&](ValueId table, ValueId v) { return n.cast(n.emit("lookup", {v, table}), DType::i32); };
+  const ValueId fresh = rounded_shift(n, high_product(n, of(sigmoid, g[0]), of(tanh, g[1])), 4);
+  const ValueId kept = high_product(n, of(sigmoid, g[2]), n.cast(cell.value, DType::i32));
+  const ValueId c = saturated(n.emit("add", {fresh, kept}));
+  const ValueId wide = n.emit("mul", {n.cast(c, DType::i32), n.scalar(2, DType::i32)});
+  ValueId y = rounded_shift(n, high_product(n, of(sigmoid, g[3]), of(tanh, saturated(wide))), 8);
+  y = n.emit("clip", {y, n.scalar(-128, DType::i32), n.scalar(127, DType::i32)});
+  y = n.cast(n.emit("add", {y, n.scalar(128, DType::i32)}), DType::u8);
+  const ValueId results[] = {y, c, both, gates};
+  for (int i = 0; i < 4; ++i) n.output(i, results[i]);
+  // Operands that are variables keep what the results say.
+  if (n.is_variable(1)) n.update(1, y);
+  if (n.is_variable(4)) n.update(4, c);
+  return {};
+}
+
 }  // namespace
 
 // States are of 8 bits, cells of 16 with a scale that is a power of two.
 Status quantized_lstm(NodeContext& n) {
   auto* o = n.options<fbs::LstmOptions>(fbs::BuiltinOptions::LSTM);
   if (!o) return invalid("has no options");
-  if (o->kernel_type() != fbs::LstmKernel::FULL) {
-    n.unsupported("LSTM of the basic kernel in integers");
-    return {};
-  }
+  if (o->kernel_type() == fbs::LstmKernel::BASIC) return basic_lstm(n);
   return IntegerLstm(n, o->cell_clip(), o->proj_clip(), false).run();
 }
 

@@ -40,6 +40,11 @@ ValueId centered(NodeContext& n, const Scaled& x);
 // Integers times `scale` by the fixed-point recipe, as i32.
 ValueId scaled_ints(NodeContext& n, ValueId ints, double scale);
 
+// Raw numbers of 16-bit fixed point in i32: the upper half of twice the product, halves up; x / 2^n, halves away from
+// zero.
+ValueId high_product(NodeContext& n, ValueId a, ValueId b);
+ValueId rounded_shift(NodeContext& n, ValueId x, int bits);
+
 // A qlinear_binary of operands 0 and 1, clamped as the activation says. `shifts`: sums whose scales are powers of two
 // are only shifted.
 Status binary(NodeContext& n, std::string function, fbs::Activation activation, bool shifts);

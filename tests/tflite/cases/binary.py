@@ -72,6 +72,10 @@ def quantized(op):
     if op == "MUL":
         x, y = feed("i16", values("i16", (3, 40)), q=Q(1 / 4096, 0)), feed("i16", values("i16", (3, 40), 1), q=Q(1 / 8192, 0))
         yield one(op, "i16_i8_result", [x, y], [out("i8", Q(0.05, 3))])
+        for kind, zero in (("i8", -20), ("u8", 100)):
+            for activation in (1, 2, 3):
+                yield one(op, f"i16_{kind}_result_{activation}", [x, y], [out(kind, Q(0.03, zero))], {"fused_activation_function": activation})
+        yield one(op, "c64_broadcast", [feed("c64", values("c64", (2, 1, 4))), feed("c64", values("c64", (3, 1), 1))], [out("c64")])
         yield one(op, "c64", [feed("c64", values("c64", (3, 4))), feed("c64", values("c64", (3, 4), 1))], [out("c64")])
 
 

@@ -29,6 +29,14 @@ def reductions():
                         yield one(op, f"{dtype}_{i}_same_scale", [x, i32(axes)], [out(dtype, q)], {"keep_dims": keep}, options_type="ReducerOptions")
             x = feed(dtype, values(dtype, (2, 3, 4), op), q=quant(dtype, op))
             yield one(op, f"{dtype}_fed", [x, feed("i32", [1])], [out(dtype, x.q)], {"keep_dims": False}, options_type="ReducerOptions")
+            if op in ("MEAN", "SUM"):
+                for k, axes in enumerate(([-1, 0], [2, 0, 1], [-3])):
+                    yield one(op, f"{dtype}_fed_{k}", [x, feed("i32", axes)], [out(dtype, quant(dtype, "fed"))], {"keep_dims": k != 1}, options_type="ReducerOptions")
+    for dtype in QUANTIZED:  # results of all sizes: nearly all of them are inside of the range
+        for k in range(12):
+            q, qy = quant(dtype, f"from{k}"), quant(dtype, f"to{k}")
+            qy.scale = qy.scale * np.float32(3)
+            yield one("SUM", f"{dtype}_rounded_{k}", [feed(dtype, values(dtype, (40, 3 + k), k), q=q), i32([1])], [out(dtype, qy)], {"keep_dims": False}, options_type="ReducerOptions")
     for shape in ((2, 0, 3), (0,)):
         for op in ("SUM", "REDUCE_PROD"):
             yield one(op, f"f32_empty_{shape_name(shape)}", [feed("f32", np.zeros(shape)), [len(shape) - 1 if len(shape) == 1 else 1]], [out("f32")], {"keep_dims": False}, options_type="ReducerOptions")

@@ -106,12 +106,12 @@ def lstms():
 
 
 def basic_lstms():
-    for b, n, u in ((1, 3, 2), (2, 5, 4)):
+    for b, n, u in ((1, 3, 2), (2, 5, 4), (3, 16, 7)):
         yield one("LSTM", f"basic_f32_{b}", [feed("f32", values("f32", (b, n))), feed("f32", values("f32", (b, u), "a", -1, 1)), matrix("f32", (4 * u, n + u), "w"), vector(4 * u, "b"), feed("f32", values("f32", (b, u), "s", -1, 1))],
                   [out("f32"), out("f32"), out("f32"), out("f32")], {"fused_activation_function": 4, "kernel_type": 1, "cell_clip": 0.0, "proj_clip": 0.0})
         q, s = Q(1 / 128, 128), Q(1 / 2048, 0)
-        yield one("LSTM", f"basic_u8_{b}", [feed("u8", values("u8", (b, n)), q=q), feed("u8", values("u8", (b, u), "a"), q=q), const("u8", values("u8", (4 * u, n + u)), q=Q(0.01, 121)),
-                                            const("i32", rng("basic").integers(-3000, 3000, 4 * u), q=Q(0.01 / 128, 0)), feed("i16", values("i16", (b, u)), q=s)],
+        yield one("LSTM", f"basic_u8_{b}", [feed("u8", values("u8", (b, n)), q=q), feed("u8", values("u8", (b, u), "a"), q=q), const("u8", values("u8", (4 * u, n + u)), q=Q(0.01 * b * b, 121)),
+                                            const("i32", rng("basic").integers(-3000, 3000, 4 * u), q=Q(0.01 * b * b / 128, 0)), feed("i16", values("i16", (b, u)), q=s)],
                   [out("u8", q), out("i16", s), out("u8", q), out("i16", Q(1 / 4096, 0))], {"fused_activation_function": 4, "kernel_type": 1, "cell_clip": 0.0, "proj_clip": 0.0})
 
 
