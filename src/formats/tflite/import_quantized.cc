@@ -75,7 +75,7 @@ ValueId integers(NodeContext& n, DType dtype, const std::vector<std::int64_t>& v
 
 ValueId rescaled(NodeContext& n, const Scaled& x, double scale, const Scaled& y, std::vector<std::int64_t> range) {
   std::vector<Attrs::Item> attrs = {{"rounding", std::string("fixed")}};
-  if (!range.empty()) attrs.push_back({"y_range", std::move(range)});
+  if (!range.empty()) attrs.emplace_back("y_range", std::move(range));
   return n.emit("requantize_linear", {x.value, n.scalar(scale, DType::f64), zero_of(n, y), zero_of(n, x)},
                 std::move(attrs));
 }

@@ -24,7 +24,7 @@ Status binary(NodeContext& n, std::string function, fbs::Activation activation, 
       shifts && y.dtype == DType::i16 && power_of_two(a.scale) && power_of_two(b.scale) && power_of_two(y.scale);
   std::vector<Attrs::Item> attrs = {{"function", std::move(function)},
                                     {"rounding", std::string(shifted ? "shift" : "fixed")}};
-  if (Ints range = range_of(y, activation); !range.empty()) attrs.push_back({"y_range", std::move(range)});
+  if (Ints range = range_of(y, activation); !range.empty()) attrs.emplace_back("y_range", std::move(range));
   const ValueId v = n.emit(
       "qlinear_binary",
       {a.value, scale_of(n, a), zero_of(n, a), b.value, scale_of(n, b), zero_of(n, b), scale_of(n, y), zero_of(n, y)},
