@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/operand_values.h"
+
 namespace mote {
 
 const KnownValue* InferContext::value(int i) const {
@@ -91,10 +93,7 @@ Status Inference::function(FunctionId id, int depth) {
   Function& f = module_.functions[at(id)];
   known_[at(id)].resize(f.values.size());
   for (std::size_t v = 0; v < f.values.size(); ++v) {
-    if (f.values[v].constant == kNone) continue;
-    const Constant& c = module_.constants[at(f.values[v].constant)];
-    f.values[v].type = c.type;
-    if (auto ints = small_ints(c, kMaxKnown)) known_[at(id)][v] = KnownValue(ints->begin(), ints->end());
+    if (f.values[v].constant != kNone) f.values[v].type = module_.constants[at(f.values[v].constant)].type;
   }
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
     if (f.nodes[n].op != nullptr) MOTE_TRY(node(id, static_cast<NodeId>(n), depth));
@@ -108,11 +107,14 @@ Status Inference::node(FunctionId fid, NodeId nid, int depth) {
   InferContext ctx(*node.op, node.attrs, node.name);
   ctx.output_count_ = static_cast<int>(node.outputs.size());
   ctx.fresh_name_ = [this] { return "$" + std::to_string(next_fresh_++); };
-  for (ValueId v : node.inputs) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    ValueId v = node.inputs[i];
     ctx.types_.push_back(v == kNone ? nullptr : &f.values[at(v)].type);
+    const Constant* c =
+        v == kNone || f.values[at(v)].constant == kNone ? nullptr : &module_.constants[at(f.values[at(v)].constant)];
+    if (c && !known_[at(fid)][at(v)]) known_[at(fid)][at(v)] = operand_ints(*node.op, i, *c);
     ctx.values_.push_back(v == kNone ? std::nullopt : known_[at(fid)][at(v)]);
-    ConstantId c = v == kNone ? kNone : f.values[at(v)].constant;
-    ctx.floats_.push_back(c == kNone ? std::nullopt : small_floats(module_.constants[at(c)], kMaxKnown));
+    ctx.floats_.push_back(c ? operand_floats(*node.op, i, *c) : std::nullopt);
   }
   if (!node.bodies.empty()) MOTE_TRY(control(fid, node, ctx, depth));
   if (node.op->infer) MOTE_TRY(node.op->infer(ctx));
