@@ -8,6 +8,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/reference/reference.h"
+#include "base/half.h"
 #include "ir/builder.h"
 #include "ops/ops.h"
 #include "plan/file.h"
@@ -275,6 +276,84 @@ TEST(Engine, RunsSixteenBitFloatsOnTheKernelsOfF32) {
     Result<Arrays> got = run(module, {}, {{noise(315, 6), {1, 5, 9, 7}}});
     ASSERT_TRUE(want.ok() && got.ok()) << want.status().to_string() << got.status().to_string();
     expect_close(*got, *want, narrow == DType::f16 ? 0.02f : 0.15f);
+  }
+}
+
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * b[i];
+    aa += static_cast<double>(a[i]) * a[i];
+    bb += static_cast<double>(b[i]) * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+// Products, 1x1 convolutions and an LSTM with weights that are large enough to stay in 16 bits. `narrow`: what the file
+// keeps them in; none: f32, and their values those of f32 or of `rounded`.
+Module with_large_weights(DType narrow, DType rounded, int* weights) {
+  Graph g;
+  auto kept = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    ValueId v = g.weights(name, std::move(shape));
+    const DType to = narrow != DType::none ? narrow : rounded;
+    if (to == DType::none) return v;
+    Function& f = g.module.functions[0];
+    Constant c = g.module.constants[static_cast<std::size_t>(f.values[static_cast<std::size_t>(v)].constant)];
+    const auto* x = reinterpret_cast<const float*>(c.stored().data());
+    std::vector<std::uint16_t> half;
+    std::vector<float> wide;
+    for (std::size_t i = 0; i < c.size / 4; ++i) {
+      half.push_back(to == DType::f16 ? f32_to_f16(x[i]) : f32_to_bf16(x[i]));
+      wide.push_back(to == DType::f16 ? f16_to_f32(half.back()) : bf16_to_f32(half.back()));
+    }
+    *weights += static_cast<int>(wide.size());
+    if (narrow == DType::none)
+      return g.b.constant(name, DType::f32, c.stored_shape, to_bytes(std::span<const float>(wide)));
+    v = g.b.constant(name, narrow, c.stored_shape, to_bytes(std::span<const std::uint16_t>(half)));
+    return g.b.add("cast", {v}, {{"to", DType::f32}});
+  };
+  ValueId x = g.input("x", {1, 200, 3, 3});
+  ValueId y = g.b.add("relu", {g.b.add("conv", {x, kept("w1", {170, 200, 1, 1}), g.weights("b1", {170})})});
+  y = g.b.add("reshape", {y, g.b.ints({9, 1, 170})});
+  y = g.b.add_multi("lstm", {y, kept("w", {1, 240, 170}), kept("r", {1, 240, 60}), g.weights("b", {1, 480})}, 1,
+                    {{"hidden_size", std::int64_t{60}}})[0];
+  y = g.b.add("matmul", {g.b.add("reshape", {y, g.b.ints({-1, 60})}), kept("w2", {60, 600})});
+  return g.finish({g.b.add("gemm", {y, kept("w3", {70, 600})}, {{"transB", std::int64_t{1}}})});
+}
+
+TEST(Engine, KeepsWeightsOf16BitsWithTheBitsOfF32) {
+  for (DType narrow : {DType::f16, DType::bf16}) {
+    int count = 0;
+    Module halves = with_large_weights(narrow, DType::none, &count),
+           wide = with_large_weights(DType::none, narrow, &count);
+    const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>> inputs = {
+        {noise(1800, 3), {1, 200, 3, 3}}};
+    Result<std::shared_ptr<const LinkedPlan>> narrow_plan = api::build(halves, {}), wide_plan = api::build(wide, {});
+    ASSERT_TRUE(narrow_plan.ok() && wide_plan.ok()) << narrow_plan.status().to_string();
+    EXPECT_LT((*narrow_plan)->plan.weight_bytes() * 3, (*wide_plan)->plan.weight_bytes() * 2);
+    Result<Arrays> got = run(halves, {}, inputs, 2, true), want = run(wide, {}, inputs);
+    ASSERT_TRUE(got.ok() && want.ok()) << got.status().to_string() << want.status().to_string();
+    EXPECT_EQ(*got, *want);
+  }
+}
+
+TEST(Engine, RoundsWeightsTo16BitsAtACosineOf0999) {
+  int count = 0;
+  const Module module = with_large_weights(DType::none, DType::none, &count);
+  const std::vector<std::pair<std::vector<float>, std::vector<std::int64_t>>> inputs = {
+      {noise(1800, 3), {1, 200, 3, 3}}};
+  Result<Arrays> want = run(module, {}, inputs);
+  ASSERT_TRUE(want.ok());
+  for (Precision precision : {Precision::kF16, Precision::kBf16}) {
+    LoadOptions options;
+    options.precision = precision;
+    Result<std::shared_ptr<const LinkedPlan>> plain = api::build(module, {}), linked = api::build(module, options);
+    ASSERT_TRUE(plain.ok() && linked.ok());
+    EXPECT_LT((*linked)->plan.weight_bytes() * 3, (*plain)->plan.weight_bytes() * 2);
+    Result<Arrays> got = run(module, options, inputs);
+    ASSERT_TRUE(got.ok()) << got.status().to_string();
+    EXPECT_NE(*got, *want);
+    EXPECT_GE(cosine((*got)[0], (*want)[0]), 0.999);
   }
 }
 

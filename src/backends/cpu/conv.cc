@@ -5,6 +5,7 @@
 
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/family.h"
+#include "backends/cpu/narrow_weights.h"
 #include "backends/cpu/spatial.h"
 
 namespace mote::cpu {
@@ -17,6 +18,7 @@ struct ConvStep {
   std::int64_t groups = 1;
   Spatial window;
   std::int32_t algorithm = 0, isa = 0, has_bias = 0, tiling = 0;
+  std::int32_t store = 0, reserved = 0;  // store: a kernels::dot::Store
   EpilogueProgram epilogue;
 };
 
@@ -124,6 +126,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   fill_shape(s, dims, wd[0], shape);
   kc::Algorithm algorithm = computes_in_bf16(options) ? kc::choose_pairs(shape) : kc::choose(shape);
   s.algorithm = static_cast<std::int32_t>(algorithm);
+  if (algorithm == kc::Algorithm::kDot) shape.store = store_for(*w);
+  s.store = static_cast<std::int32_t>(shape.store);
   const kc::Kernel& kernel = kc::select(algorithm, options.cpu);
   s.isa = static_cast<std::int32_t>(kernel.isa);
 
@@ -137,7 +141,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   std::int64_t taps = s.window.kernel[0] * s.window.kernel[1] * s.window.kernel[2], in_group = wd[1];
   Packing p;
   p.operand = 1;
-  p.name = std::string("conv.") + std::string(kc::name_of(algorithm));
+  p.name = packing_name("conv." + std::string(kc::name_of(algorithm)), shape.store);
   for (int d = 0; d < 3 && !crop.whole(s.window); ++d) {
     p.name += "." + std::to_string(crop.first[d]) + "+" + std::to_string(s.window.kernel[d]);
   }
@@ -159,6 +163,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   }
   c.packings.push_back(std::move(p));
   c.why = std::string(kernel.name) + ", " + std::string(kc::name_of(algorithm));
+  if (kernel.numerics != Numerics::kFast) c.why += why_store(*w, shape.store);
   return c;
 }
 
@@ -196,6 +201,10 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!positive || s.algorithm < 0 || s.algorithm > 255) return invalid("conv has bad parameters");
   if (!kc::supports(static_cast<kc::Algorithm>(s.algorithm), shape))
     return invalid("conv names an algorithm that cannot do its shape");
+  shape.store = static_cast<kernels::dot::Store>(s.store);
+  if (s.store < 0 || s.store > static_cast<std::int32_t>(kernels::dot::Store::kBf16) ||
+      (s.store != 0 && s.algorithm != static_cast<std::int32_t>(kc::Algorithm::kDot)))
+    return invalid("conv names weights that there are not");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
   if (s.tiling < 0 || s.tiling >= kernels::kTilingCount) return invalid("conv names tiles that there are not");

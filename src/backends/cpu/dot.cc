@@ -6,6 +6,7 @@
 #include "backends/cpu/block_weights.h"
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/family.h"
+#include "backends/cpu/narrow_weights.h"
 
 namespace mote::cpu {
 namespace {
@@ -54,24 +55,28 @@ Packing pack_weights(const Constant& w, bool trans, DotStep& s) {
   for (std::size_t i = 0; i + 2 < rank; ++i) s.batch *= dims[i];
   Packing p;
   p.operand = 1;
-  p.name = std::string(trans ? "dot.nk" : "dot.kn") + (s.pairs ? ".bf16" : "");
-  std::int64_t k = s.k, n = s.n, batch = s.batch, each = packed_words(s);
-  auto pack = s.pairs ? kd::pack_pairs : kd::pack;
-  std::int64_t panel = (s.pairs ? kd::pairs_of(k) : k) * kd::kPanel;
-  p.bytes = static_cast<std::size_t>(each * batch) * 4;
+  p.name = packing_name(std::string(trans ? "dot.nk" : "dot.kn") + (s.pairs ? ".bf16" : ""), store_of(s));
+  std::int64_t k = s.k, n = s.n, batch = s.batch, each = packed_words(s) * 4;
+  p.bytes = static_cast<std::size_t>(each * batch);
+  auto pack = [store = store_of(s), pairs = s.pairs != 0, k](const kd::PackSource& source, std::int64_t rows,
+                                                             std::int64_t columns, std::byte* to) {
+    if (store != kd::Store::kF32) return kd::pack_halves(store, source, rows, columns, to, kd::panel_bytes(store, k));
+    (pairs ? kd::pack_pairs : kd::pack)(source, rows, columns, reinterpret_cast<float*>(to),
+                                        (pairs ? kd::pairs_of(k) : k) * kd::kPanel);
+  };
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
     for (std::int64_t b = 0; b < batch; ++b) {
       const std::byte* from = plain.data + b * k * n * (bits_of(plain.dtype) / 8);
-      kd::PackSource source{from, plain.dtype, trans ? 1 : n, trans ? k : 1};
-      pack(source, k, n, reinterpret_cast<float*>(out.data()) + b * each, panel);
+      pack({from, plain.dtype, trans ? 1 : n, trans ? k : 1}, k, n, out.data() + b * each);
     }
   };
   if (rank != 2 || w.type.dtype != DType::f32 || s.pairs) return p;
+  const std::int64_t element = kd::bits_of(store_of(s)) / 8;
   p.pack_part = [=](const TensorView& part, int axis, std::int64_t begin, std::span<std::byte> out) {
     const int k_axis = trans ? 1 : 0, n_axis = 1 - k_axis;
     kd::PackSource source{part.data, part.dtype, part.strides[k_axis], part.strides[n_axis]};
-    float* to = reinterpret_cast<float*>(out.data()) + (axis == k_axis ? begin * kd::kPanel : begin * k);
-    kd::pack(source, part.dims[k_axis], part.dims[n_axis], to, k * kd::kPanel);
+    pack(source, part.dims[k_axis], part.dims[n_axis],
+         out.data() + begin * (axis == k_axis ? kd::kPanel : k) * element);
   };
   return p;
 }
@@ -146,6 +151,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
       follows_result(*w->type.shape, *n.out_type(0).shape)) {
     s.packed = 1;
     s.pairs = computes_in_bf16(options);
+    if (!s.pairs) s.store = static_cast<std::int32_t>(store_for(*w));
     if (volume(*w->type.shape).is(0)) return std::nullopt;
     c.packings.push_back(pack_weights(*w, s.trans_b, s));
   } else if (!is_weight_type(n.type(1).dtype)) {
@@ -166,6 +172,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
               {Layout::kPlain, false}};
   c.outputs = {{Layout::kRows, false}};
   c.why = std::string(kernel.name) + (s.packed ? ", weights packed" : ", B packed per run");
+  if (s.packed && !s.pairs) c.why += why_store(*w, store_of(s));
   return c;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cpu/family.h"
+#include "backends/cpu/narrow_weights.h"
 #include "kernels/scratch.h"
 
 namespace mote::cpu {
@@ -16,6 +17,7 @@ namespace kr = kernels::rnn;
 struct RnnStep {
   std::int64_t inputs = 0, hidden = 0, directions = 1;
   std::int32_t lstm = 1, reverse = 0, isa = 0, has_bias = 0;
+  std::int32_t input_store = 0, recurrent_store = 0;  // a kernels::dot::Store
 };
 
 struct RnnState {
@@ -36,16 +38,24 @@ void run_recurrence(const void* state, kernels::TileRange range) noexcept {
 
 std::int64_t gates_of(const RnnStep& s) { return s.lstm ? 4 : 3; }
 
+kd::Store store_of(std::int32_t s) { return static_cast<kd::Store>(s); }
+
+// Packs [n, k] of f32.
+void pack_matrix(kd::Store store, const std::byte* from, std::int64_t k, std::int64_t n, std::byte* to) {
+  const kd::PackSource source{from, DType::f32, 1, k};
+  if (store != kd::Store::kF32) return kd::pack_halves(store, source, k, n, to, kd::panel_bytes(store, k));
+  kd::pack(source, k, n, reinterpret_cast<float*>(to), k * kd::kPanel);
+}
+
 // W [directions, gates * hidden, inputs] as one matrix with all directions' gates as its columns.
 Packing pack_inputs(const RnnStep& s) {
   Packing p;
   p.operand = 1;
-  p.name = "rnn.w";
+  const kd::Store store = store_of(s.input_store);
+  p.name = packing_name("rnn.w", store);
   std::int64_t k = s.inputs, n = s.directions * gates_of(s) * s.hidden;
-  p.bytes = static_cast<std::size_t>(kd::packed_size(k, n)) * 4;
-  p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
-    kd::pack({plain.data, plain.dtype, 1, k}, k, n, reinterpret_cast<float*>(out.data()), k * kd::kPanel);
-  };
+  p.bytes = static_cast<std::size_t>(kd::packed_bytes(store, k, n));
+  p.pack = [=](const TensorView& plain, std::span<std::byte> out) { pack_matrix(store, plain.data, k, n, out.data()); };
   return p;
 }
 
@@ -53,14 +63,14 @@ Packing pack_inputs(const RnnStep& s) {
 Packing pack_recurrent(const RnnStep& s) {
   Packing p;
   p.operand = 2;
-  p.name = "rnn.r";
-  std::int64_t k = s.hidden, n = gates_of(s) * s.hidden, directions = s.directions, each = kd::packed_size(k, n);
-  p.bytes = static_cast<std::size_t>(each * directions) * 4;
+  const kd::Store store = store_of(s.recurrent_store);
+  p.name = packing_name("rnn.r", store);
+  std::int64_t k = s.hidden, n = gates_of(s) * s.hidden, directions = s.directions;
+  std::int64_t each = kd::packed_bytes(store, k, n);
+  p.bytes = static_cast<std::size_t>(each * directions);
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
-    for (std::int64_t d = 0; d < directions; ++d) {
-      const float* from = plain.as<float>() + d * n * k;
-      kd::pack({from, plain.dtype, 1, k}, k, n, reinterpret_cast<float*>(out.data()) + d * each, k * kd::kPanel);
-    }
+    for (std::int64_t d = 0; d < directions; ++d)
+      pack_matrix(store, plain.data + d * n * k * 4, k, n, out.data() + d * each);
   };
   return p;
 }
@@ -107,6 +117,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   s.hidden = rd[2];
   s.reverse = n.attr_string("direction") == "reverse";
   s.has_bias = n.has(3);
+  s.input_store = static_cast<std::int32_t>(store_for(*w));
+  s.recurrent_store = static_cast<std::int32_t>(store_for(*r));
   CpuFeatures cpu = options.cpu;
   const kr::Row& row = kr::select(cpu);
   s.isa = static_cast<std::int32_t>(row.isa);
@@ -122,7 +134,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   c.packings.push_back(pack_inputs(s));
   c.packings.push_back(pack_recurrent(s));
   if (s.has_bias) c.packings.push_back(pack_bias(s));
-  c.why = std::string(row.name) + ", inputs' products first";
+  c.why = std::string(row.name) + ", inputs' products first" + why_store(*r, store_of(s.recurrent_store));
   return c;
 }
 
@@ -140,8 +152,13 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     return invalid("rnn got operands of the wrong kind");
   if (!sizes_fit({x.dims[0], x.dims[1] + 32, columns + 32, std::max(s.inputs, s.hidden) + 32}))
     return invalid("rnn got operands that are too large");
-  std::int64_t packed = kd::packed_size(s.hidden, gates * s.hidden);
-  if (in(1)->bytes() < kd::packed_size(s.inputs, columns) * 4 || in(2)->bytes() < s.directions * packed * 4)
+  for (std::int32_t store : {s.input_store, s.recurrent_store}) {
+    if (store < 0 || store > static_cast<std::int32_t>(kd::Store::kBf16))
+      return invalid("rnn names weights that there are not");
+  }
+  std::int64_t packed = kd::packed_bytes(store_of(s.recurrent_store), s.hidden, gates * s.hidden);
+  if (in(1)->bytes() < kd::packed_bytes(store_of(s.input_store), s.inputs, columns) ||
+      in(2)->bytes() < s.directions * packed)
     return invalid("rnn got too few packed weights");
   if (s.has_bias && (!in(3) || in(3)->bytes() < (columns + (s.lstm ? 0 : s.directions * s.hidden)) * 4))
     return invalid("rnn got too small a bias");
@@ -162,6 +179,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   shape.m = steps * batch;
   shape.n = columns;
   shape.k = s.inputs;
+  shape.store = store_of(s.input_store);
   kd::Work products = kd::setup(dot, shape, &st->products);
   std::int64_t product_bytes = (std::max<std::int64_t>(steps * batch * columns, 1) * 4 + 63) / 64 * 64;
   st->products.a = x.as<float>();
@@ -180,7 +198,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.reverse[0] = s.reverse;
   p.reverse[1] = true;
   p.x = st->products.c;
-  p.weights = in(2)->as<float>();
+  p.weights = in(2)->data;
+  p.store = store_of(s.recurrent_store);
   p.reset_bias = !s.lstm && s.has_bias && in(3)->data ? in(3)->as<float>() + columns : nullptr;
   p.h0 = in(5) ? in(5)->as<float>() : nullptr;
   p.c0 = s.lstm && in(6) ? in(6)->as<float>() : nullptr;

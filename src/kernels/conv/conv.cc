@@ -104,6 +104,7 @@ i64 packed_size(Algorithm algorithm, const Shape& s) {
   if (algorithm == Algorithm::kGrouped) return dot::packed_size(s.taps() * (s.channels / s.groups), s.out_channels);
   if (algorithm == Algorithm::kWinograd43) return 36 * dot::packed_size(s.channels, s.out_channels);
   if (algorithm == Algorithm::kWinograd23) return 16 * dot::packed_size(s.channels, s.out_channels);
+  if (s.store != dot::Store::kF32) return dot::packed_bytes(s.store, s.channels, s.out_channels) / 4;
   if (algorithm == Algorithm::kDotPairs) return dot::packed_size(dot::pairs_of(s.channels), s.out_channels);
   const i64 words = s.channels / s.groups / (algorithm == Algorithm::kDirectPairs ? 2 : 1);
   return s.groups * dot::packed_size(words * s.taps(), s.out_channels / s.groups);
@@ -184,6 +185,11 @@ void pack_part(Algorithm algorithm, const Shape& s, const Weights& w, i64 first,
       break;
     case Algorithm::kDot:
     case Algorithm::kDirect:
+      if (s.store != dot::Store::kF32) {
+        const i64 panel = dot::panel_bytes(s.store, s.channels);
+        return dot::pack_halves(s.store, {w.data, w.dtype, w.channel_stride, w.out_stride}, s.channels, count,
+                                reinterpret_cast<std::byte*>(dst) + first / dot::kPanel * panel, panel);
+      }
       pack_group(s, w, false, group, count, dst + first * group * s.taps());
       break;
   }
@@ -307,6 +313,7 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
                          .k = s.channels,
                          .a_row = s.x_pixel,
                          .c_row = s.y_pixel,
+                         .store = s.store,
                          .pairs = kernel.algorithm == Algorithm::kDotPairs,
                          .tiling = s.tiling};
       return dot::setup(dot_kernel, d, &p->dot);

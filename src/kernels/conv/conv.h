@@ -31,6 +31,7 @@ struct Shape {
   std::int64_t stride[kMaxSpatial] = {1, 1, 1}, dilation[kMaxSpatial] = {1, 1, 1};
   std::int64_t pad_begin[kMaxSpatial] = {}, pad_end[kMaxSpatial] = {};  // may be negative
   std::int64_t x_pixel = 0, y_pixel = 0;                                // in floats; 0: dense
+  dot::Store store = dot::Store::kF32;                                  // of the weights: of kDot f16 and bf16 too
   Tiling tiling = Tiling::kUsual;
 
   // 0 where the kernel is larger than the padded input.

@@ -12,5 +12,5 @@ void unpack_neon(const Narrow& b, std::int64_t panel, std::int64_t panels, std::
                  float* dst, std::int64_t dst_panel) noexcept {
   neon::unpack_narrow(b, panel, panels, k, count, dst, dst_panel);
 }
-void row_neon(const Narrow& b, const NarrowRow& row) noexcept { neon::row_narrow(b, row); }
+void multiply_neon(const Narrow& b, const NarrowRows& rows) noexcept { neon::multiply_narrow(b, rows); }
 }  // namespace mote::kernels::dot

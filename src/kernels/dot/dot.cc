@@ -41,12 +41,12 @@ void round_rows(const Params& p, const float* a, i64 rows, float* out, RoundFn r
 constexpr i64 kWidened = 2;         // panels that are widened at a time,
 constexpr i64 kWidenedDepth = 256;  // and how much of k: they stay in L1
 
-// A tile of weights of fewer bits, from `panel` on. One row is multiplied as they are widened; more of them with a few
-// panels of a block of k at a time, widened into scratch.
+// A tile of weights of fewer bits, from `panel` on. A few rows are multiplied as they are widened; more of them with a
+// few panels of a block of k at a time, widened into scratch.
 void run_narrow(const Params& p, Block b, const Narrow& w, i64 panel, float* scratch, BlockFn block) {
-  if (b.m == 1) {
-    p.row(w, {b.a, panel, b.n, b.bias, b.c, p.shape.accumulate, p.epilogue.count > 0 ? &p.epilogue : nullptr,
-              b.program_row, b.program_col});
+  if (b.m <= kMostRows) {
+    p.multiply(w, {b.a, b.m, b.a_row, b.c_row, panel, b.n, b.bias, b.c, p.shape.accumulate,
+                   p.epilogue.count > 0 ? &p.epilogue : nullptr, b.program_row, b.program_col});
     return;
   }
   constexpr i64 kStep = kWidened * kPanel;
@@ -147,7 +147,7 @@ void run_with(const Params& p, TileRange range, BlockFn block, RoundFn round) no
   void block_##ns(const Block& block) noexcept;                                                                   \
   void transpose_panel_##ns(const float* src, i64 n_stride, i64 k, int width, float* dst) noexcept;               \
   void unpack_##ns(const Narrow& b, i64 panel, i64 panels, i64 k, i64 count, float* dst, i64 dst_panel) noexcept; \
-  void row_##ns(const Narrow& b, const NarrowRow& row) noexcept;
+  void multiply_##ns(const Narrow& b, const NarrowRows& a) noexcept;
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 #define MOTE_DOT_PAIR_KERNEL(ns, isa, rows, macs)     \
@@ -173,7 +173,7 @@ constexpr Kernel kKernels[] = {
    MOTE_IF_##ns(&run<block_##ns>),                     \
    MOTE_IF_##ns(&transpose_panel_##ns),                \
    MOTE_IF_##ns(&unpack_##ns),                         \
-   MOTE_IF_##ns(&row_##ns)},
+   MOTE_IF_##ns(&multiply_##ns)},
 #include "kernels/dot/kernels.inc"
 #undef MOTE_DOT_KERNEL
 };
@@ -243,7 +243,7 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->fused = fuse(p->epilogue);
   p->transpose = kernel.transpose;
   p->unpack = kernel.unpack;
-  p->row = kernel.row;
+  p->multiply = kernel.multiply;
   p->narrow.store = s.store;
   p->narrow.k = s.k;
   const bool narrow = s.store != Store::kF32;
@@ -281,7 +281,7 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   p->k_block = narrow ? std::min(k, kWidenedDepth) : k <= 4096 ? k : 2048;
   if (s.m == 0 || s.n == 0 || count == 0) return {0, 0};
   std::size_t scratch = s.b_packed ? 0 : scratch_size(packed_size(s.k, p->col_step) * 4);
-  if (narrow) scratch = scratch_size(m > 1 ? p->k_block * kWidened * kPanel * 4 : 0);
+  if (narrow) scratch = scratch_size(m > kMostRows ? p->k_block * kWidened * kPanel * 4 : 0);
   if (s.pairs) {
     p->a_pitch = round_up(s.k, 16) + (round_up(s.k, 16) % 256 == 0 ? 16 : 0);
     scratch = scratch_size(p->row_step * p->a_pitch * 4);

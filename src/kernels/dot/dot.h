@@ -68,7 +68,7 @@ struct Params {
   Fused fused;                        // what of the epilogue runs in registers
   TransposeFn transpose;              // of an unpacked B
   UnpackFn unpack;                    // of a B of fewer bits
-  RowFn row;
+  RowsFn multiply;
 };
 
 struct Kernel {
@@ -80,7 +80,7 @@ struct Kernel {
   KernelFn<Params> run;
   TransposeFn transpose;  // packs a transposed B; null of pairs, as what follows
   UnpackFn unpack;        // of a B of fewer bits
-  RowFn row;
+  RowsFn multiply;
 };
 
 // The rows of kernels.inc, best first. `run` is null in a row that this build does not contain.

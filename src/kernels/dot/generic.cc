@@ -13,5 +13,5 @@ void unpack_scalar(const Narrow& b, std::int64_t panel, std::int64_t panels, std
                    float* dst, std::int64_t dst_panel) noexcept {
   scalar::unpack_narrow(b, panel, panels, k, count, dst, dst_panel);
 }
-void row_scalar(const Narrow& b, const NarrowRow& row) noexcept { scalar::row_narrow(b, row); }
+void multiply_scalar(const Narrow& b, const NarrowRows& rows) noexcept { scalar::multiply_narrow(b, rows); }
 }  // namespace mote::kernels::dot

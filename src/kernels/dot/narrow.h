@@ -65,10 +65,12 @@ struct Narrow {
 using UnpackFn = void (*)(const Narrow& b, std::int64_t panel, std::int64_t panels, std::int64_t k, std::int64_t count,
                           float* dst, std::int64_t dst_panel) noexcept;
 
-// One row: c[j] = epilogue(start + sum of a[k] * B(k, j)) for n columns from `panel` on; start is c where `accumulate`,
-// else the bias (null: 0).
-struct NarrowRow {
+// Up to kMostRows rows: c[i, j] = epilogue(start + sum of a[i, k] * B(k, j)) for n columns from `panel` on; start is c
+// where `accumulate`, else the bias (null: 0).
+inline constexpr int kMostRows = 4;
+struct NarrowRows {
   const float* a;
+  std::int64_t rows, a_row, c_row;
   std::int64_t panel, n;
   const float* bias;
   float* c;
@@ -76,6 +78,6 @@ struct NarrowRow {
   const Epilogue* program;
   std::int64_t program_row, program_col;
 };
-using RowFn = void (*)(const Narrow& b, const NarrowRow& row) noexcept;
+using RowsFn = void (*)(const Narrow& b, const NarrowRows& rows) noexcept;
 
 }  // namespace mote::kernels::dot

@@ -10,7 +10,7 @@ namespace mote::kernels::MOTE_SIMD_NS {
 namespace {
 
 using dot::Narrow;
-using dot::NarrowRow;
+using dot::NarrowRows;
 using dot::Store;
 
 // Panels that are multiplied at once: enough chains for the latency of an addition.
@@ -135,29 +135,46 @@ MOTE_NOINLINE void unpack_panels(const Narrow& b, std::int64_t panel, std::int64
   });
 }
 
-template <Store kStore, int kPanels>
-MOTE_NOINLINE void row_panels(const Narrow& b, const NarrowRow& row, std::int64_t panel) noexcept {
+template <Store kStore, int kPanels, int kRows>
+MOTE_NOINLINE void multiply_panels(const Narrow& b, const NarrowRows& rows, std::int64_t panel) noexcept {
   using namespace simd::MOTE_SIMD_NS;  // NOLINT(google-build-using-namespace)
   using W = Weights<kStore, kPanels>;
-  const std::int64_t col = (panel - row.panel) * dot::kPanel;
-  const float* start = row.accumulate ? row.c : row.bias;
+  const std::int64_t col = (panel - rows.panel) * dot::kPanel;
   const auto valid = [&](int r) {
-    const std::int64_t left = row.n - col - r * kLanes;
+    const std::int64_t left = rows.n - col - r * kLanes;
     return left >= kLanes ? kLanes : left > 0 ? static_cast<int>(left) : 0;
   };
-  F32 acc[W::kRegs];
-#pragma GCC unroll 8
-  for (int r = 0; r < W::kRegs; ++r)
-    acc[r] = start && valid(r) > 0 ? load_n(start + col + r * kLanes, valid(r)) : zero();
-  const float* a = row.a;
+  F32 acc[kRows][W::kRegs];
+  for (int i = 0; i < kRows; ++i) {
+    const float* start = rows.accumulate ? rows.c + i * rows.c_row : rows.bias;
+    for (int r = 0; r < W::kRegs; ++r)
+      acc[i][r] = start && valid(r) > 0 ? load_n(start + col + r * kLanes, valid(r)) : zero();
+  }
+  const float* a = rows.a;
+  const std::int64_t a_row = rows.a_row;
   W(b, panel).each(0, b.k, [&](std::int64_t k, const F32(&w)[W::kRegs]) {
-    const F32 x = set(a[k]);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) {
+      const F32 x = set(a[i * a_row + k]);
 #pragma GCC unroll 8
-    for (int r = 0; r < W::kRegs; ++r) acc[r] = fma(x, w[r], acc[r]);
+      for (int r = 0; r < W::kRegs; ++r) acc[i][r] = fma(x, w[r], acc[i][r]);
+    }
   });
-#pragma GCC unroll 8
-  for (int r = 0; r < W::kRegs; ++r) {
-    if (valid(r) > 0) store_n(row.c + col + r * kLanes, acc[r], valid(r));
+  for (int i = 0; i < kRows; ++i) {
+    for (int r = 0; r < W::kRegs; ++r) {
+      if (valid(r) > 0) store_n(rows.c + i * rows.c_row + col + r * kLanes, acc[i][r], valid(r));
+    }
+  }
+}
+
+template <Store kStore, int kRows>
+void multiply_rows(const Narrow& b, const NarrowRows& rows) noexcept {
+  constexpr int kPanels = kRows == 1 || kRowPanels == 4 ? kRowPanels : 1;
+  std::int64_t panel = rows.panel;
+  const std::int64_t end = panel + (rows.n + dot::kPanel - 1) / dot::kPanel;
+  for (; panel + kPanels <= end; panel += kPanels) multiply_panels<kStore, kPanels, kRows>(b, rows, panel);
+  if constexpr (kPanels > 1) {
+    for (; panel < end; ++panel) multiply_panels<kStore, 1, kRows>(b, rows, panel);
   }
 }
 
@@ -171,11 +188,17 @@ void unpack_of(const Narrow& b, std::int64_t panel, std::int64_t panels, std::in
 }
 
 template <Store kStore>
-void row_of(const Narrow& b, const NarrowRow& row) noexcept {
-  std::int64_t panel = row.panel;
-  const std::int64_t end = panel + (row.n + dot::kPanel - 1) / dot::kPanel;
-  for (; panel + kRowPanels <= end; panel += kRowPanels) row_panels<kStore, kRowPanels>(b, row, panel);
-  for (; panel < end; ++panel) row_panels<kStore, 1>(b, row, panel);
+void multiply_of(const Narrow& b, const NarrowRows& rows) noexcept {
+  switch (rows.rows) {
+    case 1:
+      return multiply_rows<kStore, 1>(b, rows);
+    case 2:
+      return multiply_rows<kStore, 2>(b, rows);
+    case 3:
+      return multiply_rows<kStore, 3>(b, rows);
+    default:
+      return multiply_rows<kStore, 4>(b, rows);
+  }
 }
 
 // Calls f with the store of `b` as a constant.
@@ -202,10 +225,11 @@ void unpack_narrow(const Narrow& b, std::int64_t panel, std::int64_t panels, std
   with_store(b.store, [&](auto store) { unpack_of<store()>(b, panel, panels, k, count, dst, dst_panel); });
 }
 
-void row_narrow(const Narrow& b, const NarrowRow& row) noexcept {
-  with_store(b.store, [&](auto store) { row_of<store()>(b, row); });
-  if (!row.program) return;
-  MOTE_SIMD_BASE_NS::apply_epilogue(*row.program, {row.c, row.n, 1, row.n, row.program_row, 1, row.program_col});
+void multiply_narrow(const Narrow& b, const NarrowRows& rows) noexcept {
+  with_store(b.store, [&](auto store) { multiply_of<store()>(b, rows); });
+  if (!rows.program) return;
+  MOTE_SIMD_BASE_NS::apply_epilogue(*rows.program,
+                                    {rows.c, rows.c_row, rows.rows, rows.n, rows.program_row, 1, rows.program_col});
 }
 
 }  // namespace

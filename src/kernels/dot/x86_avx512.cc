@@ -12,5 +12,5 @@ void unpack_avx512(const Narrow& b, std::int64_t panel, std::int64_t panels, std
                    float* dst, std::int64_t dst_panel) noexcept {
   avx512::unpack_narrow(b, panel, panels, k, count, dst, dst_panel);
 }
-void row_avx512(const Narrow& b, const NarrowRow& row) noexcept { avx512::row_narrow(b, row); }
+void multiply_avx512(const Narrow& b, const NarrowRows& rows) noexcept { avx512::multiply_narrow(b, rows); }
 }  // namespace mote::kernels::dot

@@ -33,6 +33,7 @@ dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d) {
   s.m = rows;
   s.n = p.gates() * p.hidden;
   s.k = p.hidden;
+  s.store = p.store;
   return dot::setup(*p.dot, s, d);
 }
 
@@ -40,7 +41,7 @@ Work setup(Params* p) {
   std::int64_t rows = std::min(kRows, p->batch), gates = p->gates() * p->hidden;
   auto up = [](std::int64_t floats) { return scratch_size((floats * 4 + 63) / 64 * 64); };
   p->row_tiles = (p->batch + kRows - 1) / kRows;
-  p->packed = dot::packed_size(p->hidden, gates);
+  p->packed = dot::packed_bytes(p->store, p->hidden, gates);
   p->gates_bytes = up(rows * gates);
   p->state_bytes = up(rows * p->hidden);
   std::size_t inner = 0;

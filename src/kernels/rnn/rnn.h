@@ -22,7 +22,8 @@ struct Params {
   std::int64_t steps = 0, batch = 0, hidden = 0, directions = 1;
   bool reverse[2] = {};
   const float* x = nullptr;                            // [steps, batch, directions, gates * hidden]: W x + bias
-  const float* weights = nullptr;                      // R packed by dot, one direction behind the other
+  const std::byte* weights = nullptr;                  // R packed by dot, one direction behind the other
+  dot::Store store = dot::Store::kF32;                 // of the weights: f32, f16 or bf16
   const float* reset_bias = nullptr;                   // GRU: [directions, hidden], the bias inside of the reset
   const float *h0 = nullptr, *c0 = nullptr;            // or null for zeros
   float *y = nullptr, *y_h = nullptr, *y_c = nullptr;  // each may be null

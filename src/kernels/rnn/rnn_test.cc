@@ -32,7 +32,7 @@ struct Cell {
     p.directions = directions;
     p.reverse[1] = true;
     p.x = x.get();
-    p.weights = packed.get();
+    p.weights = reinterpret_cast<const std::byte*>(packed.get());
     p.h0 = h0.get();
     p.c0 = lstm ? c0.get() : nullptr;
     p.reset_bias = lstm ? nullptr : bias.get();
