@@ -17,7 +17,7 @@ Result<Module> with_shapes_of(const Module& m, SampleSource& samples);
 // `m` has constant shapes.
 Result<Module> layer_alone(const Module& m, const Layer& l, bool integers, const QuantizeOptions& options);
 
-// Runs both forms in turns and takes the shortest time of each.
+// Runs both forms in turns and takes the shortest time of each, without copies between layouts.
 Result<LayerCost> measure(const Module& m, const Layer& l, const QuantizeOptions& options, const Link& link);
 
 LayerCost estimate(const Module& m, const Layer& l, const CpuModel& cpu);
