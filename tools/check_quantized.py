@@ -4,7 +4,7 @@
     tools/check_quantized.py [MODEL.onnx]... [--schemes static,dynamic,...] [--mote PROGRAM] [--bench] [-- ARGUMENT...]
 
 Without MODEL, examples/digits/digits.onnx and the networks of ~/.cache/mote/zoo (tools/export_zoo.py) named in NETWORKS. Samples are
-inputs.npz beside a model, and two noisier ones; for the digits, its ten scans. For every scheme that fits the network it prints the cosine
+inputs.npz beside a model, and two noisier ones; for the digits, 100 scans. For every scheme that fits the network it prints the cosine
 distance from the float answers, the size, with --bench the time of a run before and after, and the cosine distance between Mote's and ONNX
 Runtime's answers to the written file, which may be 1e-3 at most. What follows -- goes to `mote quantize`. Exit code 1 if anything fails.
 
@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import sys
+import tarfile
 import tempfile
 
 import zoo_files
@@ -42,12 +43,15 @@ def models_of(args):
     return args.models or [zoo_files.ROOT / "examples/digits/digits.onnx", *(zoo_files.ZOO / n / "model.onnx" for n in NETWORKS)]
 
 
+AS_TRAINED = ["--resize", "32x32", "--filter", "bicubic"]  # the digits network
+
+
 def samples_of(model, work):
-    """Writes calibration files; gives their paths and the inputs of one run."""
+    """Writes samples to calibrate with; gives the options that name them, and the inputs of one run."""
     if model.name == "digits.onnx":
-        inputs, labels = files.digits_samples(model.parent)
-        np.savez(os.path.join(work, "cal.npz"), **inputs, labels=labels)
-        return [os.path.join(work, "cal.npz")], inputs
+        with tarfile.open(model.parent / "scans.tar.gz") as scans:
+            scans.extractall(work, filter="data")
+        return ["--images", os.path.join(work, "calibration"), *AS_TRAINED], files.digits_samples(model.parent)[0]
     with np.load(model.parent / "inputs.npz") as arrays:
         inputs = {k: arrays[k] for k in arrays.files}
     names = {i.name for i in files.onnxruntime_session(model).get_inputs()}
@@ -58,7 +62,14 @@ def samples_of(model, work):
                  for k, v in inputs.items()}
         paths.append(os.path.join(work, f"cal{i}.npz"))
         np.savez(paths[-1], **noisy)
-    return paths, inputs
+    return ["--inputs", *paths], inputs
+
+
+def right_answers(args, path, work):
+    """Of the held-out scans of the digits: how many are told rightly, and how many there are."""
+    scans = sorted(pathlib.Path(work, "held_out").glob("*/*.png"))
+    told = json.loads(files.mote("-q", "--json", "run", path, "--image", *scans, *AS_TRAINED, "--top", 1, program=args.mote))
+    return sum(i["top"][0]["label"] == scan.parent.name for i, scan in zip(told["images"], scans)), len(scans)
 
 
 def times(args, before, after, shapes):
@@ -77,7 +88,7 @@ def check(args, model, scheme, work):
     out = os.path.join(work, "quantized.onnx")
     row = {"network": model.parent.name, "scheme": scheme}
     try:
-        report = files.quantize(model, out, calibration, "--threads", 1, *SCHEMES[scheme], *args.rest, program=args.mote)
+        report = files.quantize(model, out, [], *calibration, "--threads", 1, *SCHEMES[scheme], *args.rest, program=args.mote)
     except files.Failure as refused:
         if not any(text in str(refused) for text in ("nothing to quantize", "nothing was written")):
             raise
@@ -85,8 +96,9 @@ def check(args, model, scheme, work):
     row |= {"quantized": sum(l["quantized"] for l in report["layers"]), "layers": len(report["layers"]), "error": report["error"],
             "mb_before": os.path.getsize(model) / 1e6, "mb_after": os.path.getsize(out) / 1e6,
             "apart": files.disagreement(out, inputs, work, args.mote)}
-    if report.get("labelled"):
-        row |= {k: report[k] for k in ("labelled", "accuracy_before", "accuracy_after")}
+    if os.path.isdir(os.path.join(work, "held_out")):
+        row["right_before"], row["scored"] = right_answers(args, model, work)
+        row["right_after"], _ = right_answers(args, out, work)
     if args.rounds:
         shapes = [f"--shape={k}={','.join(map(str, v.shape))}" for k, v in inputs.items()]
         row["ms_before"], row["ms_after"] = times(args, str(model), out, shapes)
@@ -98,6 +110,7 @@ def say(row):
         return row["why"]
     text = (f"{row['quantized']}/{row['layers']} layers, error {row['error']:.2e}, {row['mb_before']:.2f} -> {row['mb_after']:.2f} MB, "
             f"ONNX Runtime {row['apart']:.1e} apart")
+    text += f", {row['right_before']} and {row['right_after']} of {row['scored']} right" if "scored" in row else ""
     return text + (f", {row['ms_before']:.3f} -> {row['ms_after']:.3f} ms" if "ms_after" in row else "")
 
 

@@ -1,26 +1,12 @@
 #include "cpu_model.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "base/file.h"
 #include "base/text.h"
 
 namespace mote::cli {
 namespace {
-
-// Rates of one core as fractions of what its pipes could do: about half in f32, less where integers have to be widened.
-// name, GHz, f32, int8, f32 and int8 depthwise (multiply-adds per cycle), GB/s, cycles per requantized element and per
-// converted one, us per step.
-const CpuModel kCpus[] = {
-    {"cortex-a53", 1.2, 2.2, 3.6, 1.0, 1.4, 2.0, 1.5, 1.0, 2.0},
-    {"cortex-a55", 1.8, 3.2, 12.0, 1.4, 2.0, 3.5, 1.2, 0.8, 1.5},  // dot product
-    {"cortex-a72", 1.5, 4.0, 6.5, 1.6, 2.2, 3.5, 1.0, 0.7, 1.0},   // no dot product
-    {"cortex-a76", 2.4, 8.0, 30.0, 3.0, 4.5, 8.0, 0.6, 0.5, 0.6},  // dot product
-    {"neoverse-n1", 2.6, 8.0, 30.0, 3.0, 4.5, 15.0, 0.6, 0.5, 0.5},
-    {"x86-avx2", 3.0, 13.0, 18.0, 5.0, 7.0, 12.0, 0.3, 0.25, 0.4},
-    {"x86-avx512-vnni", 2.8, 26.0, 90.0, 9.0, 16.0, 12.0, 0.2, 0.15, 0.4},
-};
 
 struct Field {
   std::string_view key;
@@ -36,8 +22,8 @@ constexpr Field kFields[] = {{"ghz", &CpuModel::ghz},
                              {"step_us", &CpuModel::step_us}};
 
 const CpuModel* known(std::string_view name) {
-  auto it = std::ranges::find(kCpus, name, &CpuModel::name);
-  return it == std::end(kCpus) ? nullptr : &*it;
+  auto it = std::ranges::find(cpu_models(), name, &CpuModel::name);
+  return it == cpu_models().end() ? nullptr : &*it;
 }
 
 std::string_view without_comment(std::string_view line) {
@@ -84,7 +70,7 @@ Status set(CpuModel& cpu, std::string_view key, std::string_view value) {
 
 std::vector<std::string> known_cpus() {
   std::vector<std::string> out;
-  for (const CpuModel& c : kCpus) out.push_back(c.name);
+  for (const CpuModel& c : cpu_models()) out.push_back(c.name);
   return out;
 }
 

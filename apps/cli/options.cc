@@ -28,8 +28,9 @@ void ModelOptions::add(CLI::App& app, bool positional) {
   app.add_option("--signature", signature, "entry point, where the model has several");
   app.add_option(
          "--precision", precision,
-         "f32, or bf16 or f16: what weights are rounded to; bf16 also the operands of products where that is faster")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+         "f32, or bf16 or f16: what weights are rounded to; bf16 also the operands of products where that is faster; "
+         "fastest: layers of a quantized model that this CPU is slower at in integers compute in f32")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "fastest"}));
   app.add_option("--target", target, "host, reference, or an instruction set not above this CPU's");
   app.add_flag("--reproducible", reproducible, "the same bits on every CPU");
   app.add_option("--max-ram", max_ram, "refuse to use more memory than this, e.g. 64M");
@@ -73,10 +74,14 @@ Result<LoadOptions> ModelOptions::load() const {
     MOTE_TRY(split_pair(s, "--state", key, value));
     o.states[key] = value;
   }
-  if (precision != "f32")
+  const bool rounds = precision == "bf16" || precision == "f16";
+  if (rounds)
     say(concat("--precision ", precision, ": weights are rounded to it",
                precision == "bf16" ? ", and what they are multiplied with, where the CPU is faster at that" : ""));
-  o.precision = precision == "bf16" ? Precision::kBf16 : precision == "f16" ? Precision::kF16 : Precision::kF32;
+  o.precision = precision == "bf16"      ? Precision::kBf16
+                : precision == "f16"     ? Precision::kF16
+                : precision == "fastest" ? Precision::kFastest
+                                         : Precision::kF32;
   o.signature = signature;
   o.reproducible = reproducible;
   o.target = target;

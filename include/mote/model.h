@@ -30,8 +30,9 @@ namespace mote {
 
 class OpRegistry;  // mote/custom.h
 
-// kBf16, kF16: constant weights are rounded to 16 bits; kernels compute in f32.
-enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
+// kBf16, kF16: constant weights are rounded to 16 bits; kernels compute in f32. kFastest: layers of a quantized model
+// that the CPU is slower at in integers, by a cost model, compute in f32, and hand f32 to each other.
+enum class Precision : std::uint8_t { kF32, kBf16, kF16, kFastest };
 
 struct LoadOptions {
   std::map<std::string, std::vector<std::int64_t>> shapes;  // input name -> shape, where the file leaves it open

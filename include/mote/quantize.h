@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,8 +51,9 @@ enum class Calibration : std::uint8_t {
   kMse,         // least mean square error
 };
 
-// What a CPU other than this one takes for a layer: the larger of its multiply-adds by a rate and its bytes by a
-// bandwidth, and a time per element that is quantized, requantized or dequantized, and per step.
+// What a CPU takes for a layer: the larger of its multiply-adds by a rate and its bytes by a bandwidth (weights, and of
+// activations what exceeds 1 MB, which caches hold), and a time per element that is quantized, requantized or
+// dequantized, and per step.
 struct CpuModel {
   std::string name;
   double ghz = 1;
@@ -61,6 +63,9 @@ struct CpuModel {
   double requantize_cycles = 0.5, convert_cycles = 0.5;                        // per element
   double step_us = 1;                                                          // per step, whatever it does
 };
+
+// Those that the library knows.
+std::span<const CpuModel> cpu_models();
 
 struct QuantizeOptions {
   LoadOptions load;

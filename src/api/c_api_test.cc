@@ -120,6 +120,8 @@ TEST(CApi, OptionsChangeTheModel) {
   ASSERT_EQ(mote_options_set_dim(wrong.options, "M", 3), MOTE_OK);
   EXPECT_FALSE(wrong.load());
   EXPECT_EQ(mote_options_set_precision(m.options, MOTE_I8), MOTE_INVALID);
+  EXPECT_EQ(mote_options_set_fastest(m.options), MOTE_OK);
+  EXPECT_EQ(mote_options_set_fastest(nullptr), MOTE_INVALID);
   EXPECT_EQ(mote_options_set_threads(m.options, -1), MOTE_INVALID);
   Loaded other;
   ASSERT_EQ(mote_options_set_signature(other.options, "other"), MOTE_OK);

@@ -175,6 +175,12 @@ mote_code mote_options_set_precision(mote_options* options, mote_dtype precision
   return MOTE_OK;
 }
 
+mote_code mote_options_set_fastest(mote_options* options) {
+  MOTE_NEED(options);
+  options->load.precision = mote::Precision::kFastest;
+  return MOTE_OK;
+}
+
 mote_code mote_options_set_reproducible(mote_options* options, int reproducible) {
   MOTE_NEED(options);
   options->load.reproducible = reproducible != 0;

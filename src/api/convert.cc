@@ -173,6 +173,10 @@ Status convert(const std::string& from, const std::string& to, FileFormat format
   if (changes) {
     if (Status s = bind(module, with); !s.ok()) return std::move(s).at(from);
   }
+  if (with.fastest)
+    return unsupported("which layers are fastest in f32 is decided when a plan is made")
+        .at(to)
+        .hint("--precision fastest is for .mote files");
   if (with.weights != DType::f32) {
     if (format == FileFormat::kOnnx)
       return unsupported("weights are written to ONNX as they are")

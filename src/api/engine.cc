@@ -169,7 +169,13 @@ Result<PrepareOptions> prepare_options(const LoadOptions& o) {
       p.target.cpu = typical_cpu(*isa);
     }
   }
-  if (o.precision != Precision::kF32) p.weights = o.precision == Precision::kBf16 ? DType::bf16 : DType::f16;
+  if (o.precision == Precision::kBf16) p.weights = DType::bf16;
+  if (o.precision == Precision::kF16) p.weights = DType::f16;
+  p.fastest = o.precision == Precision::kFastest;
+  if (p.fastest && o.reproducible) {
+    return invalid("--precision fastest decides by the CPU, which --reproducible must not depend on")
+        .hint("leave one of the two out");
+  }
   p.target.precision = p.weights;
   p.target.reproducible = o.reproducible;
   p.optimise = o.optimise;

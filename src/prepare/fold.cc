@@ -9,6 +9,7 @@
 #include "ops/element.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
+#include "prepare/fastest.h"
 #include "runtime/context.h"
 
 namespace mote {
@@ -273,6 +274,10 @@ Status simplify(Module& m, const PrepareOptions& options) {
     MOTE_TRY(clean(false, {"dce", "simplify", "cse"}));
   }
   MOTE_TRY(run_passes(m, builtin_ops()));
+  if (options.fastest && mark_slow_layers(m, options.target)) {
+    MOTE_TRY(clean(false, {"float_layers", "dce", "simplify", "cse"}));
+    MOTE_TRY(run_passes(m, builtin_ops()));
+  }
   MOTE_TRY(fold(false));
   drop_code_of_stage();
   return Inference(m).run();

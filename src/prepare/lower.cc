@@ -4,6 +4,7 @@
 
 #include "ops/macs.h"
 #include "ops/ops.h"
+#include "prepare/fastest.h"
 
 namespace mote {
 namespace {
@@ -258,7 +259,7 @@ Status FunctionLowering::kernel_node(const Node& n, const Claim& claim) {
   step.attrs = n.attrs;
   step.numerics = claim.numerics;
   step.name = n.name;
-  step.why = claim.why;
+  step.why = claim.why + slow_in_integers({shared_.module_, f_, n}, shared_.options_.target.cpu);
   auto want_of = [](const std::vector<OperandWant>& wants, std::size_t i) {
     return wants.empty() ? OperandWant() : wants[std::min(i, wants.size() - 1)];
   };

@@ -18,6 +18,7 @@ struct PrepareOptions {
   std::vector<const KernelProvider*> kernels;  // all that plans may name: folding runs one
   TargetOptions target;
   DType weights = DType::f32;                 // what constant f32 weights are rounded to: f32, f16 or bf16
+  bool fastest = false;                       // layers that are slower in integers compute in f32 (prepare/fastest.h)
   bool optimise = true;                       // false: no passes beyond what correctness needs, no folding
   std::map<std::string, std::int64_t> dims;   // symbols that are fixed
   std::map<std::string, Shape> shapes;        // inputs of the main function that get another shape

@@ -185,26 +185,9 @@ Result<LayerCost> measure(const Module& m, const Layer& l, const QuantizeOptions
 
 LayerCost estimate(const Module& m, const Layer& l, const CpuModel& cpu) {
   const Function& f = main_function(m);
-  auto elements = [&](ValueId v) {
-    double n = 1;
-    const Type& t = f.values[at(v)].type;
-    if (t.has_rank()) {
-      for (const Dim& d : *t.shape) n *= static_cast<double>(d.known().value_or(1));
-    }
-    return n;
-  };
-  double x = elements(l.x), y = elements(f.nodes[at(l.node)].outputs[0]);
-  double w = static_cast<double>(l.channels) * static_cast<double>(l.depth), macs = static_cast<double>(l.macs);
-  bool depthwise = l.kind == Layer::Kind::kConv && l.group > 1 && l.group == l.channels;
-  double mhz = cpu.ghz * 1000;
-  auto time = [&](double rate, double bytes, double cycles) {
-    return std::max(macs / (rate * mhz), bytes / (cpu.gbytes_per_s * 1000)) + cycles / mhz + cpu.step_us;
-  };
-  LayerCost c;
-  c.f32_us = time(depthwise ? cpu.f32_depthwise_macs_per_cycle : cpu.f32_macs_per_cycle, 4 * (x + y + w), 0);
-  c.int8_us = time(depthwise ? cpu.int8_depthwise_macs_per_cycle : cpu.int8_macs_per_cycle, x + y + w,
-                   y * cpu.requantize_cycles);
-  return c;
+  std::optional<LayerWork> work = work_of({m, f, f.nodes[at(l.node)]});
+  if (!work) work.emplace().macs = work->f32_macs = static_cast<double>(l.macs);  // a sum of parts that a run decides
+  return cost_of(*work, cpu);
 }
 
 Result<std::pair<double, double>> measure_models(Module a, Module b, SampleSource& samples, const Link& link,
@@ -214,7 +197,8 @@ Result<std::pair<double, double>> measure_models(Module a, Module b, SampleSourc
   if (!sample) return invalid("there are no samples");
   MOTE_ASSIGN(Runner ra, Runner::create(std::move(a), link, threads));
   MOTE_ASSIGN(Runner rb, Runner::create(std::move(b), link, threads));
-  MOTE_ASSIGN(auto times, in_turns(timed([&] { return ra.run(*sample); }), timed([&] { return rb.run(*sample); }), 300000));
+  MOTE_ASSIGN(auto times,
+              in_turns(timed([&] { return ra.run(*sample); }), timed([&] { return rb.run(*sample); }), 300000));
   return std::pair(times.first / 1000, times.second / 1000);
 }
 

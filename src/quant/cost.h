@@ -1,14 +1,11 @@
 // Cost: what a layer takes in f32 and in integers, measured on this CPU or by the model of another one.
 #pragma once
 
+#include "prepare/layer_cost.h"
 #include "quant/run.h"
 #include "quant/schemes.h"
 
 namespace mote::quant {
-
-struct LayerCost {
-  double f32_us = 0, int8_us = 0;
-};
 
 // The module with the extents of its inputs as the first sample has them.
 Result<Module> with_shapes_of(const Module& m, SampleSource& samples);

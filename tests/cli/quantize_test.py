@@ -233,6 +233,53 @@ class Targets(program.Case):
         self.assertTrue(os.path.exists(self.path("r.json")))
 
 
+class Fastest(program.Case):
+    """Layers that AVX2 is slower at in integers: 3x3 convolutions of large images, which f32 computes by Winograd's forms."""
+
+    def setUp(self):
+        super().setUp()
+        nodes, constants = [], []
+        for i, (kernel, inputs, outputs) in enumerate(((1, 16, 64), (3, 64, 64), (3, 64, 64), (1, 64, 16))):
+            constants += [onnx.tensor(f"w{i}", [outputs, inputs, kernel, kernel],
+                                      numbers(outputs * inputs * kernel ** 2, i, (inputs * kernel ** 2) ** -0.5)),
+                          onnx.tensor(f"b{i}", [outputs], numbers(outputs, 9 + i, 0.2))]
+            nodes += [onnx.node("Conv", [f"r{i - 1}" if i else "x", f"w{i}", f"b{i}"], [f"c{i}"], pads=[kernel // 2] * 4),
+                      onnx.node("Relu", [f"c{i}"], [f"r{i}"])]
+        model = self.write("net.onnx", onnx.model(nodes, [onnx.value("x", [1, 16, 48, 48])], [onnx.value("r3", [1, 16, 48, 48])], constants))
+        self.npz = self.write("in.npz", onnx.npz({"x": onnx.npy((1, 16, 48, 48), numbers(16 * 48 * 48, 3))}))
+        self.model = self.path("q.onnx")
+        self.ok("quantize", model, "-o", self.model, "--inputs", self.npz)
+        if self.mote("plan", self.model, "--target", "avx2").code != 0:
+            self.skipTest("needs a CPU with AVX2")
+
+    def steps(self, *more):
+        return [s for s in self.ok("plan", self.model, "--target", "avx2", "--json", *more).json["steps"] if "conv" in s["op"]]
+
+    def test_plan_says_which_layers_are_slower_in_integers(self):
+        slow = [" slower in integers than in f32" in s["why"] for s in self.steps()]
+        self.assertEqual(slow, [False, True, True, False])
+        self.assertIn("slower in integers than in f32", self.ok("plan", self.model, "--target", "avx2", "--explain").out)
+
+    def test_fastest_floats_them(self):
+        self.assertEqual([s["op"] for s in self.steps()], ["qlinear_conv"] * 4)
+        self.assertEqual([s["op"] for s in self.steps("--precision", "fastest")], ["qlinear_conv", "conv", "conv", "qlinear_conv"])
+        answers = []
+        for precision in ("f32", "fastest"):
+            self.ok("run", self.model, "--target", "avx2", "--precision", precision, "--inputs", self.npz, "--outputs", "out.npz")
+            answers.append(onnx.read_npz(self.path("out.npz"))["r3"][1])
+        a, b = answers
+        self.assertNotEqual(a, b)
+        product = sum(x * y for x, y in zip(a, b))
+        self.assertGreater(product / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5, 0.999)
+        self.ok("convert", self.model, "-o", "fast.mote", "--target", "avx2", "--precision", "fastest")
+        self.ok("run", "fast.mote", "--inputs", self.npz, "--outputs", "out.npz")
+        self.assertEqual(onnx.read_npz(self.path("out.npz"))["r3"][1], b)
+
+    def test_what_is_refused(self):
+        self.refused("run", self.model, "--inputs", self.npz, "--precision", "fastest", "--reproducible", says="--reproducible")
+        self.refused("convert", self.model, "-o", "o.onnx", "--precision", "fastest", says=".mote")
+
+
 class Prune(program.Case):
     def network(self):
         """Two convolutions with a residual, a depthwise one between, a pool and a product; every second channel gives nothing."""

@@ -116,6 +116,8 @@ MOTE_API mote_code mote_options_set_state(mote_options* options, const char* inp
 /* How far states that grow with every run may grow before a run takes memory for them. 0: room doubles when needed. */
 MOTE_API mote_code mote_options_set_state_capacity(mote_options* options, int64_t positions);
 MOTE_API mote_code mote_options_set_precision(mote_options* options, mote_dtype precision); /* MOTE_F32, _BF16, _F16 */
+/* In place of a precision: layers of a quantized model that the CPU is slower at in integers compute in f32. */
+MOTE_API mote_code mote_options_set_fastest(mote_options* options);
 MOTE_API mote_code mote_options_set_reproducible(mote_options* options, int reproducible);
 MOTE_API mote_code mote_options_set_target(mote_options* options, const char* target);
 MOTE_API mote_code mote_options_set_max_bytes(mote_options* options,

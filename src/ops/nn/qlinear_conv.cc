@@ -25,9 +25,9 @@ constexpr Slot kInputs[] = {
 constexpr Slot kOutputs[] = {{"y",
                               "round(sum * x_scale * w_scale / y_scale) + y_zero_point by the recipe `rounding`, "
                               "saturated; without y_scale, sum * (x_scale * w_scale)"}};
-constexpr AttrSpec kAttrs[] = {kAutoPadAttr, kDataLayoutAttr,   kDilationsAttr,     kEpilogueAttr,
-                               kGroupAttr,   kKernelShapeAttr,  kPadsAttr,          kRoundingAttr,
-                               kStridesAttr, kWeightLayoutAttr, kQuantizedRangeAttr};
+constexpr AttrSpec kAttrs[] = {kAutoPadAttr, kDataLayoutAttr,   kDilationsAttr,      kEpilogueAttr,
+                               kGroupAttr,   kKernelShapeAttr,  kPadsAttr,           kRoundingAttr,
+                               kStridesAttr, kWeightLayoutAttr, kQuantizedRangeAttr, kInF32Attr};
 
 Status infer(InferContext& ctx) {
   MOTE_TRY(check_recipe(ctx));

@@ -27,7 +27,7 @@ constexpr Slot kQLinearInputs[] = {
     {"bias", "[n]: i32 or i64 in units of a_scale * b_scale, or, where y is f32, f32", Arity::kOptional},
     {"operands", "operands of the epilogue", Arity::kVariadic}};
 constexpr Slot kQLinearOutputs[] = {{"y", "[..., m, n]"}};
-constexpr AttrSpec kQLinearAttrs[] = {kEpilogueAttr, kRoundingAttr, kQuantizedRangeAttr};
+constexpr AttrSpec kQLinearAttrs[] = {kEpilogueAttr, kInF32Attr, kRoundingAttr, kQuantizedRangeAttr};
 
 constexpr std::uint32_t kEightBits = kInts | kFloat8;
 

@@ -22,6 +22,8 @@ namespace mote {
 inline constexpr AttrSpec kQuantizedRangeAttr = {
     "y_range", AttrKind::kInts, "ints:[]",
     "the least and the greatest value of a quantized y; empty: those of its dtype"};
+inline constexpr AttrSpec kInF32Attr = {"in_f32", AttrKind::kInt, "0",
+                                        "1: the CPU is faster in f32, and the layer shall compute so where it can"};
 inline constexpr AttrSpec kRoundingAttr = {"rounding", AttrKind::kString, "\"half_even\"",
                                            "how a quantized y is rounded: half_even (in f32), fixed, fixed_wide (in "
                                            "fixed point) or half_away (in f64)"};
