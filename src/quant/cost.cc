@@ -190,6 +190,12 @@ LayerCost estimate(const Module& m, const Layer& l, const CpuModel& cpu) {
   return cost_of(*work, cpu);
 }
 
+double estimate_around(const Module& m, const Layer& l, const CpuModel& cpu) {
+  const Function& f = main_function(m);
+  std::optional<LayerWork> work = work_of({m, f, f.nodes[at(l.node)]});
+  return work ? convert_us(work->x, cpu) + convert_us(work->y, cpu) : 0;
+}
+
 Result<std::pair<double, double>> measure_models(Module a, Module b, SampleSource& samples, const Link& link,
                                                  int threads) {
   MOTE_TRY(samples.rewind());

@@ -18,6 +18,8 @@ Result<Module> layer_alone(const Module& m, const Layer& l, bool integers, const
 Result<LayerCost> measure(const Module& m, const Layer& l, const QuantizeOptions& options, const Link& link);
 
 LayerCost estimate(const Module& m, const Layer& l, const CpuModel& cpu);
+// What dequantizing its operand and quantizing its result take where the layer stays in f32 among layers in integers.
+double estimate_around(const Module& m, const Layer& l, const CpuModel& cpu);
 
 // Milliseconds of a run of each on the first sample, in turns: the shortest.
 Result<std::pair<double, double>> measure_models(Module a, Module b, SampleSource& samples, const Link& link,

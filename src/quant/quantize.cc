@@ -119,7 +119,7 @@ class Quantizer {
     return {};
   }
 
-  // Leaves layers that are not faster in integers in f32.
+  // Leaves layers in f32 that are so much slower in integers that f32 gains with the conversions around it.
   Status keep_fast(Chosen& chosen) {
     if (!options_.measure && !options_.target) return {};
     MOTE_ASSIGN(Module fixed, with_shapes_of(float_, *samples_));
@@ -138,10 +138,13 @@ class Quantizer {
         MOTE_ASSIGN(cost, measure(fixed, *same, options_, link_));
       }
       costs_[l->node] = cost;
-      if (cost.int8_us < cost.f32_us) {
+      const CpuModel* cpu = options_.target ? &*options_.target : model_of(active_cpu());
+      const double around = cpu ? estimate_around(fixed, *same, *cpu) : 0;
+      if (cost.int8_us < cost.f32_us + around) {
         fast.push_back(l);
       } else {
-        reasons_[l->node] = concat("8 bits take ", rounded(cost.int8_us), " us, f32 ", rounded(cost.f32_us), " us",
+        reasons_[l->node] = concat("8 bits take ", rounded(cost.int8_us), " us, f32 ", rounded(cost.f32_us),
+                                   " us and conversions around it ", rounded(around), " us",
                                    options_.target ? ", by the model of " + options_.target->name : "");
       }
     }
