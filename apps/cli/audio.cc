@@ -11,7 +11,7 @@ namespace mote::cli {
 void AudioOptions::add(CLI::App& app, bool with_files) {
   if (with_files) app.add_option("--audio", files, "WAV files, one run each")->take_all();
   constexpr std::pair<const char*, const char*> kSettings[] = {
-      {"features", "samples, spectrogram, mel, logmel or mfcc: what the model takes"},
+      {"features", "samples, spectrogram, mel, logmel, mfcc or micro: what the model takes"},
       {"rate", "16000: samples per second that the file is resampled to"},
       {"frame", "400 or 25ms: length of a frame"},
       {"hop", "160 or 10ms: from one frame to the next"},

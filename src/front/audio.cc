@@ -74,6 +74,10 @@ Status prepend_audio(Module& module, const OpLookup& ops, const media::FeatureSe
                      const media::Quantization& quantization) {
   if (!settings.rate) return invalid("no rate is given").hint("--rate 16000 says what the samples are");
   MOTE_ASSIGN(const Features s, media::complete(settings, *settings.rate));
+  if (s.kind == FeatureKind::kMicro) {
+    return unsupported("micro features are computed outside of the model")
+        .hint("leave out --with-preprocessing: mote run --audio computes them");
+  }
   if (module.functions.empty()) return invalid("the module has no function");
   const FunctionId function = module.signatures.empty() ? 0 : module.signatures[0].function;
   Function& fn = module.functions[static_cast<std::size_t>(function)];

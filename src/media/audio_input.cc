@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/text.h"
+#include "media/micro_features.h"
 #include "media/numbers.h"
 
 namespace mote::media {
@@ -13,7 +14,7 @@ namespace {
 Status no_place(std::span<const std::int64_t> shape, std::int64_t height) {
   std::string what = height == 0 ? std::string("samples") : concat("frames of ", height, " features");
   return unsupported(concat("shape ", numpy_shape(shape), " has no place for ", what))
-      .hint(height == 0 ? "--features mel, logmel, mfcc or spectrogram says what the model takes"
+      .hint(height == 0 ? "--features mel, logmel, mfcc, spectrogram or micro says what the model takes"
                         : "--mels or --mfcc says how many features a frame has; mote inspect MODEL lists the inputs");
 }
 
@@ -28,7 +29,10 @@ std::vector<int> useful_axes(std::span<const std::int64_t> shape, std::size_t wa
   return axes;
 }
 
-float quantized(float v, const Quantization& q) {
+float quantized(float v, const Quantization& q, FeatureKind kind, DType dtype) {
+  // As the preprocessor of the Micro runtime has it, whatever the scale.
+  if (kind == FeatureKind::kMicro && bits_of(dtype) == 8)
+    return static_cast<float>(micro_step(v) - (dtype == DType::i8 ? 128 : 0));
   return q.scale == 0 ? v : std::nearbyint(v / q.scale) + static_cast<float>(q.zero_point);
 }
 
@@ -127,7 +131,8 @@ Result<AudioBatch> load_audio(std::span<const std::byte> file, const ImageInput&
     for (std::int64_t h = 0; h < height; ++h) {
       const auto from = static_cast<std::size_t>(h * frames + t);
       const auto to = turned ? static_cast<std::size_t>(t * height + h) : from;
-      if (!store_number(input.dtype, quantized(values[from], input.quantization), out.array.data.data() + to * size)) {
+      if (!store_number(input.dtype, quantized(values[from], input.quantization, f.kind, input.dtype),
+                        out.array.data.data() + to * size)) {
         return unsupported(concat("audio does not go into an input of dtype ", name_of(input.dtype)))
             .at("input " + quoted(input.name));
       }

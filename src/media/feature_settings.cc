@@ -1,4 +1,5 @@
 // The settings of FeatureSettings as text: command-line values and model metadata.
+#include <bit>
 #include <cmath>
 
 #include "base/text.h"
@@ -44,7 +45,8 @@ std::optional<Status> set_name(FeatureSettings& s, std::string_view key, std::st
                        {"spectrogram", FeatureKind::kSpectrogram},
                        {"mel", FeatureKind::kMel},
                        {"logmel", FeatureKind::kLogMel},
-                       {"mfcc", FeatureKind::kMfcc}});
+                       {"mfcc", FeatureKind::kMfcc},
+                       {"micro", FeatureKind::kMicro}});
   if (key == "window")
     return set_choice(
         s.window, key, value,
@@ -134,7 +136,37 @@ FeatureSettings overlay(const FeatureSettings& under, const FeatureSettings& ove
   return s;
 }
 
+namespace {
+
+Result<Features> complete_micro(const FeatureSettings& s) {
+  if (s.mfcc || s.window || s.pad || s.log || s.htk || s.norm || s.power || s.top_db || s.offset || s.mean || s.std)
+    return invalid(
+               "micro features have no mfcc, window, pad, log, mel_scale, mel_norm, power, top_db, log_offset, mean or "
+               "std")
+        .hint("rate, frame, hop, fft, mels, fmin and fmax change them");
+  Features f;
+  f.kind = FeatureKind::kMicro;
+  f.rate = s.rate.value_or(16000);
+  f.frame = s.frame.value_or(std::max(1, f.rate * 3 / 100));
+  f.hop = s.hop.value_or(std::max(1, f.rate / 50));
+  f.fft = s.fft.value_or(std::max(4, static_cast<int>(std::bit_ceil(static_cast<unsigned>(f.frame)))));
+  f.bands = s.mels.value_or(40);
+  f.pad = FramePad::kNone;
+  f.htk = true;
+  f.fmin = static_cast<double>(s.fmin.value_or(125.0f));
+  f.fmax = static_cast<double>(s.fmax.value_or(7500.0f));
+  if (!std::has_single_bit(static_cast<unsigned>(f.fft)) || f.fft < 4 || f.fft > kMaxFft)
+    return invalid(concat("an FFT of ", f.fft, " samples")).hint(concat("a power of two from 4 to ", kMaxFft));
+  if (f.frame > f.fft) return invalid(concat("a frame of ", f.frame, " samples is longer than the FFT of ", f.fft));
+  if (f.fmin >= f.fmax) return invalid(concat("fmin ", f.fmin, " is not below fmax ", f.fmax));
+  if (f.fmax > f.rate / 2.0) return invalid(concat("fmax ", f.fmax, " is above half of the rate ", f.rate));
+  return f;
+}
+
+}  // namespace
+
 Result<Features> complete(const FeatureSettings& s, int file_rate) {
+  if (s.features == FeatureKind::kMicro) return complete_micro(s);
   Features f;
   f.kind = s.features.value_or(FeatureKind::kSamples);
   f.rate = s.rate.value_or(file_rate);
@@ -164,6 +196,10 @@ Result<Features> complete(const FeatureSettings& s, int file_rate) {
 
 std::string describe(const Features& f) {
   if (f.kind == FeatureKind::kSamples) return concat("samples at ", f.rate, " Hz");
+  if (f.kind == FeatureKind::kMicro) {
+    return concat("micro features of ", f.bands, " bands, ", f.rate, " Hz, frames of ", f.frame, " every ", f.hop,
+                  " samples, FFT of ", f.fft, ", fixed point");
+  }
   constexpr const char* kKinds[] = {"", "spectrogram", "mel spectrogram", "log mel spectrogram", "MFCC"};
   std::string s = kKinds[static_cast<std::size_t>(f.kind)];
   if (f.kind == FeatureKind::kMfcc) s += concat(" of ", f.mfcc, " coefficients");

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/text.h"
+#include "media/micro_features.h"
 
 namespace mote::media {
 namespace {
@@ -150,11 +151,11 @@ std::int64_t Features::height() const {
 
 std::int64_t Features::frames(std::int64_t samples) const {
   const std::int64_t length = samples + (pad == FramePad::kNone ? 0 : fft / 2 * 2);
-  return length < fft ? 0 : 1 + (length - fft) / hop;
+  return length < span() ? 0 : 1 + (length - span()) / hop;
 }
 
 std::int64_t Features::least_samples(std::int64_t count) const {
-  return std::max<std::int64_t>(1, (count - 1) * hop + fft - (pad == FramePad::kNone ? 0 : fft / 2 * 2));
+  return std::max<std::int64_t>(1, (count - 1) * hop + span() - (pad == FramePad::kNone ? 0 : fft / 2 * 2));
 }
 
 std::int64_t Features::most_samples(std::int64_t count) const { return least_samples(count) + hop - 1; }
@@ -203,10 +204,12 @@ Result<std::vector<float>> compute_features(std::span<const float> samples, cons
   if (f.kind == FeatureKind::kSamples) return internal_error("samples are no spectral feature");
   const std::int64_t frames = f.frames(static_cast<std::int64_t>(samples.size()));
   if (frames < 1) {
-    return invalid(concat(samples.size(), " samples are less than one frame of ", f.fft))
-        .hint("--pad zeros, or a shorter --frame");
+    return invalid(concat(samples.size(), " samples are less than one frame of ", f.span()))
+        .hint(f.kind == FeatureKind::kMicro ? "a longer file, or a shorter --frame"
+                                            : "--pad zeros, or a shorter --frame");
   }
   MOTE_TRY(check_allocation(frames * (2 * f.bins() + 3 * f.height()) * 8, limits, concat(frames, " frames")));
+  if (f.kind == FeatureKind::kMicro) return micro_features(samples, f, frames);
   const auto count = static_cast<std::size_t>(frames);
   std::vector<double> values = spectrogram(samples, f, frames);
   if (f.kind != FeatureKind::kSpectrogram) {

@@ -7,7 +7,7 @@
 //            above) or on HTK's, 2595 log10(1 + f / 700); `slaney` norm divides by half of the triangle's width in Hz
 //   logmel   10 log10(max(1e-10, mel)), not below its maximum over the whole signal - top_db; or ln(mel + offset)
 //   mfcc     the first `mfcc` coefficients of the orthonormal DCT-II of logmel along the bands
-// Computed in double precision.
+// Computed in double precision; `micro` in fixed point: micro_features.h.
 #pragma once
 
 #include <optional>
@@ -19,12 +19,13 @@
 
 namespace mote::media {
 
-enum class FeatureKind : std::uint8_t { kSamples, kSpectrogram, kMel, kLogMel, kMfcc };
+enum class FeatureKind : std::uint8_t { kSamples, kSpectrogram, kMel, kLogMel, kMfcc, kMicro };
 enum class WindowKind : std::uint8_t { kHann, kHamming, kRectangular };
 enum class FramePad : std::uint8_t { kZeros, kReflect, kNone };
 enum class LogKind : std::uint8_t { kDecibel, kNatural };
 
-// What to compute; what is left out has librosa's default.
+// What to compute; what is left out has librosa's default. `micro` takes rate, frame, hop, fft, mels, fmin and fmax;
+// their defaults are those of TensorFlow Lite Micro's speech models: 16000, 30 ms, 20 ms, 512, 40, 125, 7500.
 struct FeatureSettings {
   std::optional<FeatureKind> features;                     // default: the samples
   std::optional<int> rate;                                 // default: the file's
@@ -40,8 +41,8 @@ struct FeatureSettings {
   bool empty() const;
 };
 
-// Sets one field from text: `features` samples|spectrogram|mel|logmel|mfcc, `rate` 16000, `frame`, `hop` and `fft` in
-// samples or as a time, 400 or 25ms (a time needs `rate`), `mels`, `mfcc`, `window` hann|hamming|rect, `pad`
+// Sets one field from text: `features` samples|spectrogram|mel|logmel|mfcc|micro, `rate` 16000, `frame`, `hop` and
+// `fft` in samples or as a time, 400 or 25ms (a time needs `rate`), `mels`, `mfcc`, `window` hann|hamming|rect, `pad`
 // zeros|reflect|none, `log` db|ln, `mel_scale` slaney|htk, `mel_norm` slaney|none, `power`, `fmin`, `fmax`, `top_db`,
 // `log_offset`, `mean`, `std`, `order` bands-time|time-bands.
 Status set_feature(FeatureSettings& s, std::string_view key, std::string_view value);
@@ -60,6 +61,8 @@ struct Features {
   double power = 2, fmin = 0, fmax = 0, top_db = 80, offset = 1e-6, mean = 0, std = 1;
 
   std::int64_t bins() const { return fft / 2 + 1; }
+  // Samples that a frame reads.
+  int span() const { return kind == FeatureKind::kMicro ? frame : fft; }
   std::int64_t height() const;  // features per frame
   std::int64_t frames(std::int64_t samples) const;
   // The most samples that give `frames`, and the fewest.

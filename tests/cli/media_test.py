@@ -1,10 +1,13 @@
 """What the program does with pictures and sounds: letterboxes, boxes and maps drawn, WAV files, energy."""
 import math
+import os
 import unittest
 
 import onnx_files as onnx
 from media_files import MediaCase, noise, ppm, read_ppm, wav
 from program import DIGITS, png
+
+MICRO = os.path.join(os.environ.get("MOTE_TEST_DATA", ""), "models/tflite-micro")
 
 
 class Media(MediaCase):
@@ -84,6 +87,31 @@ class Media(MediaCase):
         stated = self.identity([1, 10, "T"], metadata={"mote.audio.features": "mfcc", "mote.audio.rate": "8000", "mote.audio.frame": "32ms",
                                                       "mote.audio.mels": "20", "mote.audio.mfcc": "10"})
         self.assertEqual(self.outputs(stated, "--audio", long)["y"][0][1], 10)
+
+    def test_micro_features(self):
+        """Held to what the operators of TensorFlow Lite Micro's preprocessor give, as imported."""
+        sound = self.write("s.wav", wav(noise(1600)))
+        shape, values = self.outputs(self.identity([1, "T", 40]), "--audio", sound, "--features", "micro")["y"]
+        self.assertEqual(tuple(shape), (1, 4, 40))
+        raw = [v * 25.6 for v in values]
+        self.assertEqual([round(v) for v in raw], [round(v, 3) for v in raw])
+        self.assertEqual([round(v) for v in raw[:8]], [657, 600, 660, 602, 660, 605, 660, 604])
+        self.assertEqual([round(v) for v in raw[120:]],
+                         [554, 453, 538, 498, 575, 518, 581, 507, 567, 470, 513, 448, 571, 524, 579, 474, 558, 502, 588, 496,
+                          573, 505, 544, 472, 587, 542, 579, 517, 586, 517, 566, 523, 590, 486, 564, 517, 582, 526, 572, 496])
+        short = self.outputs(self.identity([1, 3, 20]), "--audio", sound, "--features", "micro", "--rate", "8000", "--mels", "20", "--fmax", "3800")
+        self.assertEqual(tuple(short["y"][0]), (1, 3, 20))
+        self.refused("run", self.identity([1, "T", 40]), "--audio", sound, "--features", "micro", "--window", "hann", says="window")
+        self.refused("run", self.identity([1, "T", 40]), "--audio", sound, "--features", "micro", "--fft", "500", says="FFT of 500")
+        self.refused("run", self.identity([1, "T", 40]), "--audio", sound, "--features", "micro", "--rate", "8000", says="fmax 7500")
+        self.refused("convert", self.identity([1, 49, 40]), "-o", self.path("c.mote"), "--with-preprocessing", "--features", "micro", "--rate", "16000",
+                     says="outside of the model")
+
+    @unittest.skipUnless(os.path.isdir(MICRO), "MOTE_TEST_DATA has no models of TensorFlow Lite Micro")
+    def test_spoken_words(self):
+        sounds = [os.path.join(MICRO, f"micro_speech_wav/{word}_1000ms.wav") for word in ("silence", "noise", "yes", "no")]
+        r = self.ok("run", os.path.join(MICRO, "micro_speech_quantized.tflite"), "--audio", *sounds, "--features", "micro", "--json")
+        self.assertEqual([a["top"][0]["index"] for a in r.json["audio"]], [0, 0, 2, 3])
 
     def test_sounds_that_are_none(self):
         model = self.identity([1, "T"])
