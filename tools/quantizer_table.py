@@ -26,8 +26,8 @@ TEXT = """# What quantizing does
 The digits network is trained: calibrated on 100 scans, scored on the 360 held-out ones. The others have the shapes of their namesakes and random
 weights, and three samples. *error*: cosine distance from the float answers, mean over the samples. *apart*: cosine distance between Mote's and ONNX
 Runtime's answers to the written file. *ms*: least time of a run before and after, in turns; what is above 1.05 of before is **bold**.
-`static measured` is `--measure`: each layer is timed both ways on this CPU and stays in f32 where 8 bits are not faster, and no file is written where the
-whole network is not.
+`static measured` is `--measure`: each layer is timed both ways on this CPU and stays in f32 where that pays, and no file is written where the whole network is
+not faster. `weight-only-8` runs the plan of the float network: how far its *time* is from 1 is what other work does to these ratios.
 
 | network | scheme | layers | error | right | MB | ms | time | apart |
 |---|---|---|---|---|---|---|---|---|
