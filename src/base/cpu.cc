@@ -52,6 +52,9 @@ constexpr std::uint32_t kLeftOut = 0
 #if defined(MOTE_WITHOUT_neondot)
                                    | bit(Isa::neondot)
 #endif
+#if defined(MOTE_WITHOUT_i8mm)
+                                   | bit(Isa::i8mm)
+#endif
     ;
 
 #if defined(MOTE_CPU_X86)

@@ -43,6 +43,11 @@
 #else
 #define MOTE_IF_neondot(x) nullptr
 #endif
+#if defined(__aarch64__) && !defined(MOTE_WITHOUT_i8mm)
+#define MOTE_IF_i8mm(x) x
+#else
+#define MOTE_IF_i8mm(x) nullptr
+#endif
 #define MOTE_IF_scalar(x) x
 
 namespace mote::kernels {

@@ -142,6 +142,7 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
   p.operand = static_cast<std::int32_t>(operand);
   p.name = s.conv ? "iconv" : "idot";
   if (s.depth == 2) p.name += ".pairs";
+  if (s.depth == 8) p.name += ".octets";
   const ki::Segments segments = segments_of(s, s.k);
   const int depth = s.depth;
   std::int64_t each = ki::packed_size(segments.packed_k(), s.n), groups = s.group, k = s.k, n = s.n;

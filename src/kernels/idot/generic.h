@@ -38,7 +38,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   t.tail = a.tail;
   const std::int64_t k = p.segments.packed_k();
   t.panel_bytes = quads_of(k) * 64;
-  t.flip = p.a_signed != kSignedA && kDepth == 4 ? 0x80808080u : 0u;
+  t.flip = p.a_signed != kSignedA && kDepth != 2 ? 0x80808080u : 0u;
   Finish e;
   e.recipe = p.recipe;
   e.zeros = s.flags[0] != 0;

@@ -212,7 +212,7 @@ void cut_image(Params* p, std::int64_t pixels) {
 }  // namespace
 
 Work setup(const Row& row, Params* p) {
-  p->signed_kernel = row.signed_a;
+  p->signed_kernel = row.depth == 8 ? p->a_signed : row.signed_a;
   p->depth = row.depth;
   p->segments = p->gather ? segments_of(p->window, row.depth) : segments_of(p->k, row.depth);
   if (p->m == 0 || p->n == 0 || p->batch == 0) return {0, 0, 0};

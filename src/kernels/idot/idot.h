@@ -112,8 +112,8 @@ struct Row {
   Numerics numerics;
   KernelFn<Params> run, depthwise;  // depthwise: see depthwise.h
   Depthwise reads;
-  bool signed_a;
-  int depth;  // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
+  bool signed_a;  // depth 8: as p.a_signed
+  int depth;      // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
 };
 
 std::span<const Row> kernels();

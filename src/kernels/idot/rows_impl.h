@@ -34,7 +34,7 @@ MOTE_INLINE void put_word(std::uint8_t* to, std::int64_t i, std::uint8_t value) 
 // n bytes of A as values of a copy; where these are words, in the kernel's form: `flip` turns signed bytes into
 // unsigned ones.
 MOTE_INLINE void copy_values(std::uint8_t* to, const std::uint8_t* from, std::int64_t n, std::uint8_t flip) {
-  if constexpr (kDepth == 4) {
+  if constexpr (kDepth != 2) {
     copy_bytes(to, from, n);
     return;
   }
@@ -54,7 +54,7 @@ MOTE_INLINE void copy_values(std::uint8_t* to, const std::uint8_t* from, std::in
   for (; i < n; ++i) put_word(to, i, from[i] ^ flip);
 }
 MOTE_INLINE void fill_values(std::uint8_t* to, std::int64_t n, std::uint8_t value, std::uint8_t flip) {
-  if constexpr (kDepth == 4) {
+  if constexpr (kDepth != 2) {
     __builtin_memset(to, value, static_cast<std::size_t>(n));
     return;
   }
@@ -102,9 +102,9 @@ MOTE_INLINE void place_rows(const Params& p, std::int64_t row, std::int64_t rows
   } else {
     for (std::int64_t r = 0; r < rows; ++r) to.at[r] = (row + r) * p.a_row;
   }
-  if constexpr (kDepth == 4) {
-    to.segment_bytes = p.k & ~std::int64_t{3};
-    to.tail = p.k & 3;
+  if constexpr (kDepth != 2) {
+    to.segment_bytes = p.k / kDepth * kDepth;
+    to.tail = p.k % kDepth;
     return;
   }
   const std::int64_t pitch = p.segments.pitch * kValue;
