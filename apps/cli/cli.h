@@ -91,6 +91,8 @@ struct ModelOptions {
  private:
   // Bytes of --max-ram beside what the program itself takes; 0: no limit.
   Result<std::int64_t> memory() const;
+  // Whether the weights and the arena of the plan do; fails naming the least --max-ram that they would take.
+  Status fits(const Model& model) const;
 };
 
 // The model, without what reading and preparing it left behind in the heap.

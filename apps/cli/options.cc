@@ -118,6 +118,19 @@ Result<Model> load_model(const std::string& path, const LoadOptions& options) {
   return model;
 }
 
+Status ModelOptions::fits(const Model& model) const {
+  MOTE_ASSIGN(std::int64_t bytes, memory());
+  if (bytes == 0) return {};
+  const PlanInfo plan = model.plan();
+  const std::int64_t weights = static_cast<std::int64_t>(plan.weight_bytes), needed = weights + plan.arena_bytes;
+  if (!plan.assumed.empty() || needed <= bytes) return {};
+  return Status(Code::kResourceExhausted,
+                concat("weights of ", human_bytes(weights), " and an arena of ", human_bytes(plan.arena_bytes),
+                       ", the least for this model, do not fit in --max-ram ", max_ram))
+      .at(path)
+      .hint(concat("it takes at least --max-ram ", *parse_size(max_ram) + needed - bytes));
+}
+
 Result<SessionOptions> ModelOptions::session(const Model& model) const {
   MOTE_ASSIGN(std::int64_t bytes, memory());
   SessionOptions o;
@@ -128,6 +141,7 @@ Result<SessionOptions> ModelOptions::session(const Model& model) const {
       return Status(Code::kResourceExhausted,
                     concat("weights of ", human_bytes(weights), " leave nothing of --max-ram ", max_ram))
           .at(path);
+    MOTE_TRY(fits(model));
     o.max_bytes = bytes - weights;
   }
   o.seed = seed;

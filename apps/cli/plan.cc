@@ -84,6 +84,7 @@ void print_memory(const PlanInfo& plan) {
 Result<int> show(const Options& o) {
   MOTE_ASSIGN(LoadOptions load, o.model.load());
   MOTE_ASSIGN(Model model, load_model(o.model.path, load));
+  if (Result<SessionOptions> fits = o.model.session(model); !fits.ok()) return std::move(fits).status();
   PlanInfo plan = model.plan();
   if (!o.svg.empty()) {
     MOTE_ASSIGN(FileWriter file, FileWriter::create(o.svg));

@@ -220,6 +220,56 @@ Status tune_plan(Plan& plan, const LoadOptions& options) {
   return {};
 }
 
+namespace {
+
+// Bytes of the arena of a plan's first signature; nothing where a symbol decides them.
+std::optional<std::int64_t> arena_of(const Plan& plan) {
+  if (plan.signatures.empty()) return std::nullopt;
+  const Extent bytes = plan.functions[static_cast<std::size_t>(plan.signatures[0].function)].arena_bytes;
+  return bytes < 0 ? std::nullopt : std::optional<std::int64_t>(bytes);
+}
+
+// What the plan takes besides inputs and outputs.
+std::int64_t needed(const Plan& plan, std::int64_t arena) {
+  return static_cast<std::int64_t>(plan.weight_bytes()) + arena;
+}
+
+// `plan` where it fits in `most` bytes; else one that computes more of the module by strips of rows: as little more as
+// makes it fit, or what takes the least memory.
+Result<Plan> fitting(Plan plan, const Module& module, PrepareOptions with, std::int64_t most) {
+  const std::optional<std::int64_t> before = arena_of(plan);
+  if (!before || needed(plan, *before) <= most) return plan;
+  std::int64_t least = *before;
+  StripTrade chosen, trade;
+  with.strips = &trade;
+  for (std::int64_t from : {1 << 20, 1 << 18, 1 << 16, 0}) {
+    Budget budget(most, Budget::kUnlimited);
+    with.budget = &budget;
+    with.sizes_only = true;
+    trade = {.from = from};
+    MOTE_ASSIGN(Plan sizes, prepare(module, with));
+    const std::optional<std::int64_t> arena = arena_of(sizes);
+    if (!arena || *arena >= least) continue;
+    least = *arena;
+    chosen = trade;
+    if (needed(sizes, least) <= most) break;
+  }
+  if (chosen.steps == 0) return plan;
+  log(LogLevel::kWarning,
+      concat("to fit in memory, ", chosen.steps, chosen.steps == 1 ? " step more runs" : " steps more run",
+             " by strips of rows: an arena of ", human_bytes(least), " instead of ", human_bytes(*before), ", for ",
+             chosen.repeated_macs, " multiply-adds more for each thread beyond the first",
+             plan.macs > 0 ? concat(" (of ", plan.macs, ")") : ""));
+  plan = Plan();
+  Budget budget(most, Budget::kUnlimited);
+  with.budget = &budget;
+  with.sizes_only = false;
+  trade = {.from = chosen.from};
+  return prepare(module, with);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions& options) {
   MOTE_ASSIGN(PrepareOptions prepare_with, prepare_options(options));
   Budget budget(options.max_bytes > 0 ? options.max_bytes : Budget::kUnlimited, Budget::kUnlimited);
@@ -231,7 +281,11 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
     last = c.source.get();
   }
   drop_code_of_stage();
+  const Module kept = options.max_bytes > 0 ? module : Module();
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
+  if (options.max_bytes > 0) {
+    MOTE_ASSIGN(plan, fitting(std::move(plan), kept, prepare_with, options.max_bytes));
+  }
   MOTE_TRY(tune_plan(plan, options));
   // What was read around the weights while they were packed; what runs need comes back when it is touched.
   for (const auto& source : plan.sources) source->drop(0, source->bytes().size());

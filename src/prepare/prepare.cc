@@ -223,6 +223,41 @@ Status choose_outputs(Module& m, const PrepareOptions& options) {
   return {};
 }
 
+// Bytes of the map between the convolutions of an inverted_residual, and the multiply-adds of the rows of it that two
+// neighbouring strips share.
+struct Between {
+  std::int64_t bytes = 0, shared_macs = 0;
+};
+
+std::optional<Between> between(const Function& f, const Node& n) {
+  auto dims = [&](ValueId v) -> std::optional<std::vector<std::int64_t>> {
+    const Type& t = f.values[at(v)].type;
+    return t.is_static() && t.rank() == 4 ? constant_extents(*t.shape) : std::nullopt;
+  };
+  const auto x = dims(n.inputs[0]), w = dims(n.inputs[3]), y = dims(n.outputs[0]);
+  if (!x || !w || !y) return std::nullopt;
+  const std::int64_t channels = (*w)[0];
+  if (n.inputs[1] == kNone) return Between{(*y)[2] * (*y)[3] * channels * 4, 0};
+  std::vector<std::int64_t> strides = attr_ints(*n.op, n.attrs, "strides");
+  const std::int64_t rows = std::max<std::int64_t>((*w)[2] - (strides.empty() ? 1 : strides[0]), 0);
+  return Between{(*x)[2] * (*x)[3] * channels * 4, rows * (*x)[3] * (*x)[1] * channels};
+}
+
+// Asks for strips where `trade` says, and they are not chosen anyway.
+void ask_for_strips(Module& m, const PrepareOptions& options, StripTrade& trade) {
+  for (Function& f : m.functions) {
+    for (Node& n : f.nodes) {
+      if (n.op->name != "inverted_residual" || taken(m, f, n, options) == Taken::kYes) continue;
+      const std::optional<Between> map = between(f, n);
+      if (!map || map->bytes < trade.from) continue;
+      n.attrs.set("strips", AttrValue(std::int64_t{1}));
+      if (taken(m, f, n, options) != Taken::kYes) continue;
+      ++trade.steps;
+      trade.repeated_macs += map->shared_macs;
+    }
+  }
+}
+
 }  // namespace
 
 Status fix(Module& module, const PrepareOptions& options) {
@@ -253,6 +288,7 @@ Result<Coverage> coverage(Module module, const PrepareOptions& options) {
 Result<Plan> prepare(Module module, const PrepareOptions& options) {
   MOTE_TRY(bind(module, options));
   MOTE_TRY(simplify(module, options));
+  if (options.strips) ask_for_strips(module, options, *options.strips);
 
   std::vector<std::string> missing;
   for (std::size_t f = 0; f < module.functions.size(); ++f) {
@@ -278,6 +314,7 @@ Result<Plan> prepare(Module module, const PrepareOptions& options) {
     MOTE_ASSIGN(signature.function, lowering.function(s.function, &s, &signature.states));
     plan.signatures.push_back(std::move(signature));
   }
+  if (options.sizes_only) return plan;
   MOTE_TRY(lowering.finish());
   MOTE_TRY(verify(plan));
   return plan;

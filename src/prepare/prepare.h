@@ -13,6 +13,15 @@
 
 namespace mote {
 
+// Strips of rows for less memory: where a depthwise convolution and the 1x1 convolutions around it have a map between
+// them of `from` bytes or more, they are computed row by row although one after the other would be faster.
+struct StripTrade {
+  std::int64_t from = 0;
+  // Set by prepare: how many steps that concerned, and the multiply-adds that every thread beyond the first does twice.
+  int steps = 0;
+  std::int64_t repeated_macs = 0;
+};
+
 struct PrepareOptions {
   std::vector<const Target*> targets;          // asked in order; the first claim wins
   std::vector<const KernelProvider*> kernels;  // all that plans may name: folding runs one
@@ -26,6 +35,8 @@ struct PrepareOptions {
   std::vector<std::string> outputs;           // nodes or values to give out instead of the outputs
   std::vector<std::string> extra_outputs;     // nodes or values to give out as well (debugging)
   Budget* budget = nullptr;                   // charged for folded and packed constants; null: unlimited
+  StripTrade* strips = nullptr;               // null: strips where they are faster
+  bool sizes_only = false;                    // no weights are packed: the plan tells what it takes, and cannot run
 };
 
 // Shapes, dimensions, states and outputs as the options say.

@@ -170,6 +170,29 @@ class Images(program.Case):
         self.refused("bench", self.path("w.mote"), "--max-ram", "24M", says="weights")
         x = self.write("x.npy", floats((1, 1), [1]))
         self.refused("run", arena, "--input", f"x={x}", "--max-ram", "64M", says="arena")
+        hint = self.refused("plan", arena, "--max-ram", "64M", says="least")["hint"]
+        self.ok("plan", arena, "--max-ram", hint.split()[-1])
+
+    def test_memory_limit_chooses_strips_of_rows(self):
+        # A map of 512 channels between 1x1 convolutions: too many for strips to be faster.
+        model = self.write("m.onnx", onnx.model(
+            [onnx.node("Conv", ["x", "e"], ["a"]), onnx.node("Relu", ["a"], ["b"]),
+             onnx.node("Conv", ["b", "d"], ["c"], group=512, pads=[1, 1, 1, 1]), onnx.node("Conv", ["c", "p"], ["y"])],
+            [onnx.value("x", [1, 32, 96, 96])], [onnx.value("y", None)],
+            [onnx.tensor("e", (512, 32, 1, 1), [0.01 * (i % 7) for i in range(512 * 32)]),
+             onnx.tensor("d", (512, 1, 3, 3), [0.1 * (i % 5 - 2) for i in range(512 * 9)]),
+             onnx.tensor("p", (32, 512, 1, 1), [0.01 * (i % 11 - 5) for i in range(512 * 32)])]))
+        plain = self.ok("plan", model, "--json").json
+        self.assertGreater(plain["arena_bytes"], 30 << 20)
+        tight = self.ok("plan", model, "--max-ram", "40M", "--json")
+        self.assertLess(tight.json["arena_bytes"], 8 << 20)
+        self.assertIn("strips", [s["kernel"] for s in tight.json["steps"]])
+        self.assertRegex(tight.err, r"arena of .* instead of .* multiply-adds")
+        x, one, two = (self.path(n) for n in ("x.npy", "one.npz", "two.npz"))
+        self.write("x.npy", floats((1, 32, 96, 96), [0.01 * (i % 13) for i in range(32 * 96 * 96)]))
+        self.ok("run", model, "--input", f"x={x}", "--outputs", one)
+        self.ok("run", model, "--input", f"x={x}", "--max-ram", "40M", "--threads", "2", "--outputs", two)
+        self.assertEqual(onnx.read_npz(one)["y"], onnx.read_npz(two)["y"])
 
 
 class Arrays(program.Case):

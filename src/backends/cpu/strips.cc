@@ -121,7 +121,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   const std::int64_t dims[4] = {1, x[1].value(), x[2].value(), x[3].value()};
   const std::int64_t out_channels = s.projects ? extents(kProjectW)[0] : depth[0];
   const kc::StripShape shape = shape_of(s, dims, out_channels);
-  if (!kc::suit_strips(shape)) return std::nullopt;
+  const bool suits = kc::suit_strips(shape), asked = n.attr_int("strips") != 0;
+  if (!suits && !(asked && kc::supports_strips(shape))) return std::nullopt;
   const kc::StripKernel& kernel = kc::select_strips(options.cpu);
   s.isa = static_cast<std::int32_t>(kernel.isa);
 
@@ -137,6 +138,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (s.projects) c.packings.push_back(packing(kProjectW, kc::Algorithm::kDot, pointwise(depth[0], out_channels)));
   c.why = std::string(kernel.name) + (s.expands ? ", expand" : "") + ", depthwise" + (s.projects ? ", project" : "") +
           " by strips of rows";
+  if (!suits) c.why += ", to take less memory";
   return c;
 }
 

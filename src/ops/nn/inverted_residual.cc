@@ -26,7 +26,8 @@ constexpr AttrSpec kAttrs[] = {
     kEpilogueAttr,
     {"expand_epilogue", AttrKind::kStrings, "strings:[]", "steps, without operands, between expand and depthwise"},
     kPadsAttr,
-    kStridesAttr};
+    kStridesAttr,
+    {"strips", AttrKind::kInt, "0", "1: asks for strips of rows, where the map between would take much memory"}};
 
 // The channels behind a 1x1 convolution by input i of a map with `channels`.
 Result<Dim> through(const InferContext& ctx, int i, const Dim& channels, int rank) {
