@@ -123,12 +123,13 @@ Status ModelOptions::fits(const Model& model) const {
   if (bytes == 0) return {};
   const PlanInfo plan = model.plan();
   const std::int64_t weights = static_cast<std::int64_t>(plan.weight_bytes), needed = weights + plan.arena_bytes;
+  // What the program itself takes differs by some pages from one process to the next: whole MiB, and one more.
   if (!plan.assumed.empty() || needed <= bytes) return {};
   return Status(Code::kResourceExhausted,
                 concat("weights of ", human_bytes(weights), " and an arena of ", human_bytes(plan.arena_bytes),
                        ", the least for this model, do not fit in --max-ram ", max_ram))
       .at(path)
-      .hint(concat("it takes at least --max-ram ", *parse_size(max_ram) + needed - bytes));
+      .hint(concat("it takes at least --max-ram ", ((*parse_size(max_ram) + needed - bytes) >> 20) + 2, "M"));
 }
 
 Result<SessionOptions> ModelOptions::session(const Model& model) const {

@@ -56,7 +56,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions&) {
     s.axis = n.attr_int("axis");
     if (s.axis < 0) s.axis += n.type(0).rank();
     s.flag = n.attr_int("largest") != 0;
-    return claim_of("top_k", s, "selected per sequence");
+    return claim_of("top_k", s, "selected, long rows by pieces");
   }
   if (op == "one_hot") {
     DType t = n.type(0).dtype;
@@ -229,8 +229,11 @@ Status setup_top(const KernelCall& call, void* state, KernelWork& work) {
   p->indices = indices ? indices->as<std::int64_t>() : nullptr;
   p->dtype = x.dtype;
   p->largest = s.flag != 0;
-  work.thread_scratch = ki::top_scratch(*p);
-  work.add(run_kernel<ki::TopParams, ki::top>, p->outer * p->inner);
+  p->runs = call.shared_scratch;
+  const ki::TopWork w = ki::setup_top(*p);
+  work.thread_scratch = w.scratch_bytes;
+  work.shared_scratch = w.runs_bytes;
+  work.add(run_kernel<ki::TopParams, ki::top>, w.tiles, w.rounds);
   return {};
 }
 

@@ -64,71 +64,6 @@ void each_position(const ElementParams& p, std::int64_t begin, std::int64_t end,
   }
 }
 
-template <class T>
-bool below(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (std::isnan(a)) return false;
-    if (std::isnan(b)) return true;
-  }
-  return a < b;
-}
-
-template <class T>
-void top_sequence(const TopParams& p, std::int64_t o, std::int64_t i, std::byte* scratch) {
-  struct Entry {
-    T value;
-    std::int32_t at;
-  };
-  Entry* e = reinterpret_cast<Entry*>(scratch);
-  const T* x = reinterpret_cast<const T*>(p.x) + o * p.n * p.inner + i;
-  for (std::int64_t j = 0; j < p.n; ++j) e[j] = {x[j * p.inner], static_cast<std::int32_t>(j)};
-  auto before = [&](const Entry& a, const Entry& b) {
-    if (p.largest ? below(b.value, a.value) : below(a.value, b.value)) return true;
-    if (p.largest ? below(a.value, b.value) : below(b.value, a.value)) return false;
-    return a.at < b.at;
-  };
-  // A heap of k where they are few; else select, then sort.
-  if (p.k * 16 < p.n) {
-    std::partial_sort(e, e + p.k, e + p.n, before);
-  } else {
-    if (p.k < p.n) std::nth_element(e, e + p.k, e + p.n, before);
-    std::sort(e, e + p.k, before);
-  }
-  for (std::int64_t j = 0; j < p.k; ++j) {
-    std::int64_t to = (o * p.k + j) * p.inner + i;
-    if (p.values) reinterpret_cast<T*>(p.values)[to] = e[j].value;
-    if (p.indices) p.indices[to] = e[j].at;
-  }
-}
-
-template <class F>
-bool with_number(DType t, F f) {
-  switch (t) {
-    case DType::f32:
-      return f(float()), true;
-    case DType::f64:
-      return f(double()), true;
-    case DType::i8:
-      return f(std::int8_t()), true;
-    case DType::i16:
-      return f(std::int16_t()), true;
-    case DType::i32:
-      return f(std::int32_t()), true;
-    case DType::i64:
-      return f(std::int64_t()), true;
-    case DType::u8:
-      return f(std::uint8_t()), true;
-    case DType::u16:
-      return f(std::uint16_t()), true;
-    case DType::u32:
-      return f(std::uint32_t()), true;
-    case DType::u64:
-      return f(std::uint64_t()), true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 void gather_tuples(const TupleParams& p, TileRange range) noexcept {
@@ -178,18 +113,6 @@ void scatter_positions(const ElementParams& p, TileRange range) noexcept {
       y[offset + at * p.strides[p.axis]] = x[i];
     });
   });
-}
-
-bool can_top(DType t) {
-  return with_number(t, [](auto) {});
-}
-
-std::size_t top_scratch(const TopParams& p) { return scratch_size(p.n * 16); }
-
-void top(const TopParams& p, TileRange range) noexcept {
-  for (std::int64_t s = range.begin; s < range.end; ++s) {
-    with_number(p.dtype, [&](auto t) { top_sequence<decltype(t)>(p, s / p.inner, s % p.inner, range.scratch); });
-  }
 }
 
 std::int64_t setup_one_hot(OneHotParams* p) {

@@ -54,17 +54,23 @@ void scatter_positions(const ElementParams& params, TileRange range) noexcept;
 constexpr std::int64_t tiles_of(std::int64_t count) { return (count + kTupleTile - 1) / kTupleTile; }
 
 // The k largest (or smallest) elements along an axis, in order; of equals the first comes first; NaN is the largest.
-// A tile is one sequence: `outer` times `inner` of them.
+// A tile is one sequence, `outer` times `inner` of them; where these are longer than two pieces, sequence after
+// sequence in rounds: pieces are sorted, then merged pair by pair, as many elements a tile as a piece has.
 struct TopParams {
   const std::byte* x = nullptr;
   std::byte* values = nullptr;      // or null
   std::int64_t* indices = nullptr;  // or null
   DType dtype = DType::f32;
   bool largest = true;
-  std::int64_t outer = 1, n = 0, inner = 1, k = 0;
+  std::int64_t outer = 1, n = 0, inner = 1, k = 0, piece = 1 << 18;
+  std::byte* runs = nullptr;  // memory of the step, as large as setup_top asks for
 };
 bool can_top(DType dtype);
-std::size_t top_scratch(const TopParams& params);
+struct TopWork {
+  std::int64_t tiles, rounds;
+  std::size_t scratch_bytes, runs_bytes;
+};
+TopWork setup_top(const TopParams& params);
 void top(const TopParams& params, TileRange range) noexcept;
 
 // y[o, :, i] is `on` where the position is the index at [o, i], else `off`. Indices out of range give no `on`. A tile

@@ -136,7 +136,17 @@ TEST(Index, TopOrdersLikeASortWithNanLargestAndFirstOfEquals) {
     p.x = bytes(x);
     p.values = bytes(values);
     p.indices = at.data();
-    testing::run_in_parts<TopParams>(top, p, p.outer * p.inner, top_scratch(p), 2);
+    if (round % 3 == 0) p.piece = 1 + round % 7;  // the row is cut, and its pieces merged
+    const TopWork work = setup_top(p);
+    std::vector<std::byte> runs(work.runs_bytes);
+    p.runs = runs.data();
+    for (std::int64_t r = 0; r < work.rounds; ++r) {
+      for (int part : {1, 0}) {
+        testing::Scratch scratch(work.scratch_bytes);
+        const std::int64_t half = work.tiles / 2;
+        top(p, {r * work.tiles + (part ? half : 0), r * work.tiles + (part ? work.tiles : half), scratch.get()});
+      }
+    }
     for (std::int64_t s = 0; s < p.outer * p.inner; ++s) {
       std::int64_t o = s / p.inner, i = s % p.inner;
       std::vector<std::int64_t> order(static_cast<std::size_t>(p.n));
