@@ -186,13 +186,12 @@ class Records {
 
  private:
   const Port* port_of(const std::string& name) const {
-    std::optional<std::int64_t> left =
-        name.starts_with("in_") ? parse_int(std::string_view(name).substr(3)) : std::nullopt;
+    std::int64_t left = name.starts_with("in_") ? parse_int(std::string_view(name).substr(3)).value_or(-1) : -1;
     for (const Port& p : model_.inputs()) {
       if (p.name == name) return &p;
     }
     for (const Port& p : model_.inputs()) {
-      if (left && !p.state && (*left)-- == 0) return &p;
+      if (!p.state && left-- == 0) return &p;
     }
     return nullptr;
   }

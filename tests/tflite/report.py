@@ -33,8 +33,9 @@ What LiteRT gives there, by group:
 - BATCH_MATMUL `hybrid_6`: with two batch axes and more of several elements the kernel takes the scales of batch i + j + k for batch [i, j, k], in
   place of its own. The answer is defined, and wrong.
 - DEPTHWISE_CONV_2D `i16_i4`: the kernel for 16 bits reads the packed weights as bytes, the second half of them from behind their end.
+- `static_w8_a16` (BATCH_MATMUL of 16 bits times 8 with a scale for every output): the kernel knows one scale, takes none for 0 and gives zeros.
+- EMBEDDING_LOOKUP `i2`: rows of a number of elements that four does not divide are read from the start of the byte that they begin in.
 - FULLY_CONNECTED `blockwise`: the reference kernel does not know blocks and gives zeros.
-- STABLEHLO_COMPOSITE: LiteRT runs the subgraph that spells it out. Mote refuses all of StableHLO by name.
 """
 MODELS = """
 ## Models

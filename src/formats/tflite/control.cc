@@ -2,8 +2,8 @@
 //
 // `if`: inputs (condition, arguments..., variables...), bodies (then, else), both called with what follows the
 // condition. `loop`: inputs (no trip count, condition, carried...), one body called with (iteration, condition,
-// carried...) that gives (condition, carried...); carried are the arguments and the variables. CALL is inlined.
-// CALL_ONCE is an `if` on a mark that is a state itself.
+// carried...) that gives (condition, carried...); carried are the arguments and the variables. CALL and
+// STABLEHLO_COMPOSITE are inlined. CALL_ONCE is an `if` on a mark that is a state itself.
 #include <algorithm>
 
 #include "base/text.h"
@@ -225,10 +225,10 @@ Status import_while(NodeContext& n) {
   return {};
 }
 
-Status import_call(NodeContext& n) {
-  auto* o = n.options<fbs::CallOptions>(fbs::BuiltinOptions::Call);
-  if (!o) return invalid("has no options");
-  MOTE_ASSIGN(std::int32_t subgraph, n.importer().subgraph_index(o->subgraph()));
+namespace {
+
+Status call(NodeContext& n, std::int64_t index) {
+  MOTE_ASSIGN(std::int32_t subgraph, n.importer().subgraph_index(index));
   MOTE_ASSIGN(std::vector<Argument> results,
               n.importer().inline_subgraph(n.frame(), subgraph, arguments_of(n, 0), n.name() + "/"));
   MOTE_TRY(check_results(n, results.size()));
@@ -241,6 +241,20 @@ Status import_call(NodeContext& n) {
     }
   }
   return {};
+}
+
+}  // namespace
+
+Status import_call(NodeContext& n) {
+  auto* o = n.options<fbs::CallOptions>(fbs::BuiltinOptions::Call);
+  return o ? call(n, o->subgraph()) : invalid("has no options");
+}
+
+// An operation by name and version, spelled out as a subgraph of the format's own operators for those who do not know
+// it.
+Status import_composite(NodeContext& n) {
+  auto* o = n.proto().builtin_options_2_as_StableHLOComposite();
+  return o ? call(n, o->decomposition_subgraph()) : invalid("has no options");
 }
 
 Status import_call_once(NodeContext& n) {

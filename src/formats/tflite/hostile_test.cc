@@ -22,6 +22,7 @@ struct Spec {
   std::uint64_t offset = 0, size = 0;  // of the weights, outside of the flatbuffer
   std::int32_t scales = 0, zero_points = 0;
   std::uint32_t signature_tensor = 2;
+  bool composite = false;  // calls are STABLEHLO_COMPOSITE
 };
 
 // Subgraph 0: y = FULLY_CONNECTED(x, w); z = CALL(subgraph `called`)(y). Subgraph 1 gives back what it takes, by CALL
@@ -45,10 +46,24 @@ Bytes model(const Spec& s) {
     if (!q.IsNull()) t.add_quantization(q);
     return t.Finish();
   };
-  auto ints = [&](std::vector<std::int32_t> v) { return b.CreateVector(v); };
+  auto ints = [&](const std::vector<std::int32_t>& v) { return b.CreateVector(v); };
   auto call = [&](std::uint32_t graph, std::int32_t in, std::int32_t out) {
-    return fbs::CreateOperator(b, 1, ints({in}), ints({out}), fbs::BuiltinOptions::Call,
-                               fbs::CreateCallOptions(b, graph).Union());
+    const auto from = ints({in}), to = ints({out});
+    const Offset<void> options = s.composite
+                                     ? fbs::CreateCompositeOptions(b, 0, static_cast<std::int32_t>(graph)).Union()
+                                     : fbs::CreateCallOptions(b, graph).Union();
+    fbs::OperatorBuilder op(b);
+    op.add_opcode_index(1);
+    op.add_inputs(from);
+    op.add_outputs(to);
+    if (s.composite) {
+      op.add_builtin_options_2_type(fbs::BuiltinOptions2::StableHLOComposite);
+      op.add_builtin_options_2(options);
+    } else {
+      op.add_builtin_options_type(fbs::BuiltinOptions::Call);
+      op.add_builtin_options(options);
+    }
+    return op.Finish();
   };
   auto connected =
       fbs::CreateOperator(b, s.opcode, ints({0, s.operand, -1}), ints({s.result}), fbs::BuiltinOptions::FullyConnected,
@@ -67,10 +82,12 @@ Bytes model(const Spec& s) {
       graph({tensor({1, 3}, 0, "a"), tensor({1, 3}, 0, "b")}, 1, {call(2, 0, 1)}),
       graph({tensor({1, 3}, 0, "a"), tensor({1, 3}, 0, "b")}, 1, {abs})};
   auto code = [&](fbs::BuiltinOperator op) {
-    return fbs::CreateOperatorCode(b, static_cast<std::int8_t>(op), 0, 1, op);
+    return fbs::CreateOperatorCode(b, static_cast<std::int8_t>(std::min(static_cast<int>(op), 127)), 0, 1, op);
   };
-  std::vector<Offset<fbs::OperatorCode>> codes = {code(fbs::BuiltinOperator::FULLY_CONNECTED),
-                                                  code(fbs::BuiltinOperator::CALL), code(fbs::BuiltinOperator::ABS)};
+  std::vector<Offset<fbs::OperatorCode>> codes = {
+      code(fbs::BuiltinOperator::FULLY_CONNECTED),
+      code(s.composite ? fbs::BuiltinOperator::STABLEHLO_COMPOSITE : fbs::BuiltinOperator::CALL),
+      code(fbs::BuiltinOperator::ABS)};
   std::vector<Offset<fbs::Buffer>> buffers = {
       fbs::CreateBuffer(b), s.offset != 0
                                 ? fbs::CreateBuffer(b, 0, s.offset, s.size)
@@ -109,6 +126,9 @@ TEST(HostileTflite, ReadsTheModelThatTheTestsBreak) {
   EXPECT_EQ(m->signatures[0].name, "serve");
   const Function& f = m->functions[static_cast<std::size_t>(m->signatures[0].function)];
   EXPECT_EQ(f.values[static_cast<std::size_t>(f.inputs[0])].name, "in");
+  Result<Module> composite = import(model({.graph_output = 3, .composite = true}));
+  ASSERT_TRUE(composite.ok()) << composite.status().to_string();
+  EXPECT_EQ(composite->functions[0].nodes.size(), m->functions[0].nodes.size());
 }
 
 TEST(HostileTflite, NamesWhatContradictsItself) {
@@ -128,6 +148,8 @@ TEST(HostileTflite, NamesWhatContradictsItself) {
   EXPECT_NE(refusal({.version = 2}).find("version 2"), std::string::npos);
   EXPECT_NE(refusal({.called = 9}).find("subgraph 9 of 3"), std::string::npos);
   EXPECT_NE(refusal({.called = 0}).find("call themselves"), std::string::npos);
+  EXPECT_NE(refusal({.called = 9, .composite = true}).find("subgraph 9 of 3"), std::string::npos);
+  EXPECT_NE(refusal({.called = 0, .composite = true}).find("call themselves"), std::string::npos);
   EXPECT_NE(refusal({.offset = 1 << 20, .size = 24}).find("of a file of"), std::string::npos);
   EXPECT_NE(refusal({.offset = ~std::uint64_t{0} - 7, .size = 24}).find("of a file of"), std::string::npos);
   EXPECT_NE(refusal({.weight_bytes = 6, .scales = 2, .zero_points = 3}).find("2 scales"), std::string::npos);

@@ -126,6 +126,12 @@ class Scan {
           give(made);
         }
         return {};
+      case fbs::BuiltinOperator::STABLEHLO_COMPOSITE:
+        if (const auto* o = op.builtin_options_2_as_StableHLOComposite()) {
+          MOTE_ASSIGN(std::vector<Handle> made, subgraph(o->decomposition_subgraph(), passed));
+          give(made);
+        }
+        return {};
       case fbs::BuiltinOperator::CALL_ONCE:
         if (const auto* o = op.builtin_options_as_CallOnce()) {
           std::size_t before = used.size();

@@ -53,6 +53,24 @@ def whiles():
     yield Case("WHILE", "nested", [main, cond(3), outer, cond(2), inner])
 
 
+def composites():
+    """Operations by name, spelled out as subgraphs: of floats, of integers, and one in another."""
+    def composite(x, y, index):
+        options = {"name": f"mote.case_{index}", "decomposition_subgraph_index": index, "composite_attributes": np.frombuffer(flex(), np.uint8), "version": 1}
+        return Op("STABLEHLO_COMPOSITE", [*x], [y], options, options_type="StableHLOCompositeOptions")
+
+    for dtype, q in (("f32", None), ("i32", None), ("i8", Q(0.05, 3)), ("i16", Q(0.01, 0))):
+        x, y, z = (feed(dtype, values(dtype, (2, 3), k), q=q) for k in "xyz")
+        a, b, inner = T(dtype, (2, 3), q=q), T(dtype, (2, 3), q=q), out(dtype, q, (2, 3))
+        step = Graph([Op("SUB", [b, a], [inner])], [a, b], name="step")
+        yield Case("STABLEHLO_COMPOSITE", dtype, [Graph([composite([x, y], out(dtype, q, (2, 3)), 1)]), step])
+        # Its operands in another order, used twice, and one composite that uses the other.
+        a, b, c = (T(dtype, (2, 3), q=q) for _ in range(3))
+        first, second = out(dtype, q, (2, 3)), out(dtype, q, (2, 3))
+        outer = Graph([composite([c, a], first, 2), composite([first, b], second, 2)], [a, b, c], [second], name="outer")
+        yield Case("STABLEHLO_COMPOSITE", f"nested_{dtype}", [Graph([composite([x, y, z], out(dtype, q, (2, 3)), 1)]), outer, step])
+
+
 def variables():
     """A counter that CALL_ONCE sets to 10 and each run adds to."""
     for dtype in ("f32", "i32"):
@@ -119,5 +137,5 @@ def customs():
 
 
 def cases():
-    for group in (ifs, whiles, variables, randoms, customs):
+    for group in (ifs, whiles, composites, variables, randoms, customs):
         yield from group()
