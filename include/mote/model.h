@@ -169,6 +169,7 @@ class Session {
   std::vector<std::string> output_strings(const TensorView& v) const;
 
   Status reset_states();
+  // What values take: the planned arena, with the results that the session keeps, and values whose size a run decided.
   std::int64_t arena_bytes() const;
   void enable_profile(bool on);
   // Timings of the last run; empty unless enabled.

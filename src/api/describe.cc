@@ -94,9 +94,11 @@ void map_memory(const Plan& plan, const PlanFunction& f, PlanInfo& info) {
   }
   for (std::size_t v = 0; v < f.values.size(); ++v) {
     const PlanValue& pv = f.values[v];
-    if (pv.place != Place::kArena || pv.late || life[v].first < 0) continue;
+    const bool result = pv.place == Place::kOutput;
+    if ((pv.place != Place::kArena && !result) || pv.late || life[v].first < 0) continue;
+    const std::int64_t base = result ? evaluate(f, f.results[at(pv.index)], symbols) : 0;
     info.memory.push_back(
-        {pv.name, evaluate(f, pv.offset, symbols), span_bytes(f, pv, symbols), life[v].first, life[v].second});
+        {pv.name, base + evaluate(f, pv.offset, symbols), span_bytes(f, pv, symbols), life[v].first, life[v].second});
   }
   std::stable_sort(info.memory.begin(), info.memory.end(),
                    [](const MemoryBlock& a, const MemoryBlock& b) { return a.offset < b.offset; });

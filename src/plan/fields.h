@@ -74,6 +74,7 @@ void each(A& a, PlanFunction& f) {
   a.numbers(f.inputs);
   a.numbers(f.outputs);
   a.number(f.arena_bytes);
+  a.numbers(f.results);
 }
 
 template <class A>

@@ -20,7 +20,7 @@
 
 namespace mote {
 
-inline constexpr std::uint32_t kPlanFormat = 3;
+inline constexpr std::uint32_t kPlanFormat = 4;
 
 using WriteBytes = std::function<Status(std::span<const std::byte>)>;
 

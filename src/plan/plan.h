@@ -45,7 +45,7 @@ enum class Place : std::uint8_t {
   kArena,     // the function's arena, at `offset`
   kConstant,  // Plan::constants[index]
   kInput,     // the caller's memory for input `index`
-  kOutput,    // the memory of output `index`
+  kOutput,    // the caller's memory for output `index`, or where PlanFunction::results says
   kState,     // the context's memory of state `index`
   kHeap,      // taken by the context when the step runs: late shapes, lists
   kAlias,     // the bytes of value `index`, known when the step runs
@@ -97,6 +97,7 @@ struct PlanFunction {
   std::vector<Step> steps;
   std::vector<std::int32_t> inputs, outputs;  // values
   Extent arena_bytes = 0;
+  std::vector<Extent> results;  // per output: bytes into the arena, where the caller gives no memory; empty in bodies
 };
 
 struct PlanConstant {

@@ -203,6 +203,8 @@ Status check_function(const Plan& plan, std::size_t index) {
   }
   for (const Expr& e : f.exprs) MOTE_TRY(check_expr(f, e));
   MOTE_TRY(check_extent(f, f.arena_bytes));
+  if (f.results.size() != (entry ? f.outputs.size() : 0)) return invalid("its results have no places");
+  for (Extent e : f.results) MOTE_TRY(check_extent(f, e));
   for (const auto* list : {&f.inputs, &f.outputs}) {
     for (std::int32_t v : *list) {
       if (!inside(v, f.values)) return invalid("an input or output does not exist");

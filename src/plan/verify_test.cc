@@ -44,6 +44,7 @@ Plan small_plan() {
   f.inputs = {0, 1};
   f.outputs = {3};
   f.arena_bytes = 64;
+  f.results = {0};
   Step k;
   k.kernel = k.op = 0;
   k.inputs = {0, 2};
@@ -126,6 +127,9 @@ TEST(Verify, RefusesWhatPointsNowhere) {
       {"an expression", [](Plan& p) { p.functions[0].values[0].dims[0] = ~Extent{1}; }},
       {"an offset", [](Plan& p) { p.functions[0].values[4].offset = ~Extent{1}; }},
       {"the arena's size", [](Plan& p) { p.functions[0].arena_bytes = ~Extent{1}; }},
+      {"a result's place", [](Plan& p) { p.functions[0].results[0] = ~Extent{1}; }},
+      {"no places for results", [](Plan& p) { p.functions[0].results.clear(); }},
+      {"places for a body's results", [](Plan& p) { p.functions[1].results = {0}; }},
       {"a symbol", [](Plan& p) { p.functions[0].exprs[0].code[0].value = 1; }},
       {"an expression without operand", [](Plan& p) { p.functions[0].exprs[0].code.push_back({ExprOp::kAdd}); }},
       {"an expression of two values",

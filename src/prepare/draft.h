@@ -56,6 +56,7 @@ struct DraftFunction {
   std::vector<std::int32_t> inputs, outputs;
   std::vector<std::string> bound;  // symbols that the inputs bind
   Dim arena;
+  std::vector<Dim> results;  // of an entry point: where outputs lie in the arena, unless the caller gives memory
 };
 
 // Axis 1 innermost, the others in order.
@@ -72,7 +73,7 @@ std::optional<std::vector<Dim>> view_strides(const Val& v, const Shape& dims);
 // The order in which `strides` is dense, if it is.
 std::optional<Perm> dense_order(const Shape& dims, const std::vector<Dim>& strides);
 
-// Drops steps that nobody reads, shares memory between buffers, fills Buf::offset and `arena`.
+// Drops steps that nobody reads, shares memory between buffers, fills Buf::offset, `arena` and `results`.
 void plan_memory(DraftFunction& f);
 
 }  // namespace mote::draft

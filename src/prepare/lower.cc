@@ -383,8 +383,10 @@ Status FunctionLowering::node(const Node& n) {
   return unsupported("no backend runs " + std::string(n.op->name)).at("node '" + n.name + "'");
 }
 
-// Main outputs lie row-major in the caller's memory: in place when the value has memory of its own, else by a copy.
+// Main outputs lie row-major in the caller's memory or in the arena: in place when the value has memory of its own,
+// else by a copy.
 Status FunctionLowering::place_outputs() {
+  if (entry_) d_.results.resize(f_.outputs.size());
   for (std::size_t i = 0; i < f_.outputs.size(); ++i) {
     MOTE_ASSIGN(std::int32_t v, value(f_.outputs[i]));
     bool grown = false;
@@ -487,6 +489,7 @@ PlanFunction FunctionLowering::finish() {
   out.inputs = d_.inputs;
   out.outputs = d_.outputs;
   out.arena_bytes = add_extent(out, d_.arena);
+  for (const Dim& d : d_.results) out.results.push_back(add_extent(out, d));
   return out;
 }
 

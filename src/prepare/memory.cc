@@ -1,5 +1,6 @@
 // Memory planning of one function: which buffers live when, which may take another's place, and where each one lies.
 #include <algorithm>
+#include <utility>
 
 #include "prepare/draft.h"
 
@@ -196,7 +197,8 @@ void plan_memory(DraftFunction& f) {
   bool all_static = true;
   for (std::size_t b = 0; b < f.bufs.size(); ++b) {
     const Buf& buf = f.bufs[b];
-    if (buf.place != Place::kArena || buf.merged_into != kNone || buf.first < 0) continue;
+    if (buf.place != Place::kArena && buf.place != Place::kOutput) continue;
+    if (buf.merged_into != kNone || buf.first < 0) continue;
     order.push_back(static_cast<std::int32_t>(b));
     all_static = all_static && buf.bytes.is_const();
   }
@@ -204,6 +206,10 @@ void plan_memory(DraftFunction& f) {
     place_static(f, order);
   } else {
     place_symbolic(f, order);
+  }
+  for (std::int32_t b : order) {
+    Buf& result = f.bufs[at(b)];
+    if (result.place == Place::kOutput) f.results[at(result.index)] = std::exchange(result.offset, Dim());
   }
   for (std::size_t b = 0; b < f.bufs.size(); ++b) {
     if (f.bufs[b].merged_into == kNone) continue;

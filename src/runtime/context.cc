@@ -211,6 +211,11 @@ Status Context::run(const ContextRun& options) {
     if (!inputs_[at(i)].present) {
       return invalid("input '" + input_info(i).name + "' was not given").hint("set every input before running");
     }
+    if (main_->in_arena(inputs_[at(i)].view.data)) {
+      return invalid("lies in memory that this run writes to: it is a result of an earlier one")
+          .at("input '" + input_info(i).name + "'")
+          .hint("copy the result, let it be made in memory of your own, or make the pair a state");
+    }
   }
   MOTE_TRY(main_->enter(args_, outputs_));
   for (std::size_t i = 0; i < outputs_.size(); ++i) {

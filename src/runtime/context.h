@@ -120,7 +120,7 @@ class Context {
   const TensorView& state(int i) const { return core_.states[static_cast<std::size_t>(i)].view; }
 
   const LinkedPlan& linked() const { return *core_.linked; }
-  std::int64_t arena_bytes() const { return main_->total_arena_bytes(); }
+  std::int64_t arena_bytes() const { return main_->total_arena_bytes() + core_.spare.bytes(); }
   // Of step `i` of the entry point: how finely a deadline can cut it. Between two looks at the clock a thread computes
   // at most ThreadPool::kMaxChunk of them.
   std::int64_t tiles(std::size_t i) const { return main_->tiles(i); }

@@ -19,7 +19,6 @@ Frame::Frame(ContextCore& core, const PlanFunction& function, const PlanSignatur
   slots_.resize(f_.values.size());
   states_.resize(f_.steps.size());
   children_.resize(f_.steps.size());
-  outputs_.resize(f_.outputs.size());
   std::vector<std::vector<std::int32_t>> by_value(f_.values.size());
   for (std::size_t s = 0; s < f_.steps.size(); ++s) {
     for (const auto* list : {&f_.steps[s].inputs, &f_.steps[s].outputs}) {
@@ -43,6 +42,7 @@ Frame::Frame(ContextCore& core, const PlanFunction& function, const PlanSignatur
 
 std::int64_t Frame::total_arena_bytes() const {
   std::int64_t total = arena_.capacity();
+  for (const Cell& c : slots_) total += c.heap.capacity();
   for (const auto& per_step : children_) {
     for (const auto& c : per_step) total += c ? c->total_arena_bytes() : 0;
   }
@@ -213,9 +213,10 @@ Status Frame::place_shared(std::span<const TensorView> outputs, bool check) {
       }
       capacity = bytes;
       if (!base) {
-        if (bytes > outputs_[o].capacity())
-          MOTE_TRY(outputs_[o].reserve(core_.budget, bytes, "output '" + pv.name + "'"));
-        base = outputs_[o].data();
+        const std::int64_t from = eval(f_.results[o]);
+        if (check && (from < 0 || from % 8 != 0 || from > arena_.capacity() - bytes))
+          return internal_error("output '" + pv.name + "' lies outside of the arena");
+        base = arena_.data() + from;
       }
     } else if (pv.place == Place::kState) {
       base = core_.states[at(pv.index)].memory.data();

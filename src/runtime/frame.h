@@ -3,6 +3,7 @@
 // runs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -35,7 +36,7 @@ class Frame {
   Frame(ContextCore& core, const PlanFunction& function, const PlanSignature* entry = nullptr);
 
   // Makes the frame ready for these inputs: binds symbols, sizes the arena, sets kernels up. Cheap when nothing
-  // changed. `outputs`: where outputs of Place::kOutput go, null data for those the frame shall keep itself.
+  // changed. `outputs`: where outputs of Place::kOutput go, null data for those that the arena shall keep.
   Status enter(std::span<Cell* const> inputs, std::span<const TensorView> outputs);
   Status run();
 
@@ -43,9 +44,12 @@ class Frame {
   Cell& slot(std::int32_t value) { return slots_[static_cast<std::size_t>(value)]; }
   Cell& output(std::size_t i) { return slot(f_.outputs[i]); }
   std::int64_t arena_bytes() const { return arena_.capacity(); }
+  bool in_arena(const std::byte* p) const {
+    return !std::less<>()(p, arena_.data()) && std::less<>()(p, arena_.data() + arena_.capacity());
+  }
   // Into how many tiles the step's work is cut, as it was set up last.
   std::int64_t tiles(std::size_t step) const;
-  // Of this frame and the frames of its bodies.
+  // What values take in this frame and the frames of its bodies: the arenas, and values whose size a run decided.
   std::int64_t total_arena_bytes() const;
 
  private:
@@ -102,7 +106,6 @@ class Frame {
   std::vector<std::vector<std::int32_t>> dead_after_;  // by step: late values that no later one touches
   Buffer state_memory_;
   HeapBlock arena_;
-  std::vector<HeapBlock> outputs_;
   std::vector<std::vector<std::unique_ptr<Frame>>> children_;  // by step, by body
   std::vector<TensorView> call_views_;
   std::vector<const TensorView*> call_inputs_, call_outputs_;

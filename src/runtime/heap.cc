@@ -36,6 +36,12 @@ void SpareBlocks::swap(HeapBlock& block, std::int64_t bytes) {
   if (best->capacity() == 0) blocks_.erase(best);
 }
 
+std::int64_t SpareBlocks::bytes() const {
+  std::int64_t total = 0;
+  for (const HeapBlock& b : blocks_) total += b.capacity();
+  return total;
+}
+
 std::int64_t reach_of(const TensorView& view) {
   std::int64_t elements = 1;
   for (int d = 0; d < view.rank; ++d) {

@@ -52,6 +52,7 @@ class SpareBlocks {
   // Exchanges `block` for the smallest spare one of `bytes`. Where all are smaller the largest is freed, since `block`
   // is about to grow in its stead.
   void swap(HeapBlock& block, std::int64_t bytes);
+  std::int64_t bytes() const;
 
  private:
   std::vector<HeapBlock> blocks_;

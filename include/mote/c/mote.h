@@ -204,6 +204,7 @@ MOTE_API mote_code mote_session_get_output_string(mote_session* session, int32_t
                                                   const char** text, size_t* length);
 
 MOTE_API mote_code mote_session_reset_states(mote_session* session);
+/* What values take: the planned arena, with the results that the session keeps, and values whose size a run decided. */
 MOTE_API int64_t mote_session_arena_bytes(const mote_session* session);
 
 /* ---- custom ops ----

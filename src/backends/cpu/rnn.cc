@@ -16,7 +16,7 @@ namespace kr = kernels::rnn;
 
 struct RnnStep {
   std::int64_t inputs = 0, hidden = 0, directions = 1;
-  std::int32_t lstm = 1, reverse = 0, isa = 0, has_bias = 0;
+  std::int32_t lstm = 1, reverse = 0, isa = 0, has_bias = 0, reset_first = 0, unused = 0;
   std::int32_t input_store = 0, recurrent_store = 0;  // a kernels::dot::Store
 };
 
@@ -37,6 +37,7 @@ void run_recurrence(const void* state, kernels::TileRange range) noexcept {
 }
 
 std::int64_t gates_of(const RnnStep& s) { return s.lstm ? 4 : 3; }
+bool has_reset_bias(const RnnStep& s) { return !s.lstm && !s.reset_first; }
 
 kd::Store store_of(std::int32_t s) { return static_cast<kd::Store>(s); }
 
@@ -66,33 +67,51 @@ Packing pack_recurrent(const RnnStep& s) {
   const kd::Store store = store_of(s.recurrent_store);
   p.name = packing_name("rnn.r", store);
   std::int64_t k = s.hidden, n = gates_of(s) * s.hidden, directions = s.directions;
-  std::int64_t each = kd::packed_bytes(store, k, n);
-  p.bytes = static_cast<std::size_t>(each * directions);
+  const kr::Parts parts = kr::recurrent_parts(s.lstm, s.reset_first, k);
+  p.bytes = static_cast<std::size_t>(directions * kr::packed_bytes(store, parts, k));
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
-    for (std::int64_t d = 0; d < directions; ++d)
-      pack_matrix(store, plain.data + d * n * k * 4, k, n, out.data() + d * each);
+    std::byte* to = out.data();
+    for (std::int64_t d = 0; d < directions; ++d) {
+      for (int i = 0; i < parts.count; ++i) {
+        const kr::Part& part = parts.part[i];
+        pack_matrix(store, plain.data + (d * n + part.first) * k * 4, k, part.columns, to);
+        to += kd::packed_bytes(store, k, part.columns);
+      }
+    }
   };
   return p;
 }
 
-// B [directions, 2 * gates * hidden]: what is added to the inputs' products, then, for a gru, what is added inside of
-// the reset.
+// B [directions, 2 * gates * hidden]: what is added to the inputs' products, then, for a gru whose reset acts behind
+// the product, what is added inside of it.
 Packing pack_bias(const RnnStep& s) {
   Packing p;
   p.operand = 3;
   p.name = "rnn.b";
   std::int64_t h = s.hidden, gates = gates_of(s), directions = s.directions;
-  bool lstm = s.lstm;
-  p.bytes = static_cast<std::size_t>(directions * (gates + (lstm ? 0 : 1)) * h) * 4;
+  const bool whole = !has_reset_bias(s);
+  p.bytes = static_cast<std::size_t>(directions * (gates + (whole ? 0 : 1)) * h) * 4;
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
     float* to = reinterpret_cast<float*>(out.data());
     for (std::int64_t d = 0; d < directions; ++d) {
       const float *w = plain.as<float>() + d * 2 * gates * h, *r = w + gates * h;
-      for (std::int64_t i = 0; i < gates * h; ++i) to[d * gates * h + i] = lstm || i < 2 * h ? w[i] + r[i] : w[i];
-      for (std::int64_t i = 0; !lstm && i < h; ++i) to[directions * gates * h + d * h + i] = r[2 * h + i];
+      for (std::int64_t i = 0; i < gates * h; ++i) to[d * gates * h + i] = whole || i < 2 * h ? w[i] + r[i] : w[i];
+      for (std::int64_t i = 0; !whole && i < h; ++i) to[directions * gates * h + d * h + i] = r[2 * h + i];
     }
   };
   return p;
+}
+
+// Whether the cell is the usual one: sigmoid, then tanh, spelt out or not, and no clipping.
+bool plain_cell(const NodeView& n, bool lstm) {
+  if (n.node.attrs.has("clip") || (lstm && n.attr_int("input_forget") != 0)) return false;
+  const std::vector<std::string> names = attr_strings(*n.node.op, n.node.attrs, "activations");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string_view want = i % (lstm ? 3 : 2) == 0 ? "sigmoid" : "tanh";
+    const bool same = std::ranges::equal(names[i], want, [](char a, char b) { return (a | 0x20) == b; });
+    if (!same) return false;
+  }
+  return true;
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
@@ -104,10 +123,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
       w->type.dtype != DType::f32 || r->type.dtype != DType::f32)
     return std::nullopt;
   if (n.has(4) || n.has(7) || (n.has(3) && !n.constant(3)) || n.attr_int("layout") != 0) return std::nullopt;
-  for (std::string_view a : {"activations", "activation_alpha", "activation_beta", "clip", "input_forget"}) {
-    if (n.node.op->attr(a) && n.node.attrs.has(a)) return std::nullopt;
-  }
-  if (!s.lstm && n.attr_int("linear_before_reset") == 0) return std::nullopt;
+  if (!plain_cell(n, s.lstm)) return std::nullopt;
+  s.reset_first = !s.lstm && n.attr_int("linear_before_reset") == 0;
   std::vector<std::int64_t> wd = *constant_extents(*w->type.shape), rd = *constant_extents(*r->type.shape);
   if (wd.size() != 3 || rd.size() != 3 || rd[2] < 1 || wd[2] < 1 || wd[1] != gates_of(s) * rd[2] || wd[0] < 1 ||
       wd[0] > 2)
@@ -156,11 +173,12 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
     if (store < 0 || store > static_cast<std::int32_t>(kd::Store::kBf16))
       return invalid("rnn names weights that there are not");
   }
-  std::int64_t packed = kd::packed_bytes(store_of(s.recurrent_store), s.hidden, gates * s.hidden);
+  const std::int64_t packed =
+      kr::packed_bytes(store_of(s.recurrent_store), kr::recurrent_parts(s.lstm, s.reset_first, s.hidden), s.hidden);
   if (in(1)->bytes() < kd::packed_bytes(store_of(s.input_store), s.inputs, columns) ||
       in(2)->bytes() < s.directions * packed)
     return invalid("rnn got too few packed weights");
-  if (s.has_bias && (!in(3) || in(3)->bytes() < (columns + (s.lstm ? 0 : s.directions * s.hidden)) * 4))
+  if (s.has_bias && (!in(3) || in(3)->bytes() < (columns + (has_reset_bias(s) ? s.directions * s.hidden : 0)) * 4))
     return invalid("rnn got too small a bias");
   std::int64_t steps = x.dims[0], batch = x.dims[1], states = s.directions * batch * s.hidden;
   for (std::size_t i : {5, 6}) {
@@ -191,6 +209,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
 
   kr::Params& p = st->recurrence;
   p.lstm = s.lstm;
+  p.reset_first = s.reset_first && !s.lstm;
   p.steps = steps;
   p.batch = batch;
   p.hidden = s.hidden;
@@ -200,7 +219,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.x = st->products.c;
   p.weights = in(2)->data;
   p.store = store_of(s.recurrent_store);
-  p.reset_bias = !s.lstm && s.has_bias && in(3)->data ? in(3)->as<float>() + columns : nullptr;
+  p.reset_bias = has_reset_bias(s) && s.has_bias && in(3)->data ? in(3)->as<float>() + columns : nullptr;
   p.h0 = in(5) ? in(5)->as<float>() : nullptr;
   p.c0 = s.lstm && in(6) ? in(6)->as<float>() : nullptr;
   p.y = out(0) ? out(0)->as<float>() : nullptr;

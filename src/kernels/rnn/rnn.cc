@@ -28,10 +28,22 @@ std::span<const Row> kernels() { return kRowTable; }
 
 const Row& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
-dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d) {
+Parts recurrent_parts(bool lstm, bool reset_first, std::int64_t hidden) {
+  if (lstm) return {{{0, 4 * hidden}, {}}, 1};
+  if (!reset_first) return {{{0, 3 * hidden}, {}}, 1};
+  return {{{0, 2 * hidden}, {2 * hidden, hidden}}, 2};
+}
+
+std::int64_t packed_bytes(dot::Store store, const Parts& parts, std::int64_t hidden) {
+  std::int64_t total = 0;
+  for (int i = 0; i < parts.count; ++i) total += dot::packed_bytes(store, hidden, parts.part[i].columns);
+  return total;
+}
+
+dot::Work setup_product(const Params& p, std::int64_t rows, std::int64_t columns, dot::Params* d) {
   dot::Shape s;
   s.m = rows;
-  s.n = p.gates() * p.hidden;
+  s.n = columns;
   s.k = p.hidden;
   s.store = p.store;
   return dot::setup(*p.dot, s, d);
@@ -41,13 +53,14 @@ Work setup(Params* p) {
   std::int64_t rows = std::min(kRows, p->batch), gates = p->gates() * p->hidden;
   auto up = [](std::int64_t floats) { return scratch_size((floats * 4 + 63) / 64 * 64); };
   p->row_tiles = (p->batch + kRows - 1) / kRows;
-  p->packed = dot::packed_bytes(p->store, p->hidden, gates);
-  p->gates_bytes = up(rows * gates);
+  const Parts parts = recurrent_parts(p->lstm, p->reset_first, p->hidden);
+  p->gates_bytes = up(rows * (gates + (p->reset_first ? p->hidden : 0)));
   p->state_bytes = up(rows * p->hidden);
   std::size_t inner = 0;
   for (std::int64_t r : {rows, p->batch % kRows}) {
     dot::Params d;
-    if (r > 0) inner = std::max(inner, setup_product(*p, r, &d).scratch_bytes);
+    for (int i = 0; r > 0 && i < parts.count; ++i)
+      inner = std::max(inner, setup_product(*p, r, parts.part[i].columns, &d).scratch_bytes);
   }
   std::int64_t tiles = p->directions * p->row_tiles;
   std::int64_t macs = std::max<std::int64_t>(rows * gates * p->hidden, 1);

@@ -3,7 +3,8 @@
 // recurrent weights and applies the cell.
 //
 //   LSTM (gates i, o, f, c)  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')
-//   GRU  (gates z, r, h; the reset acts behind the product)  n = tanh(x_h + r (R_h h + b));  h' = (1 - z) n + z h
+//   GRU  (gates z, r, h)  n = tanh(x_h + r (R_h h + b)), or with reset_first tanh(x_h + R_h (r h));
+//                         h' = (1 - z) n + z h
 //
 // Layouts as ONNX's: y [steps, directions, batch, hidden], states [directions, batch, hidden]. A tile is some steps of
 // one direction of up to kRows rows of the batch. Steps depend on each other: tile r * Work::tiles + t is round r of
@@ -19,10 +20,11 @@ inline constexpr std::int64_t kRows = 8;
 struct Params {
   // Set by the caller.
   bool lstm = true;
+  bool reset_first = false;  // GRU: the reset acts before the product of its hidden gate, not behind it
   std::int64_t steps = 0, batch = 0, hidden = 0, directions = 1;
   bool reverse[2] = {};
   const float* x = nullptr;                            // [steps, batch, directions, gates * hidden]: W x + bias
-  const std::byte* weights = nullptr;                  // R packed by dot, one direction behind the other
+  const std::byte* weights = nullptr;                  // R packed by dot, per direction the parts of recurrent_parts
   dot::Store store = dot::Store::kF32;                 // of the weights: f32, f16 or bf16
   const float* reset_bias = nullptr;                   // GRU: [directions, hidden], the bias inside of the reset
   const float *h0 = nullptr, *c0 = nullptr;            // or null for zeros
@@ -30,7 +32,7 @@ struct Params {
   const dot::Kernel* dot = nullptr;
   float* states = nullptr;  // shared memory of the size that setup gives
   // By setup.
-  std::int64_t row_tiles = 0, packed = 0, steps_per_round = 1;
+  std::int64_t row_tiles = 0, steps_per_round = 1;
   std::size_t gates_bytes = 0, state_bytes = 0;
 
   std::int64_t gates() const { return lstm ? 4 : 3; }
@@ -43,6 +45,17 @@ struct Row {
   KernelFn<Params> run;
 };
 
+// The matrices that R of one direction is packed as, one behind the other: their columns.
+struct Part {
+  std::int64_t first, columns;
+};
+struct Parts {
+  Part part[2];
+  int count;
+};
+Parts recurrent_parts(bool lstm, bool reset_first, std::int64_t hidden);
+std::int64_t packed_bytes(dot::Store store, const Parts& parts, std::int64_t hidden);
+
 std::span<const Row> kernels();
 const Row& select(const CpuFeatures& cpu);
 
@@ -53,7 +66,7 @@ struct Work {
 };
 Work setup(Params* params);
 
-// The product of `rows` hidden states with the recurrent weights: fills what does not change from step to step.
-dot::Work setup_product(const Params& p, std::int64_t rows, dot::Params* d);
+// The product of `rows` states with `columns` of the recurrent weights: fills what does not change from step to step.
+dot::Work setup_product(const Params& p, std::int64_t rows, std::int64_t columns, dot::Params* d);
 
 }  // namespace mote::kernels::rnn

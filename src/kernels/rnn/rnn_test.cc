@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels/testing.h"
@@ -15,17 +16,17 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 struct Cell {
   Params p;
   testing::Data x, r, packed, h0, c0, bias;
-  std::int64_t each;
 
-  Cell(bool lstm, std::int64_t steps, std::int64_t batch, std::int64_t hidden, std::int64_t directions)
+  Cell(bool lstm, bool reset_first, std::int64_t steps, std::int64_t batch, std::int64_t hidden,
+       std::int64_t directions)
       : x(steps * batch * directions * (lstm ? 4 : 3) * hidden, 1),
         r(directions * (lstm ? 4 : 3) * hidden * hidden, 2),
-        packed(directions * dot::packed_size(hidden, (lstm ? 4 : 3) * hidden)),
+        packed(directions * packed_bytes(dot::Store::kF32, recurrent_parts(lstm, reset_first, hidden), hidden) / 4),
         h0(directions * batch * hidden, 3),
         c0(directions * batch * hidden, 4),
-        bias(directions * hidden, 5),
-        each(dot::packed_size(hidden, (lstm ? 4 : 3) * hidden)) {
+        bias(directions * hidden, 5) {
     p.lstm = lstm;
+    p.reset_first = reset_first;
     p.steps = steps;
     p.batch = batch;
     p.hidden = hidden;
@@ -35,11 +36,18 @@ struct Cell {
     p.weights = reinterpret_cast<const std::byte*>(packed.get());
     p.h0 = h0.get();
     p.c0 = lstm ? c0.get() : nullptr;
-    p.reset_bias = lstm ? nullptr : bias.get();
+    p.reset_bias = lstm || reset_first ? nullptr : bias.get();
     std::int64_t gates = p.gates() * hidden;
-    for (std::int64_t d = 0; d < directions; ++d)
-      dot::pack({r.get() + d * gates * hidden, DType::f32, 1, hidden}, hidden, gates, packed.get() + d * each,
-                hidden * dot::kPanel);
+    float* to = packed.get();
+    const Parts parts = recurrent_parts(lstm, reset_first, hidden);
+    for (std::int64_t d = 0; d < directions; ++d) {
+      for (int i = 0; i < parts.count; ++i) {
+        const Part& part = parts.part[i];
+        dot::pack({r.get() + (d * gates + part.first) * hidden, DType::f32, 1, hidden}, hidden, part.columns, to,
+                  hidden * dot::kPanel);
+        to += dot::packed_bytes(dot::Store::kF32, hidden, part.columns) / 4;
+      }
+    }
   }
 
   // y of one direction and row of the batch, step by step.
@@ -55,12 +63,16 @@ struct Cell {
       auto in = [&](std::int64_t g) {
         return static_cast<double>(x[((step * p.batch + b) * p.directions + d) * gates + g]);
       };
-      auto rec = [&](std::int64_t g) {
+      auto product = [&](const std::vector<double>& v, std::int64_t g) {
         double sum = 0;
         for (std::int64_t k = 0; k < n; ++k)
-          sum += h[static_cast<std::size_t>(k)] * static_cast<double>(r[(d * gates + g) * n + k]);
+          sum += v[static_cast<std::size_t>(k)] * static_cast<double>(r[(d * gates + g) * n + k]);
         return sum;
       };
+      auto rec = [&](std::int64_t g) { return product(h, g); };
+      std::vector<double> scaled(h);
+      for (std::int64_t j = 0; j < n && p.reset_first; ++j)
+        scaled[static_cast<std::size_t>(j)] *= sigmoid(in(n + j) + rec(n + j));
       std::vector<double> next(h);
       for (std::int64_t j = 0; j < n; ++j) {
         std::size_t at = static_cast<std::size_t>(j);
@@ -71,7 +83,9 @@ struct Cell {
           next[at] = o * std::tanh(c[at]);
         } else {
           double z = sigmoid(in(j) + rec(j)), reset = sigmoid(in(n + j) + rec(n + j)),
-                 g = std::tanh(in(2 * n + j) + reset * (rec(2 * n + j) + static_cast<double>(bias[d * n + j])));
+                 past = p.reset_first ? product(scaled, 2 * n + j)
+                                      : reset * (rec(2 * n + j) + static_cast<double>(bias[d * n + j])),
+                 g = std::tanh(in(2 * n + j) + past);
           next[at] = (1 - z) * g + z * h[at];
         }
       }
@@ -102,9 +116,9 @@ struct Cell {
 };
 
 TEST(Rnn, EveryRowEqualsTheNaiveCellHoweverTheStepsAreCut) {
-  for (bool lstm : {true, false}) {
+  for (auto [lstm, reset_first] : {std::pair{true, false}, {false, false}, {false, true}}) {
     for (std::int64_t batch : {1, 3, 11}) {
-      Cell cell(lstm, 9, batch, 21, 2);
+      Cell cell(lstm, reset_first, 9, batch, 21, 2);
       for (const Row& row : kernels()) {
         if (!row.run || !active_cpu().has(row.isa)) continue;
         cell.p.dot = &dot::select(capped(active_cpu(), row.isa));
