@@ -1,6 +1,6 @@
 // The conversions, for the ISA of the including file.
 #include "kernels/convert/convert.h"
-#include "simd/vec.h"
+#include "simd/words.h"
 
 namespace mote::kernels::convert::MOTE_SIMD_NS {
 namespace {
@@ -144,9 +144,16 @@ MOTE_INLINE I32 load_q(const Q* p, int n) {
       return n == kLanes ? load_u8(p) : load_u8_n(p, n);
     }
   } else {
-    std::int32_t lane[kLanes] = {};
-    for (int i = 0; i < n; ++i) lane[i] = p[i];
-    return load(lane);
+    Q part[kLanes] = {};
+    if (n < kLanes) {
+      for (int i = 0; i < n; ++i) part[i] = p[i];
+      p = part;
+    }
+    if constexpr (kSigned<Q>) {
+      return load_i16(p);
+    } else {
+      return load_u16(p);
+    }
   }
 }
 template <class Q>
@@ -158,9 +165,10 @@ MOTE_INLINE void store_q(Q* p, I32 v, int n) {
       n == kLanes ? store_u8(p, v) : store_u8_n(p, v, n);
     }
   } else {
-    std::int32_t lane[kLanes];
-    store(lane, v);
-    for (int i = 0; i < n; ++i) p[i] = static_cast<Q>(lane[i]);
+    if (n == kLanes) return store_16(p, v);
+    Q part[kLanes];
+    store_16(part, v);
+    for (int i = 0; i < n; ++i) p[i] = part[i];
   }
 }
 
@@ -172,6 +180,10 @@ MOTE_INLINE I32 quantized(F32 x, F32 scale, F32 zero, bool away) {
   F32 v = min(max(q, set(static_cast<float>(lowest<Q>())) - zero), set(static_cast<float>(highest<Q>())) - zero);
   return to_i32(select(is_nan(q), zero - zero, v + zero));
 }
+
+// A masked store is many times the price of a whole one on some CPUs.
+MOTE_INLINE F32 load_part(const float* p, int n) { return n == kLanes ? load(p) : load_n(p, n); }
+MOTE_INLINE void store_part(float* p, F32 v, int n) { n == kLanes ? store(p, v) : store_n(p, v, n); }
 
 // Calls f(first element, how many, channel, step of the channel) for runs of [begin, end) under one scale, or, where
 // channels are innermost, along them.
@@ -196,10 +208,10 @@ void quantize_as(const ScaleParams& p, std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = 0; i < n; i += kLanes) {
       int m = static_cast<int>(n - i < kLanes ? n - i : kLanes);
       if (along) {
-        scale = load_n(p.scale + c + i, m);
+        scale = load_part(p.scale + c + i, m);
         if (zeros) zero = to_f32(load_q(zeros + c + i, m));
       }
-      store_q(y + e + i, quantized<Q>(load_n(x + e + i, m), scale, zero, p.away), m);
+      store_q(y + e + i, quantized<Q>(load_part(x + e + i, m), scale, zero, p.away), m);
     }
   });
 }
@@ -214,10 +226,10 @@ void dequantize_as(const ScaleParams& p, std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = 0; i < n; i += kLanes) {
       int m = static_cast<int>(n - i < kLanes ? n - i : kLanes);
       if (along) {
-        scale = load_n(p.scale + c + i, m);
+        scale = load_part(p.scale + c + i, m);
         if (zeros) zero = to_f32(load_q(zeros + c + i, m));
       }
-      store_n(y + e + i, (to_f32(load_q(x + e + i, m)) - zero) * scale, m);
+      store_part(y + e + i, (to_f32(load_q(x + e + i, m)) - zero) * scale, m);
     }
   });
 }
