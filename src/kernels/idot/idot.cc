@@ -44,23 +44,43 @@ const Row& select(const CpuFeatures& cpu) {
   return select_row(kernels(), cpu);
 }
 
+namespace {
+
+// One column of a panel, from `from` in steps of k_stride; the sum of its elements.
+template <int kDepth>
+std::int32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::uint8_t flip, const Segments& k,
+                         std::int8_t* column) {
+  std::int32_t sum = 0;
+  auto put = [&](std::int8_t* to) {
+    *to = static_cast<std::int8_t>(*from ^ flip);
+    sum += *to;
+    from += k_stride;
+  };
+  for (std::int64_t s = 0; s < k.count; ++s) {
+    std::int64_t i = s * k.pitch;
+    const std::int64_t end = i + k.length;
+    auto at = [&] { return column + i / kDepth * kDepth * kPanel + i % kDepth; };
+    for (; i < end && i % kDepth != 0; ++i) put(at());
+    for (std::int8_t* step = at(); end - i >= kDepth; i += kDepth, step += kDepth * kPanel) {
+      for (int d = 0; d < kDepth; ++d) put(step + d);
+    }
+    for (; i < end; ++i) put(at());
+  }
+  return sum;
+}
+
+}  // namespace
+
 void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t n, std::int64_t k_stride,
           std::int64_t n_stride, int depth, std::byte* out) noexcept {
   const std::uint8_t flip = is_signed ? 0 : 0x80;
   const std::int64_t quads = quads_of(k.packed_k());
   std::byte* sums = out + panels_of(n) * quads * 64;
+  const auto column_of = depth == 2 ? pack_column<2> : depth == 4 ? pack_column<4> : pack_column<8>;
   std::memset(out, 0, static_cast<std::size_t>(panels_of(n) * quads * 64));
   for (std::int64_t j = 0; j < panels_of(n) * kPanel; ++j) {
     auto* column = reinterpret_cast<std::int8_t*>(out) + j / kPanel * quads * 64 + j % kPanel * depth;
-    const std::uint8_t* from = b + j * n_stride;
-    std::int32_t sum = 0;
-    for (std::int64_t s = 0; j < n && s < k.count; ++s) {
-      for (std::int64_t i = s * k.pitch; i < s * k.pitch + k.length; ++i, from += k_stride) {
-        const auto v = static_cast<std::int8_t>(*from ^ flip);
-        column[i / depth * depth * kPanel + i % depth] = v;
-        sum += v;
-      }
-    }
+    const std::int32_t sum = j < n ? column_of(b + j * n_stride, k_stride, flip, k, column) : 0;
     std::memcpy(sums + j * 4, &sum, 4);
   }
 }
