@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -16,6 +17,32 @@ void print_log(void*, LogLevel level, std::string_view message) {
     say(std::string(message));
   } else {
     detail(std::string(message));
+  }
+}
+
+struct Verb {
+  std::string_view name;
+  Register add;
+};
+constexpr Verb kVerbs[] = {
+    {"run", register_run},         {"inspect", register_inspect},   {"plan", register_plan},
+    {"bench", register_bench},     {"profile", register_profile},   {"compare", register_compare},
+    {"convert", register_convert}, {"quantize", register_quantize}, {"prune", register_prune},
+    {"verify", register_verify},   {"ops", register_ops},           {"doctor", register_doctor}};
+
+// The first argument that is no option: options before the verb take no values.
+std::string_view asked_verb(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i][0] != '-') return argv[i];
+  }
+  return {};
+}
+
+// The options of one verb; of all where none of that name is there, for help and messages.
+void add_verbs(CLI::App& app, std::string_view asked, int& exit_code) {
+  const bool known = std::ranges::any_of(kVerbs, [&](const Verb& v) { return v.name == asked; });
+  for (const Verb& v : kVerbs) {
+    if (!known || v.name == asked) v.add(app, exit_code);
   }
 }
 
@@ -52,11 +79,7 @@ int main(int argc, char** argv) {
   set_log_hook(print_log, nullptr, LogLevel::kDebug);
 
   int exit_code = 0;
-  for (Register add :
-       {register_run, register_inspect, register_plan, register_bench, register_profile, register_compare,
-        register_convert, register_quantize, register_prune, register_verify, register_ops, register_doctor}) {
-    add(app, exit_code);
-  }
+  add_verbs(app, asked_verb(argc, argv), exit_code);
   int code = parse(app, argc, argv, exit_code);
   // A result that could not be written is no result.
   if (std::fflush(stdout) != 0 && code == 0)
