@@ -121,7 +121,9 @@ void add_energy(Json& out, const PowerMeter& meter, double seconds, std::size_t 
 }
 
 // Multiply-adds of one run on these inputs; 0 where the model does not tell.
-std::int64_t count_macs(const Options& o, LoadOptions load, const Worker& w) {
+std::int64_t count_macs(const Options& o, const Model& model, LoadOptions load, const Worker& w) {
+  if (const std::uint64_t macs = model.plan().macs; macs > 0) return static_cast<std::int64_t>(macs);
+  // Extents of the inputs decide.
   load.shapes = shapes_of(w.session.inputs(), w.arrays);
   load.dims.clear();
   Result<ModelInfo> info = inspect(o.model.path, load);
@@ -168,7 +170,7 @@ Result<Json> bench(const Options& o) {
   for (const auto& w : workers) times.insert(times.end(), w->times.begin(), w->times.end());
   std::sort(times.begin(), times.end());
   double median = percentile(times, 0.5), peak = peak_rss_mb();
-  std::int64_t macs = count_macs(o, load, first);
+  std::int64_t macs = count_macs(o, model, load, first);
   Json out = {{"model", o.model.path},
               {"load_ms", model.times().load_ms},
               {"prepare_ms", model.times().prepare_ms},
