@@ -108,6 +108,12 @@ std::string human_bytes(std::int64_t bytes) {
 std::string clean_text(std::string_view s, std::size_t max_bytes) {
   std::string out;
   while (!s.empty()) {
+    // Printable ASCII as one piece.
+    std::size_t plain = 0;
+    while (plain < s.size() && out.size() + plain < max_bytes && s[plain] >= 0x20 && s[plain] < 0x7f) ++plain;
+    out += s.substr(0, plain);
+    s.remove_prefix(plain);
+    if (s.empty()) break;
     if (out.size() >= max_bytes) return out + "...";
     std::size_t n = utf8_length(s);
     auto c = static_cast<unsigned char>(s[0]);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
+#include <unordered_set>
 
 #include "base/text.h"
 
@@ -120,29 +120,31 @@ Status Emitter::missing_status() const {
 }
 
 void Emitter::unique_names() {
-  auto claim = [](std::set<std::string>& taken, std::string& name, const std::string& otherwise) {
-    std::string base = name.empty() ? otherwise : name, candidate = base;
-    for (int k = 2; !taken.insert(candidate).second; ++k) candidate = base + "_" + std::to_string(k);
-    name = std::move(candidate);
+  using Names = std::unordered_set<std::string>;
+  auto claim = [](Names& taken, std::string& name, std::string_view otherwise) {
+    if (name.empty()) name = otherwise;
+    if (taken.insert(name).second) return;
+    const std::string base = name;
+    for (int k = 2; !taken.insert(name).second; ++k) name = base + "_" + std::to_string(k);
   };
-  std::set<std::string> functions, constants;
+  Names functions, constants;
   for (Constant& c : module_.constants) claim(constants, c.name, "constant");
   for (Function& f : module_.functions) {
     f.reindex();
     claim(functions, f.name, "function");
-    std::set<std::string> values, nodes;
+    Names values, nodes;
     std::vector<char> done(f.values.size());
     auto name_value = [&](ValueId v) {
       if (v == kNone || done[static_cast<std::size_t>(v)]) return;
       done[static_cast<std::size_t>(v)] = 1;
       Value& value = f.values[static_cast<std::size_t>(v)];
-      std::string otherwise = "value";
+      std::string_view otherwise = "value";
       if (value.producer != kNone) otherwise = f.nodes[static_cast<std::size_t>(value.producer)].name;
       claim(values, value.name, otherwise);
     };
     for (ValueId v : f.inputs) name_value(v);
     for (ValueId v : f.outputs) name_value(v);
-    for (Node& n : f.nodes) claim(nodes, n.name, std::string(n.op ? n.op->name : "node"));
+    for (Node& n : f.nodes) claim(nodes, n.name, n.op ? n.op->name : "node");
     for (ValueId v = 0; v < static_cast<ValueId>(f.values.size()); ++v) name_value(v);
   }
 }

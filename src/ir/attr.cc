@@ -133,19 +133,19 @@ std::string to_string(const AttrValue& v) {
 }
 
 Result<AttrValue> parse_attr(std::string_view text) {
-  Status bad = invalid("attribute value '" + std::string(text.substr(0, 80)) + "' is malformed");
+  auto bad = [&] { return invalid("attribute value '" + std::string(text.substr(0, 80)) + "' is malformed"); };
   if (text == "ints:[]") return AttrValue(std::vector<std::int64_t>());
   if (text == "floats:[]") return AttrValue(std::vector<double>());
   if (text == "strings:[]") return AttrValue(std::vector<std::string>());
   if (!text.starts_with('[')) {
     if (auto v = parse_scalar(text)) return *std::move(v);
-    return bad;
+    return bad();
   }
-  if (!text.ends_with(']') || text.size() < 3) return bad;
+  if (!text.ends_with(']') || text.size() < 3) return bad();
   std::vector<AttrValue> parts;
   for (std::string_view p : split_list(text.substr(1, text.size() - 2))) {
     auto v = parse_scalar(p);
-    if (!v || (!parts.empty() && v->index() != parts[0].index())) return bad;
+    if (!v || (!parts.empty() && v->index() != parts[0].index())) return bad();
     parts.push_back(*std::move(v));
   }
   auto gather = [&]<class T>(T) -> AttrValue {
@@ -161,7 +161,7 @@ Result<AttrValue> parse_attr(std::string_view text) {
     case AttrKind::kString:
       return gather(std::string());
     default:
-      return bad;
+      return bad();
   }
 }
 

@@ -120,10 +120,11 @@ const Symbol* Module::find_symbol(std::string_view symbol_name) const {
 
 namespace {
 
-// Calls use(i, bytes of element i) for each stored element. False when the constant is not a plain, untransformed
-// tensor of whole bytes, is larger than `limit`, or has fewer bytes than its shape needs.
-template <class Use>
-bool each_small(const Constant& c, std::size_t limit, const Use& use) {
+// Calls size(how many elements there are), then use(bytes of an element) for each that is stored. False when the
+// constant is not a plain, untransformed tensor of whole bytes, is larger than `limit`, or has fewer bytes than its
+// shape needs.
+template <class Size, class Use>
+bool each_small(const Constant& c, std::size_t limit, const Size& size, const Use& use) {
   if (!c.transforms.empty() || bits_of(c.stored_dtype) < 8 || c.encoding == Encoding::kStrings) return false;
   std::size_t count = 1;
   for (std::int64_t d : c.stored_shape) {
@@ -134,6 +135,7 @@ bool each_small(const Constant& c, std::size_t limit, const Use& use) {
   std::span<const std::byte> bytes = c.stored();
   bool fill = c.encoding == Encoding::kFill;
   if (bytes.size() < (fill ? (count ? width : 0) : count * width)) return false;
+  size(count);
   for (std::size_t i = 0; i < count; ++i) use(bytes.subspan(fill ? 0 : i * width, width));
   return true;
 }
@@ -144,13 +146,15 @@ std::optional<std::vector<std::int64_t>> small_ints(const Constant& c, std::size
   DType t = c.stored_dtype;
   if (!is_int(t) && t != DType::boolean) return std::nullopt;
   std::vector<std::int64_t> out;
-  bool ok = each_small(c, limit, [&](std::span<const std::byte> element) {
-    std::uint64_t raw = 0;
-    std::memcpy(&raw, element.data(), element.size());
-    int unused = 64 - bits_of(t);
-    out.push_back(is_signed_int(t) ? static_cast<std::int64_t>(raw << unused) >> unused
-                                   : static_cast<std::int64_t>(raw));
-  });
+  bool ok = each_small(
+      c, limit, [&](std::size_t n) { out.reserve(n); },
+      [&](std::span<const std::byte> element) {
+        std::uint64_t raw = 0;
+        std::memcpy(&raw, element.data(), element.size());
+        int unused = 64 - bits_of(t);
+        out.push_back(is_signed_int(t) ? static_cast<std::int64_t>(raw << unused) >> unused
+                                       : static_cast<std::int64_t>(raw));
+      });
   if (!ok) return std::nullopt;
   return out;
 }
@@ -159,22 +163,24 @@ std::optional<std::vector<double>> small_floats(const Constant& c, std::size_t l
   DType t = c.stored_dtype;
   if (t != DType::f32 && t != DType::f64 && t != DType::f16 && t != DType::bf16) return std::nullopt;
   std::vector<double> out;
-  bool ok = each_small(c, limit, [&](std::span<const std::byte> element) {
-    auto get = [&]<class T>(T v) {
-      std::memcpy(&v, element.data(), sizeof v);
-      return v;
-    };
-    switch (t) {
-      case DType::f32:
-        return out.push_back(static_cast<double>(get(float())));
-      case DType::f64:
-        return out.push_back(get(double()));
-      case DType::f16:
-        return out.push_back(static_cast<double>(f16_to_f32(get(std::uint16_t()))));
-      default:
-        return out.push_back(static_cast<double>(bf16_to_f32(get(std::uint16_t()))));
-    }
-  });
+  bool ok = each_small(
+      c, limit, [&](std::size_t n) { out.reserve(n); },
+      [&](std::span<const std::byte> element) {
+        auto get = [&]<class T>(T v) {
+          std::memcpy(&v, element.data(), sizeof v);
+          return v;
+        };
+        switch (t) {
+          case DType::f32:
+            return out.push_back(static_cast<double>(get(float())));
+          case DType::f64:
+            return out.push_back(get(double()));
+          case DType::f16:
+            return out.push_back(static_cast<double>(f16_to_f32(get(std::uint16_t()))));
+          default:
+            return out.push_back(static_cast<double>(bf16_to_f32(get(std::uint16_t()))));
+        }
+      });
   if (!ok) return std::nullopt;
   return out;
 }

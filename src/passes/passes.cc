@@ -33,18 +33,22 @@ Status run_passes(Module& module, const OpLookup& ops, const PassOptions& option
       }
     }
   }
-  MOTE_TRY(Inference(module).run());
-  // What a pass leaves behind may be work for an earlier one.
-  for (int round = 0, made = 1; round < kMaxRounds && made > 0; ++round) {
-    made = 0;
-    for (const Pass& p : kPasses) {
+  if (!options.inferred) MOTE_TRY(Inference(module).run());
+  // What a pass leaves behind may be work for an earlier one. A pass whose work nobody has changed has none.
+  int made = 0, left[std::size(kPasses)];
+  std::ranges::fill(left, -1);
+  for (int round = 0, before = -1; round < kMaxRounds && before != made; ++round) {
+    before = made;
+    for (std::size_t i = 0; i < std::size(kPasses); ++i) {
+      const Pass& p = kPasses[i];
       if (contains(options.off, p.name) || (!options.only.empty() && !contains(options.only, p.name))) continue;
+      if (left[i] == made) continue;
       int changes = p.run(module, ops);
       if (changes > 0 && options.report) options.report(p.name, changes);
-      made += changes;
+      left[i] = made += changes;
     }
   }
-  return Inference(module).run();
+  return made > 0 ? Inference(module).run() : Status();
 }
 
 }  // namespace mote

@@ -19,6 +19,7 @@ namespace mote {
 struct PassOptions {
   std::vector<std::string> off;   // names of passes that do not run
   std::vector<std::string> only;  // when not empty: names of those that do
+  bool inferred = false;          // the types are those of inference already
   // Hears of every pass that changed something, and how often.
   std::function<void(std::string_view pass, int changes)> report;
 };
@@ -33,8 +34,8 @@ struct Pass {
 // In the order they run in.
 std::span<const Pass> all_passes();
 
-// Infers types, runs the passes until none changes anything, and infers again. Fails on unknown names in the options
-// and where inference does.
+// Infers types, runs the passes until none changes anything, and infers again where one did. Fails on unknown names in
+// the options and where inference does.
 Status run_passes(Module& module, const OpLookup& ops, const PassOptions& options = {});
 
 }  // namespace mote

@@ -1,5 +1,6 @@
 #include "passes/rules.h"
 
+#include <algorithm>
 #include <cassert>
 #include <unordered_map>
 
@@ -31,6 +32,7 @@ int apply_rules(Module& module, const OpLookup& ops, const std::vector<Rule>& ru
   }
   int total = 0;
   for (std::size_t f = 0; f < module.functions.size(); ++f) {
+    if (std::ranges::none_of(module.functions[f].nodes, [&](const Node& n) { return by_op.contains(n.op); })) continue;
     Graph g(module, static_cast<FunctionId>(f), ops);
     int before = -1;
     for (int sweep = 0; sweep < kMaxSweeps && before != total; ++sweep) {

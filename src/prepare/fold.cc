@@ -41,8 +41,9 @@ void drop_dead(Function& f) {
   f.reindex();
 }
 
-// Small integers whose values inference knows become constants, and what computed them dies.
-Status use_known_values(Module& m, const Inference& inference) {
+// Small integers whose values inference knows become constants, and what computed them dies. Whether there were any.
+bool use_known_values(Module& m, const Inference& inference) {
+  bool changed = false;
   for (std::size_t fi = 0; fi < m.functions.size(); ++fi) {
     for (std::size_t n = 0; n < m.functions[fi].nodes.size(); ++n) {
       Function& f = m.functions[fi];
@@ -67,11 +68,12 @@ Status use_known_values(Module& m, const Inference& inference) {
         ConstantId c = m.add_constant(name, t.dtype, dims, std::move(bytes));
         ValueId replacement = f.constant_value(c, m.constants.back());
         f.replace_uses(v, replacement);
+        changed = true;
       }
     }
-    drop_dead(m.functions[fi]);
+    if (changed) drop_dead(m.functions[fi]);
   }
-  return {};
+  return changed;
 }
 
 bool all_constant(const Function& f, const Node& n) {
@@ -141,12 +143,13 @@ struct Kept {
   bool compressed = false;  // those of is_compressed
 };
 
-// All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets.
-Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, Kept kept) {
+// All nodes of `f` that depend on constants alone are run once, as a plan of their own, on the same targets. Whether
+// there were any.
+Result<bool> fold_constants(Module& m, FunctionId id, const PrepareOptions& options, Kept kept) {
   Function& f = m.functions[at(id)];
+  bool changed = false;
   for (std::size_t n = 0; n < f.nodes.size(); ++n) {
-    Node node = f.nodes[n];
-    if (all_constant(f, node)) fold_into_transform(m, f, node);
+    if (all_constant(f, f.nodes[n])) changed = fold_into_transform(m, f, f.nodes[n]) || changed;
   }
   drop_dead(f);
   std::vector<bool> foldable(f.values.size(), false);
@@ -173,7 +176,7 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, K
       if (v != kNone) foldable[at(v)] = true;
     }
   }
-  if (picked.empty()) return {};
+  if (picked.empty()) return changed;
 
   // A module of its own with the same values; what other nodes or the outputs read is given out.
   Module part;
@@ -196,7 +199,7 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, K
     for (ValueId v : f.nodes[n].inputs) ask(v);
   }
   for (ValueId v : f.outputs) ask(v);
-  if (g.outputs.empty()) return {};
+  if (g.outputs.empty()) return changed;
   g.reindex();
   std::vector<ValueId> wanted = g.outputs;
 
@@ -220,7 +223,7 @@ Status fold_constants(Module& m, FunctionId id, const PrepareOptions& options, K
     f.replace_uses(wanted[i], f.constant_value(c, m.constants.back()));
   }
   drop_dead(f);
-  return {};
+  return true;
 }
 
 bool has_quantized(const Module& m) {
@@ -246,11 +249,13 @@ Status simplify(Module& m, const PrepareOptions& options) {
   for (Function& f : m.functions) drop_dead(f);
   if (!options.optimise) return {};
   const bool compressed = keeps_compressed(m, options.budget);
-  auto fold = [&](bool keep) -> Status {
+  auto fold = [&](bool keep) -> Result<bool> {
+    bool any = false;
     for (std::size_t f = 0; f < m.functions.size(); ++f) {
-      MOTE_TRY(fold_constants(m, static_cast<FunctionId>(f), options, {keep, compressed}));
+      MOTE_ASSIGN(bool folded, fold_constants(m, static_cast<FunctionId>(f), options, {keep, compressed}));
+      any = any || folded;
     }
-    return {};
+    return any;
   };
   // Each constant found may let inference and the simpler passes find more. First with the quantized tensors as they
   // are, then, when integer ops have taken theirs, with the others in f32.
@@ -261,8 +266,9 @@ Status simplify(Module& m, const PrepareOptions& options) {
       before = node_count(m);
       Inference inference(m);
       MOTE_TRY(inference.run());
-      MOTE_TRY(use_known_values(m, inference));
-      MOTE_TRY(fold(keep));
+      const bool known = use_known_values(m, inference);
+      MOTE_ASSIGN(bool folded, fold(keep));
+      cleanup.inferred = !known && !folded;
       MOTE_TRY(run_passes(m, builtin_ops(), cleanup));
     }
     return {};
@@ -273,14 +279,16 @@ Status simplify(Module& m, const PrepareOptions& options) {
                           "gemm_to_matmul", "fuse_block_weights", "split_conv_transpose", "lower_qdq"}));
     MOTE_TRY(clean(false, {"dce", "simplify", "cse"}));
   }
-  MOTE_TRY(run_passes(m, builtin_ops()));
+  PassOptions all;
+  all.inferred = true;
+  MOTE_TRY(run_passes(m, builtin_ops(), all));
   if (options.fastest && mark_slow_layers(m, options.target)) {
     MOTE_TRY(clean(false, {"float_layers", "dce", "simplify", "cse"}));
-    MOTE_TRY(run_passes(m, builtin_ops()));
+    MOTE_TRY(run_passes(m, builtin_ops(), all));
   }
-  MOTE_TRY(fold(false));
+  MOTE_ASSIGN(bool folded, fold(false));
   drop_code_of_stage();
-  return Inference(m).run();
+  return folded ? Inference(m).run() : Status();
 }
 
 }  // namespace mote

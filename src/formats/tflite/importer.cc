@@ -259,7 +259,7 @@ Result<ValueId> Importer::lookup(Scope& scope, std::int32_t tensor) {
   if (scope.values[i] != kNone) return scope.values[i];
   const fbs::Tensor& t = *scope.graph->tensors()->Get(at(tensor));
   if (scope.handles[i].kind != Handle::Kind::kNone) return kNone;
-  std::string name = tensor_name(*scope.graph, tensor);
+  auto name = [&] { return tensor_name(*scope.graph, tensor); };
   if (t.is_variable()) {
     MOTE_ASSIGN(VariableId id, variable(concat("tensor ", scope.index, "/", tensor), Type()));
     return read_variable(*scope.frame, id);
@@ -267,14 +267,14 @@ Result<ValueId> Importer::lookup(Scope& scope, std::int32_t tensor) {
   std::vector<std::int64_t> shape = ints_of(t.shape());
   bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
   Result<std::optional<Range>> data = tflite_.data(t);
-  if (!data.ok()) return std::move(data).status().at(name);
-  if (!*data && !empty) return invalid(concat(name, " is read, but nothing gives it and it holds no data"));
+  if (!data.ok()) return std::move(data).status().at(name());
+  if (!*data && !empty) return invalid(concat(name(), " is read, but nothing gives it and it holds no data"));
   auto key = std::pair(&t, 0);
   auto it = constants_.find(key);
   if (it == constants_.end()) {
     Result<Constant> c = constant_of(*scope.graph, tensor, tflite_, options_.max_constants);
     if (!c.ok()) {
-      if (c.status().code() != Code::kUnsupported) return std::move(c).status().at(name);
+      if (c.status().code() != Code::kUnsupported) return std::move(c).status().at(name());
       // Listed with whatever else is missing; what reads it is still looked at.
       miss(std::string(c.status().message()), text_of(t.name()));
       ValueId v = fn(scope.frame->function).add_value(std::string(text_of(t.name())), stated_type(t));
