@@ -107,8 +107,9 @@ std::optional<Quantized> dequantized(const Graph& g, ValueId v) {
 }
 
 std::optional<Quantized> quantized(const Graph& g, NodeId n) {
-  if (!g.is(n, "quantize_linear") || g.type(g.input(n, 0)).dtype != DType::f32 || g.node(n).attrs.has("precision"))
-    return std::nullopt;
+  if (!g.is(n, "quantize_linear") || g.type(g.input(n, 0)).dtype != DType::f32) return std::nullopt;
+  const Node& node = g.node(n);
+  if (node.attrs.has("precision") && attr_dtype(*node.op, node.attrs, "precision") != DType::f32) return std::nullopt;
   std::optional<Quantized> q = read(g, n, g.output(n));
   return q && is_fixed(g, *q) ? q : std::nullopt;
 }

@@ -32,7 +32,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     if (n.node.outputs[o] != kNone) return std::nullopt;
   }
   if (n.attr_float("softcap") != 0 || n.attr_int("left_window_size") != -1 || n.attr_int("right_window_size") != -1 ||
-      n.node.attrs.has("softmax_precision"))
+      (n.node.attrs.has("softmax_precision") &&
+       attr_dtype(*n.node.op, n.node.attrs, "softmax_precision") != DType::f32))
     return std::nullopt;
   AttentionStep s;
   if (n.node.attrs.has("scale")) s.scale = static_cast<float>(n.attr_float("scale"));

@@ -55,7 +55,8 @@ bool claim_scale(const NodeView& n, bool quantize, ConvertStep& s) {
   DType q = quantize ? n.out_type(0).dtype : n.type(0).dtype, x = quantize ? n.type(0).dtype : n.out_type(0).dtype;
   if (!kc::can_scale(q, quantize) || x != DType::f32 || n.type(1).dtype != DType::f32) return false;
   if (!n.type(0).has_rank() || !n.type(1).has_rank() || (n.has(2) && n.type(2).dtype != q)) return false;
-  if (quantize && n.node.attrs.has("precision")) return false;
+  if (quantize && n.node.attrs.has("precision") && attr_dtype(*n.node.op, n.node.attrs, "precision") != DType::f32)
+    return false;
   if (n.attr_int("block_size") != 0 || n.type(1).rank() > 1 || (n.has(2) && !n.type(2).has_rank())) return false;
   s.quantize = quantize;
   s.away = quantize && n.attr_string("rounding") == "half_away";
