@@ -89,6 +89,7 @@ Result<Module> read_tflite(std::shared_ptr<const Source> source, const std::stri
   tflite::ImportOptions options;
   options.ops = &builtin_ops();
   options.missing = missing;
+  options.signature = o.signature;
   if (o.max_bytes > 0) {
     std::size_t limit = static_cast<std::size_t>(o.max_bytes);
     options.max_constants = std::min(options.max_constants, limit);

@@ -35,6 +35,9 @@ struct ImportOptions {
   // Where set, what Mote lacks is listed here, as "operator ('tensor', ...)", instead of failing. The module then lacks
   // those nodes and serves only to be looked at.
   std::vector<std::string>* missing = nullptr;
+  // The signature that is wanted. Others that share variables with it are then left out; where none is named, a file
+  // whose signatures share variables is refused.
+  std::string signature;
   ImportLimits limits;
   std::size_t max_constants = std::size_t{1}
                               << 30;  // bytes of constants that have to be rewritten, strings for example
