@@ -31,7 +31,7 @@ What LiteRT gives there, by group:
   operand, and pairs what does not belong together of a larger one. Mote broadcasts.
 - QUANTIZE `halves`: an f32 beyond the range of i32 is cast to it, which C++ leaves undefined; on x86 it becomes the least integer. Mote saturates.
 - BATCH_MATMUL `hybrid_6`: with two batch axes and more of several elements the kernel takes the scales of batch i + j + k for batch [i, j, k], in
-  place of its own. The answer is defined, and wrong.
+  place of its own. Its answers also differ from one run of LiteRT to another.
 - DEPTHWISE_CONV_2D `i16_i4`: the kernel for 16 bits reads the packed weights as bytes, the second half of them from behind their end.
 - `static_w8_a16` (BATCH_MATMUL of 16 bits times 8 with a scale for every output): the kernel knows one scale, takes none for 0 and gives zeros.
 - EMBEDDING_LOOKUP `i2`: rows of a number of elements that four does not divide are read from the start of the byte that they begin in.
