@@ -81,6 +81,24 @@ bool fuse_unary(Graph& g, NodeId n) {
   return step && attach(g, n, *std::move(f), *step, kNone);
 }
 
+// A program without operands besides its value.
+bool fuse_program(Graph& g, NodeId n) {
+  std::optional<Fused> f = host(g, g.input(n, 0));
+  if (!f || g.node(n).inputs.size() != 1 || !same_type(g.type(g.input(n, 0)), g.type(g.output(n)))) return false;
+  const std::vector<std::string> program = mote::attr_strings(*g.node(n).op, g.node(n).attrs, "epilogue");
+  Result<std::vector<EpilogueStep>> steps = parse_epilogue(program);
+  // `start` names another value in the longer program.
+  if (!steps.ok() || f->steps.size() + program.size() > static_cast<std::size_t>(kernels::kMaxProgramOps) ||
+      std::ranges::any_of(*steps, [](const EpilogueStep& s) { return s.operand == kernels::kStart; }))
+    return false;
+  Node node = g.node(f->node);
+  f->steps.insert(f->steps.end(), program.begin(), program.end());
+  node.attrs.set("epilogue", AttrValue(f->steps));
+  Builder b = g.builder(n);
+  ValueId y = b.add(node.op->name, node.inputs, {node.attrs.items().begin(), node.attrs.items().end()});
+  return g.replace(n, b, {y});
+}
+
 bool fuse_binary_side(Graph& g, NodeId n, std::size_t side) {
   ValueId v = g.input(n, side), other = g.input(n, 1 - side);
   std::optional<Fused> f = host(g, v);
@@ -142,6 +160,7 @@ std::vector<Rule> epilogue_rules() {
   for (const Immediates& i : kImmediates) rules.push_back({std::string(i.op), fuse_unary});
   for (const char* name : {"gelu", "clip"}) rules.push_back({name, fuse_unary});
   for (const char* name : {"add", "sub", "mul", "div"}) rules.push_back({name, fuse_binary});
+  rules.push_back({"elementwise", fuse_program});
   return rules;
 }
 
