@@ -30,8 +30,8 @@ class FileMap {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
-  // Hints on a part of bytes(), cut to it. drop() gives the part's pages back, and those that came with them; they are
-  // read again when touched.
+  // Hints on a part of bytes(), cut to it. drop() gives the part's pages back, and those that came with them, unless
+  // the file is small; they are read again when touched.
   void will_need(std::uint64_t offset, std::uint64_t size) const;
   void drop(std::uint64_t offset, std::uint64_t size) const;
 

@@ -3,7 +3,6 @@
 #ifdef __linux__
 #include <link.h>
 #include <sys/mman.h>
-#include <atomic>
 #endif
 #include <unistd.h>
 
@@ -79,8 +78,9 @@ constinit std::atomic<bool> drop_early{false};
 }  // namespace
 
 void set_drop_code_early() { drop_early.store(true, std::memory_order_relaxed); }
-void drop_code_of_stage() {
-  if (drop_early.load(std::memory_order_relaxed)) drop_code();
+void drop_code_of_stage(std::uint64_t model_bytes) {
+  constexpr std::uint64_t kMuch = 2 << 20;
+  if (model_bytes >= kMuch && drop_early.load(std::memory_order_relaxed)) drop_code();
 }
 
 MemoryInfo memory_info() {

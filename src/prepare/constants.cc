@@ -421,9 +421,8 @@ Status ConstantPool::pack_one(const Constant& c, const Packing& packing, Buffer&
 }
 
 Status ConstantPool::pack() {
-  constexpr std::uint64_t kMuch = 1 << 18;
   if (promised_.empty()) return {};
-  if (promised_bytes_ >= kMuch) drop_code_of_stage();
+  drop_code_of_stage(promised_bytes_);
   MOTE_ASSIGN(Buffer all, Buffer::allocate(std::max<std::int64_t>(static_cast<std::int64_t>(promised_bytes_), 1),
                                            "packed weights", true));
   will_be_filled(all.bytes());
