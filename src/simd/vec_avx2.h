@@ -29,11 +29,18 @@ MOTE_INLINE M32 first_lanes(int n) { return {_mm256_castsi256_ps(lane_mask(n))};
 MOTE_INLINE F32 load(const float* p) { return {_mm256_loadu_ps(p)}; }
 MOTE_INLINE F32 load_n(const float* p, int n) { return {_mm256_maskload_ps(p, lane_mask(n))}; }
 MOTE_INLINE void store(float* p, F32 a) { _mm256_storeu_ps(p, a.v); }
-MOTE_INLINE void store_n(float* p, F32 a, int n) { _mm256_maskstore_ps(p, lane_mask(n), a.v); }
+// Masked stores are ten times as slow as whole ones on AMD's Zen 3.
+MOTE_INLINE void store_n(float* p, F32 a, int n) {
+  if (n == kLanes) return store(p, a);
+  _mm256_maskstore_ps(p, lane_mask(n), a.v);
+}
 MOTE_INLINE I32 load(const std::int32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
 MOTE_INLINE I32 load_n(const std::int32_t* p, int n) { return {_mm256_maskload_epi32(p, lane_mask(n))}; }
 MOTE_INLINE void store(std::int32_t* p, I32 a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
-MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) { _mm256_maskstore_epi32(p, lane_mask(n), a.v); }
+MOTE_INLINE void store_n(std::int32_t* p, I32 a, int n) {
+  if (n == kLanes) return store(p, a);
+  _mm256_maskstore_epi32(p, lane_mask(n), a.v);
+}
 MOTE_INLINE F32 permute(F32 a, I32 i) { return {_mm256_permutevar8x32_ps(a.v, i.v)}; }  // lane l: a[i[l]]
 MOTE_INLINE F32 gather(const float* p, I32 i) { return {_mm256_i32gather_ps(p, i.v, 4)}; }
 
