@@ -248,7 +248,7 @@ ThreadPool& ThreadPool::shared() {
 void ThreadPool::set_spin_us(int us) { impl_->spin_us.store(us, std::memory_order_relaxed); }
 int ThreadPool::workers() const { return impl_->alive.load(std::memory_order_relaxed); }
 
-bool ThreadPool::parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg, const Stop* stop) {
+bool ThreadPool::parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg, const Stop* stop, int chunks) {
   if (tiles <= 0) return true;
   threads = static_cast<int>(std::min<std::int64_t>({threads, tiles, kMaxThreads}));
   if (threads <= 1) return run_alone(tiles, fn, arg, stop);
@@ -259,7 +259,7 @@ bool ThreadPool::parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg,
   slot->arg = arg;
   slot->stop = stop;
   slot->tiles = tiles;
-  slot->chunk = std::clamp<std::int64_t>(tiles / (threads * 4), 1, max_chunk(stop));
+  slot->chunk = std::clamp<std::int64_t>(tiles / (std::int64_t{threads} * chunks), 1, max_chunk(stop));
   slot->threads = threads;
   slot->float_mode = float_mode();
   slot->next.store(0, std::memory_order_relaxed);

@@ -31,6 +31,9 @@ using TaskFn = void (*)(void* arg, std::int64_t begin, std::int64_t end, int thr
 
 class ThreadPool {
  public:
+  static constexpr std::int64_t kMaxChunk = 8;
+  static constexpr int kChunks = 4;
+
   ThreadPool();
   ~ThreadPool();  // no parallel() may be running
   ThreadPool(const ThreadPool&) = delete;
@@ -42,8 +45,10 @@ class ThreadPool {
   // Returns when all tiles are done (true), or when `stop` was requested and all running chunks have ended (false; some
   // tiles were not computed). Memory written by tasks is visible to the caller. Runs in the caller alone, without any
   // synchronisation, where threads or tiles is 1, and with fewer workers where the system gives no more.
-  // A chunk is at most kMaxChunk tiles. Workers take over the caller's float mode (denormals.h).
-  bool parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg, const Stop* stop = nullptr);
+  // A chunk is at most kMaxChunk tiles, and small enough for `chunks` per thread. Workers take over the caller's float
+  // mode (denormals.h).
+  bool parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg, const Stop* stop = nullptr,
+                int chunks = kChunks);
 
   // A callable (begin, end, thread_index), by reference.
   template <class Fn>
@@ -60,7 +65,6 @@ class ThreadPool {
   void set_spin_us(int us);
   int workers() const;  // threads now alive, callers not counted
 
-  static constexpr std::int64_t kMaxChunk = 8;
   static constexpr int kMaxThreads = 256;
 
  private:

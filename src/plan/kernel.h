@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/thread_pool.h"
 #include "kernels/kernel.h"
 #include "ops/reference.h"
 #include "tensor/view.h"
@@ -36,13 +37,16 @@ struct KernelWork {
   struct Phase {
     Run run;
     std::int64_t tiles, rounds;
+    int chunks;  // about how many each thread gets the tiles in: fewer where tiles go on from one another
   };
   Phase phases[kMaxPhases];
   int phase_count = 0;
   std::size_t thread_scratch = 0, shared_scratch = 0;
   std::size_t table_bytes = 0;  // what setup computes once for a shape: kept, with the state, until the next setup
 
-  void add(Run run, std::int64_t tiles, std::int64_t rounds = 1) { phases[phase_count++] = {run, tiles, rounds}; }
+  void add(Run run, std::int64_t tiles, std::int64_t rounds = 1, int chunks = ThreadPool::kChunks) {
+    phases[phase_count++] = {run, tiles, rounds, chunks};
+  }
 };
 
 struct Kernel {

@@ -112,7 +112,8 @@ Status Frame::run_kernel(std::size_t s) {
     PhaseCall call{&state.work.phases[p], state.state, core_.scratch.data() + core_.shared_scratch,
                    core_.thread_scratch, 0};
     for (std::int64_t round = 0; round < call.phase->rounds; ++round, call.first += call.phase->tiles) {
-      if (!ThreadPool::shared().parallel(core_.threads, call.phase->tiles, run_tiles, &call, &core_.stop)) {
+      if (!ThreadPool::shared().parallel(core_.threads, call.phase->tiles, run_tiles, &call, &core_.stop,
+                                         call.phase->chunks)) {
         return locate(s, stopped(core_.stop));
       }
     }

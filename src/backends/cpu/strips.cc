@@ -217,7 +217,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   work.thread_scratch = w.scratch_bytes;
   if (w.tiles == 0) return {};
   st->run = kernel.run;
-  work.add(run_strips, w.tiles);
+  // A chunk expands again what the one before had in its ring.
+  work.add(run_strips, w.tiles, 1, 2);
   return {};
 }
 
