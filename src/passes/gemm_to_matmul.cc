@@ -1,6 +1,7 @@
-// gemm_to_matmul: gemm with alpha = beta = 1 and a bias of one value per column (or none) becomes matmul with a bias;
-// reshapes around a matmul, which only make its rows one axis and part them again, go.
+// gemm_to_matmul: gemm with alpha = beta = 1 becomes matmul, with a bias where that is one value per column, else with an
+// add behind it; reshapes around a matmul, which only make its rows one axis and part them again, go.
 #include <algorithm>
+#include <utility>
 
 #include "passes/facts.h"
 #include "passes/list.h"
@@ -15,17 +16,17 @@ bool rewrite(Graph& g, NodeId n) {
   if (g.attr_float(n, "alpha") != 1 || (c != kNone && g.attr_float(n, "beta") != 1)) return false;
   const Type y = g.type(g.output(n));
   Builder b = g.builder(n);
+  ValueId added = kNone;
   if (c != kNone) {
     if (!g.has_rank(c) || !y.has_rank() || y.rank() != 2) return false;
     const Shape shape = *g.type(c).shape;
     const Dim& columns = (*y.shape)[1];
-    if (shape.empty() || !(shape.back() == columns)) return false;
-    if (shape.size() == 2 && shape[0].is(1)) {
+    if (shape.empty() || !(shape.back() == columns) || (shape.size() == 2 && !shape[0].is(1))) {
+      added = std::exchange(c, kNone);
+    } else if (shape.size() == 2) {
       const Constant* constant = g.constant(c);
       c = constant ? reshaped_constant(b, Constant(*constant), {columns.known().value_or(-1)})
                    : b.add("reshape", {c, b.ints({-1})});
-    } else if (shape.size() != 1) {
-      return false;
     }
   }
   std::vector<ValueId> inputs = {g.input(n, 0), g.input(n, 1)};
@@ -33,7 +34,9 @@ bool rewrite(Graph& g, NodeId n) {
   std::vector<Attrs::Item> attrs;
   if (g.attr_int(n, "transA") != 0) attrs.emplace_back("trans_a", std::int64_t{1});
   if (g.attr_int(n, "transB") != 0) attrs.emplace_back("trans_b", std::int64_t{1});
-  return g.replace(n, b, {b.add("matmul", inputs, attrs)});
+  ValueId out = b.add("matmul", inputs, attrs);
+  if (added != kNone) out = b.add("add", {out, added});
+  return g.replace(n, b, {out});
 }
 
 // reshape(matmul(reshape(x), w, bias)) where x and the result have the same axes but the last.
