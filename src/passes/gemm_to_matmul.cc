@@ -1,5 +1,5 @@
-// gemm_to_matmul: gemm with alpha = beta = 1 becomes matmul, with a bias where that is one value per column, else with an
-// add behind it; reshapes around a matmul, which only make its rows one axis and part them again, go.
+// gemm_to_matmul: gemm with alpha = beta = 1 becomes matmul, with a bias where that is one value per column, else with
+// an add behind it; reshapes around a matmul, which only make its rows one axis and part them again, go.
 #include <algorithm>
 #include <utility>
 
