@@ -18,7 +18,7 @@ MemoryInfo memory_info();
 // do again. Breakpoints that a debugger has set are lost. Nothing where the system cannot say what is code.
 void drop_code();
 // For programs that do nothing else while they prepare a model: code is also dropped between the stages of that, by
-// drop_code_of_stage, which does nothing otherwise, nor for a model of less than 2 MiB: touching the code again would
+// drop_code_of_stage, which does nothing otherwise, nor for a model of less than 512 KiB: touching the code again would
 // take longer than the stage.
 void set_drop_code_early();
 void drop_code_of_stage(std::uint64_t model_bytes);
