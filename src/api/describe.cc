@@ -97,8 +97,8 @@ void map_memory(const Plan& plan, const PlanFunction& f, PlanInfo& info) {
     const bool result = pv.place == Place::kOutput;
     if ((pv.place != Place::kArena && !result) || pv.late || life[v].first < 0) continue;
     const std::int64_t base = result ? evaluate(f, f.results[at(pv.index)], symbols) : 0;
-    info.memory.push_back(
-        {pv.name, base + evaluate(f, pv.offset, symbols), span_bytes(f, pv, symbols), life[v].first, life[v].second});
+    info.memory.push_back({pv.name, (Checked(base) + evaluate(f, pv.offset, symbols)).get().value_or(0),
+                           span_bytes(f, pv, symbols), life[v].first, life[v].second});
   }
   std::stable_sort(info.memory.begin(), info.memory.end(),
                    [](const MemoryBlock& a, const MemoryBlock& b) { return a.offset < b.offset; });

@@ -277,13 +277,11 @@ Result<std::shared_ptr<const LinkedPlan>> build(Module module, const LoadOptions
   prepare_with.budget = &budget;
   // What reading the file left in memory.
   const Source* last = nullptr;
-  std::uint64_t bytes = 0;
   for (const Constant& c : module.constants) {
-    bytes += c.size;
     if (c.source.get() != last) c.source->drop(0, c.source->bytes().size());
     last = c.source.get();
   }
-  drop_code_of_stage(bytes);
+  drop_code_of_stage(module.constant_bytes());
   const Module kept = options.max_bytes > 0 ? module : Module();
   MOTE_ASSIGN(Plan plan, prepare(std::move(module), prepare_with));
   if (options.max_bytes > 0) {

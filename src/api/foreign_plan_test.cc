@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "api/engine.h"
@@ -45,6 +46,7 @@ Status run_all(Context& context) {
 
 Status all_of(const Plan& plan) {
   MOTE_ASSIGN(std::shared_ptr<const LinkedPlan> linked, through_a_file(plan));
+  (void)api::describe(*linked);  // what `mote plan` prints, whether it can be run or not
   MOTE_ASSIGN(std::unique_ptr<Context> context, Context::create(linked, {.threads = 1, .max_bytes = 16 << 20}));
   for (int run = 0; run < 2; ++run) MOTE_TRY(run_all(*context));
   return {};
@@ -209,6 +211,13 @@ const Damage kDamages[] = {
          e.code.push_back({ExprOp::kConst, INT64_MIN});
          e.code.push_back({ExprOp::kMod, 0});
        }
+     }},
+    {"a result at an offset that no memory reaches", kNumbers,
+     [](Plan& p) {
+       PlanFunction& f = entry(p);
+       PlanValue& result = f.values[static_cast<std::size_t>(f.outputs[0])];
+       result.offset = std::numeric_limits<std::int64_t>::max();
+       f.results[static_cast<std::size_t>(result.index)] = 64;
      }},
     {"a scale that gives another extent", kResize,
      [](Plan& p) {

@@ -1,6 +1,9 @@
-// Arithmetic on sizes that come from files: 64-bit, signed, with overflow noticed instead of wrapped.
+// Arithmetic on numbers that come from files: sizes in 64 bits, signed, with overflow noticed instead of wrapped, and
+// reals as integers.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,6 +18,11 @@ inline bool checked_sub(std::int64_t a, std::int64_t b, std::int64_t* out) {
 }
 inline bool checked_mul(std::int64_t a, std::int64_t b, std::int64_t* out) {
   return !__builtin_mul_overflow(a, b, out);
+}
+
+// A real number as an integer of [low, high], which are whole and below 2^63; NaN as 0 or the bound next to it.
+inline std::int64_t clamp_to_int(double v, double low, double high) {
+  return static_cast<std::int64_t>(std::clamp(std::isnan(v) ? 0.0 : v, low, high));
 }
 
 // A value that remembers that a step on the way to it overflowed; value() is then meaningless.

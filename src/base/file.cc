@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/memory_info.h"
 #include "base/text.h"
 
 #if MOTE_FILES
@@ -155,8 +156,7 @@ void FileMap::will_need(std::uint64_t offset, std::uint64_t size) const {
 }
 
 void FileMap::drop(std::uint64_t offset, std::uint64_t size) const {
-  constexpr std::size_t kMuch = 512 << 10;  // less is read again sooner than it is given back
-  if (offset >= size_ || map_size_ < kMuch) return;
+  if (offset >= size_ || map_size_ < kWorthDropping) return;
   if (size > size_ - offset) size = size_ - offset;
   // Systems load what lies around a page together with it, up to 64 KiB on Linux: all that goes as well.
   constexpr std::uintptr_t kAround = 64 << 10;

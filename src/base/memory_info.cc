@@ -79,8 +79,7 @@ constinit std::atomic<bool> drop_early{false};
 
 void set_drop_code_early() { drop_early.store(true, std::memory_order_relaxed); }
 void drop_code_of_stage(std::uint64_t model_bytes) {
-  constexpr std::uint64_t kMuch = 512 << 10;
-  if (model_bytes >= kMuch && drop_early.load(std::memory_order_relaxed)) drop_code();
+  if (model_bytes >= kWorthDropping && drop_early.load(std::memory_order_relaxed)) drop_code();
 }
 
 MemoryInfo memory_info() {

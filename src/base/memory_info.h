@@ -13,13 +13,15 @@ struct MemoryInfo {
 };
 MemoryInfo memory_info();
 
+// Files and models below this are not given back between stages: touching them again takes longer than a stage.
+inline constexpr std::uint64_t kWorthDropping = 512 << 10;
+
 // Gives back what the code and constants of the program and its libraries take: they come from the file system's cache
 // again when they are next touched (microseconds for 64 KiB). For a program that has done something large it will not
 // do again. Breakpoints that a debugger has set are lost. Nothing where the system cannot say what is code.
 void drop_code();
 // For programs that do nothing else while they prepare a model: code is also dropped between the stages of that, by
-// drop_code_of_stage, which does nothing otherwise, nor for a model of less than 512 KiB: touching the code again would
-// take longer than the stage.
+// drop_code_of_stage, which does nothing otherwise, nor for a model below kWorthDropping.
 void set_drop_code_early();
 void drop_code_of_stage(std::uint64_t model_bytes);
 

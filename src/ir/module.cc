@@ -118,6 +118,12 @@ const Symbol* Module::find_symbol(std::string_view symbol_name) const {
   return nullptr;
 }
 
+std::uint64_t Module::constant_bytes() const {
+  std::uint64_t total = 0;
+  for (const Constant& c : constants) total += c.size;
+  return total;
+}
+
 namespace {
 
 // Calls size(how many elements there are), then use(bytes of an element) for each that is stored. False when the

@@ -150,6 +150,7 @@ struct Module {
                           std::vector<std::byte> bytes);
   const std::string* find_metadata(std::string_view key) const;
   const Symbol* find_symbol(std::string_view symbol_name) const;
+  std::uint64_t constant_bytes() const;  // as stored, of all constants
 };
 
 // The elements of a small integer constant (bool, any int type, plain), or nothing when it is not one or has more than

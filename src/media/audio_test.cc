@@ -4,11 +4,13 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <numbers>
 #include <sstream>
 
 #include "media/audio_input.h"
 #include "media/npz.h"
+#include "media/numbers.h"
 #include "media/test_data.h"
 
 namespace mote::media {
@@ -163,6 +165,20 @@ TEST(AudioInput, CutsFillsAndQuantizes) {
   ASSERT_TRUE(out.ok());
   EXPECT_EQ(values_of<float>(out->array), (std::vector<float>{0, 0.5f}));
   EXPECT_NE(out->note.find("left out"), std::string::npos);
+}
+
+TEST(Numbers, StoreIntegersOfAnyReal) {
+  const auto stored = [](float v) {
+    std::int64_t wide = 0;
+    std::int8_t narrow = 0;
+    EXPECT_TRUE(store_number(DType::i64, v, reinterpret_cast<std::byte*>(&wide)));
+    EXPECT_TRUE(store_number(DType::i8, v, reinterpret_cast<std::byte*>(&narrow)));
+    return std::pair(wide, narrow);
+  };
+  EXPECT_EQ(stored(2.5f), std::pair(std::int64_t{2}, std::int8_t{2}));
+  EXPECT_EQ(stored(-INFINITY), std::pair(std::numeric_limits<std::int64_t>::min(), std::int8_t{-128}));
+  EXPECT_EQ(stored(INFINITY), std::pair(std::int64_t{1} << 62, std::int8_t{127}));
+  EXPECT_EQ(stored(NAN), std::pair(std::int64_t{0}, std::int8_t{0}));
 }
 
 TEST(AudioInput, OrdersFeaturesAsTheShapeSays) {

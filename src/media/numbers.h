@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/checked.h"
 #include "base/float_format.h"
 #include "base/half.h"
 #include "mote/dtype.h"
@@ -60,7 +61,7 @@ void store_integer(float v, std::byte* to) {
   // The limits as doubles: the largest 64-bit integers are rounded down so that the cast is defined.
   constexpr double kLow = static_cast<double>(std::numeric_limits<Int>::min());
   constexpr double kHigh = sizeof(Int) == 8 ? 0x1p62 : static_cast<double>(std::numeric_limits<Int>::max());
-  const Int i = static_cast<Int>(std::clamp(std::nearbyint(static_cast<double>(v)), kLow, kHigh));
+  const Int i = static_cast<Int>(clamp_to_int(std::nearbyint(static_cast<double>(v)), kLow, kHigh));
   std::memcpy(to, &i, sizeof i);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
 #include "base/text.h"
 #include "media/postprocess.h"
 
@@ -48,7 +49,7 @@ std::optional<Maps> find_maps(const Array& a, Size input) {
 }
 
 std::int32_t class_at(const Maps& m, const float* scores, std::int64_t at) {
-  if (m.indices) return static_cast<std::int32_t>(std::clamp(scores[at], 0.0f, 1e6f));
+  if (m.indices) return static_cast<std::int32_t>(clamp_to_int(static_cast<double>(scores[at]), 0, 1e6));
   if (m.classes == 1) return scores[at] > 0.5f ? 1 : 0;
   std::int32_t best = 0;
   for (std::int64_t c = 1; c < m.classes; ++c) {

@@ -8,41 +8,10 @@
 #include "base/float_format.h"
 #include "base/half.h"
 #include "mote/dtype.h"
+#include "tensor/native.h"
 #include "tensor/view.h"
 
 namespace mote {
-
-// Calls f(T()) with the C++ type that stores `t`, for types of 8 bits and more that C++ has. Returns false for the
-// others.
-template <class F>
-bool with_native(DType t, F&& f) {
-  switch (t) {
-    case DType::f32:
-      return f(float()), true;
-    case DType::f64:
-      return f(double()), true;
-    case DType::i8:
-      return f(std::int8_t()), true;
-    case DType::i16:
-      return f(std::int16_t()), true;
-    case DType::i32:
-      return f(std::int32_t()), true;
-    case DType::i64:
-      return f(std::int64_t()), true;
-    case DType::u8:
-      return f(std::uint8_t()), true;
-    case DType::u16:
-      return f(std::uint16_t()), true;
-    case DType::u32:
-      return f(std::uint32_t()), true;
-    case DType::u64:
-      return f(std::uint64_t()), true;
-    case DType::boolean:
-      return f(bool()), true;
-    default:
-      return false;
-  }
-}
 
 // Element i of a dense view of any numeric dtype, as a double. Exact for all but 64-bit integers.
 double load_f64(const TensorView& v, std::int64_t i);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/checked.h"
 #include "passes/weights.h"
 
 namespace mote::passes {
@@ -157,7 +158,7 @@ QuantizedRange clipped(const Graph& g, const Quantized& to, QuantizedRange range
   const double zero = to.zero == kNone ? 0 : *g.scalar(to.zero);
   auto bound = [&](double x) {
     double q = static_cast<double>(std::nearbyint(static_cast<float>(x) / scale)) + zero;
-    return static_cast<std::int64_t>(std::clamp(q, static_cast<double>(range.low), static_cast<double>(range.high)));
+    return clamp_to_int(q, static_cast<double>(range.low), static_cast<double>(range.high));
   };
   return {bound(low), bound(high)};
 }

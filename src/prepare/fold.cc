@@ -287,9 +287,7 @@ Status simplify(Module& m, const PrepareOptions& options) {
     MOTE_TRY(run_passes(m, builtin_ops(), all));
   }
   MOTE_ASSIGN(bool folded, fold(false));
-  std::uint64_t bytes = 0;
-  for (const Constant& c : m.constants) bytes += c.size;
-  drop_code_of_stage(bytes);
+  drop_code_of_stage(m.constant_bytes());
   return folded ? Inference(m).run() : Status();
 }
 

@@ -16,10 +16,6 @@ struct AttentionStep {
   std::int32_t causal = 0, has_mask = 0, isa = 0;
 };
 
-void run_attention(const void* state, kernels::TileRange range) noexcept {
-  ka::run(*static_cast<const ka::Params*>(state), range);
-}
-
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (n.node.op->name != "attention" || n.node.inputs.size() < 3) return std::nullopt;
   for (int i = 0; i < 3; ++i) {
@@ -117,8 +113,11 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p->dot = &kernels::dot::select(cpu);
   p->kernel = &ka::select(cpu);
   ka::Work w = ka::setup(p);
+  p->packed = reinterpret_cast<float*>(call.shared_scratch);
   work.thread_scratch = w.scratch_bytes;
-  work.add(run_attention, w.tiles);
+  work.shared_scratch = w.packed_bytes;
+  if (w.packed_bytes > 0) work.add(run_kernel<ka::Params, ka::pack>, w.pack_tiles);
+  work.add(run_kernel<ka::Params, ka::run>, w.tiles);
   return {};
 }
 

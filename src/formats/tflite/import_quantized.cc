@@ -41,7 +41,7 @@ ValueId zero_of(NodeContext& n, const Scaled& x) { return n.scalar(static_cast<d
 std::vector<std::int64_t> range_between(const Scaled& y, float low, float high) {
   auto stored = [&](float real) {
     const float q = std::round(real / y.scale);
-    return std::clamp<std::int64_t>(y.zero + static_cast<std::int64_t>(std::clamp(q, -0x1p30f, 0x1p30f)), y.least(),
+    return std::clamp<std::int64_t>(y.zero + clamp_to_int(static_cast<double>(q), -0x1p30, 0x1p30), y.least(),
                                     y.greatest());
   };
   return {std::isinf(low) ? y.least() : stored(low), std::isinf(high) ? y.greatest() : stored(high)};

@@ -149,8 +149,8 @@ Status quantized_concatenation(NodeContext& n) {
     for (std::int64_t k = 0; k < 256; ++k) {
       const std::int64_t stored = k > x.greatest() ? k - 256 : k;
       const float v = std::round(static_cast<float>(stored) * scale + bias);
-      table.push_back(std::clamp<std::int64_t>(static_cast<std::int64_t>(std::clamp(v, -65536.0f, 65536.0f)) + y.zero,
-                                               y.least(), y.greatest()));
+      table.push_back(std::clamp<std::int64_t>(clamp_to_int(static_cast<double>(v), -65536, 65536) + y.zero, y.least(),
+                                               y.greatest()));
     }
     parts.push_back(n.emit("lookup", {x.value, integers(n, y.dtype, table, {256})}));
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
 #include "base/fixed_point.h"
 #include "formats/tflite/node.h"
 
@@ -70,8 +71,7 @@ Status convert_by_table(NodeContext& n, F f) {
 // The stored value of f32 `real`, as the reference kernels round their tables of 8 bits.
 inline std::int64_t table_entry(const Scaled& y, float real) {
   const float rounded = std::round(real * (1 / y.scale)) + static_cast<float>(y.zero);
-  if (std::isnan(rounded)) return 0;
-  return static_cast<std::int64_t>(std::clamp(rounded, -65536.0f, 65536.0f));
+  return clamp_to_int(static_cast<double>(rounded), -65536, 65536);
 }
 inline float real_of(const Scaled& x, std::int64_t stored) { return x.scale * static_cast<float>(stored - x.zero); }
 

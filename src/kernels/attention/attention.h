@@ -1,7 +1,8 @@
 // attention: y = softmax(scale * q k^T + mask) v per batch and head, in f32, on the dot kernel. A tile is a range of
-// queries of one head. It passes over the keys in blocks of kKeys: packs the block's k and v, then for kRows queries at
-// a time computes the scores, folds them into the rows' running maximum and sum, and adds the block's share of v to y,
-// which is rescaled when a maximum grows. Nothing larger than a block of scores is ever stored.
+// queries of one head. It passes over the keys in blocks of kKeys: packs the block's k and v, or finds them packed
+// where several tiles need them, then for some queries at a time computes the scores, folds them into the rows' running
+// maximum and sum, and adds the block's share of v to y, which is rescaled when a maximum grows. Nothing larger than a
+// block of scores is ever stored.
 //
 // Operands are [batch, heads, length, head size] with the last axis contiguous and any strides on the others; kv heads
 // may be fewer (each serves heads / kv_heads of q). The mask has any strides, 0 to broadcast. Causal: query i attends
@@ -14,7 +15,7 @@
 namespace mote::kernels::attention {
 
 inline constexpr std::int64_t kKeys = 128;
-inline constexpr std::int64_t kRows = 56;
+inline constexpr std::int64_t kRows = 56;  // queries at a time, at most
 
 struct Operand {
   const float* data = nullptr;
@@ -60,15 +61,20 @@ struct Params {
   bool causal = false;
   const dot::Kernel* dot = nullptr;
   const Kernel* kernel = nullptr;
+  float* packed = nullptr;  // memory of packed_bytes, for all tiles
   // By setup.
   std::int64_t row_step = 0, row_tiles = 0;  // queries of a tile
+  std::int64_t rows = 0;                     // at a time: whole tiles of the dot kernel
 };
 
+// If packed_bytes > 0, all pack_tiles of `pack` come before the first tile of `run`.
 struct Work {
-  std::int64_t tiles;
+  std::int64_t pack_tiles, tiles;
   std::size_t scratch_bytes;  // per thread
+  std::size_t packed_bytes;
 };
 Work setup(Params* params);
+void pack(const Params& params, TileRange range) noexcept;
 void run(const Params& params, TileRange range) noexcept;
 
 }  // namespace mote::kernels::attention

@@ -93,6 +93,9 @@ void check(const Case& c) {
       Data y = Data::poisoned(y_size);
       p.y = y.get();
       Work work = setup(&p);
+      Data packed = Data::poisoned(static_cast<i64>(work.packed_bytes / sizeof(float)));
+      p.packed = packed.get();
+      run_in_parts<Params>(pack, p, work.pack_tiles, 0, parts);
       run_in_parts<Params>(run, p, work.tiles, work.scratch_bytes, parts);
       for (i64 i = 0; i < y_size; ++i) ASSERT_NEAR(y[i], want[i], 3e-6) << kernel.name << " at " << i;
       if (have_first) {

@@ -294,17 +294,19 @@ int choose_regs(int rows, i64 regs) {
   return 1;
 }
 
+// The rows of a block in tiles of nearly the same size, the larger ones first.
 struct RowTiles {
-  const Block& s;
-  i64 count;
-  i64 begin(i64 i) const { return i * s.m / count; }
+  i64 count, rows, larger;
+  RowTiles(i64 m, i64 most) : count((m + most - 1) / most), rows(m / count), larger(m % count) {}
+  i64 begin(i64 i) const { return i * rows + least(i, larger); }
 };
 
 void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, const char* prefetch,
               i64 prefetch_step) {
   const i64 r0 = tiles.begin(i), rows = tiles.begin(i + 1) - r0;
   Tile t;
-  i64 outer = r0 / s.run, inner = r0 % s.run;
+  i64 outer = 0, inner = r0;
+  if (s.run < s.m) outer = r0 / s.run, inner = r0 % s.run;
   t.a = s.a + outer * s.a_run + inner * s.a_row;
   const bool indirect = inner + rows > s.run;
   if (indirect) {
@@ -333,8 +335,8 @@ void apply_program(const Block& s, i64 begin, i64 end) {
 void run_block(const Block& s) noexcept {
   // Rows a multiple of 4 KiB apart share a set of L1: no more of them than it has ways.
   const i64 most = s.a_row % 1024 == 0 && kMaxRows > 10 ? 10 : kMaxRows;
-  const RowTiles tiles{s, (s.m + most - 1) / most};
-  const int max_rows = static_cast<int>((s.m + tiles.count - 1) / tiles.count);
+  const RowTiles tiles(s.m, most);
+  const int max_rows = static_cast<int>(tiles.begin(1));
   const i64 k = ((s.chunk_end - s.chunk_begin - 1) * s.chunk_len + s.last_len) * s.tap_count;
   const auto group = [&](i64 col) { return choose_regs(max_rows, (s.n - col + kLanes - 1) / kLanes); };
   if (s.rows_outer) {
@@ -356,9 +358,9 @@ void run_block(const Block& s) noexcept {
     const i64 panels = (regs + kPerPanel - 1) / kPerPanel;
     const bool more = col + regs * kLanes < s.n;
     const float* next = more ? s.b + (col / kPanel + panels) * s.b_panel : s.next_b;
-    const i64 lines = k * panels;
+    const i64 lines = k * panels / tiles.count;  // of what follows, that each tile prefetches
     for (i64 i = 0; i < tiles.count; ++i) {
-      const char* p = reinterpret_cast<const char*>(next ? next : s.b) + (next ? i * lines / tiles.count * 64 : 0);
+      const char* p = reinterpret_cast<const char*>(next ? next : s.b) + (next ? i * lines * 64 : 0);
       run_tile(s, tiles, i, col, regs, p, next ? 256 : 0);
     }
     col += regs * kLanes;

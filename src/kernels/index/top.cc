@@ -4,6 +4,7 @@
 
 #include "kernels/index/index.h"
 #include "kernels/scratch.h"
+#include "tensor/native.h"
 
 namespace mote::kernels::index {
 namespace {
@@ -127,34 +128,6 @@ void merge(const TopParams& p, std::int64_t sequence, std::int64_t stage, std::i
       }
     }
     at = start + pitch;
-  }
-}
-
-template <class F>
-bool with_number(DType t, F f) {
-  switch (t) {
-    case DType::f32:
-      return f(float()), true;
-    case DType::f64:
-      return f(double()), true;
-    case DType::i8:
-      return f(std::int8_t()), true;
-    case DType::i16:
-      return f(std::int16_t()), true;
-    case DType::i32:
-      return f(std::int32_t()), true;
-    case DType::i64:
-      return f(std::int64_t()), true;
-    case DType::u8:
-      return f(std::uint8_t()), true;
-    case DType::u16:
-      return f(std::uint16_t()), true;
-    case DType::u32:
-      return f(std::uint32_t()), true;
-    case DType::u64:
-      return f(std::uint64_t()), true;
-    default:
-      return false;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/checked.h"
 #include "ops/element.h"
 
 namespace mote {
@@ -66,7 +67,7 @@ std::int64_t scaled(Recipe recipe, std::int64_t sum, double scale) {
   if (recipe == Recipe::kFixed) return scale_fixed(fixed::wrap(sum), fixed_scale(scale));
   if (recipe == Recipe::kFixedWide) return scale_fixed_wide(sum, fixed_scale(scale));
   const double x = std::round(static_cast<double>(sum) * scale);
-  return std::isnan(x) ? 0 : static_cast<std::int64_t>(std::clamp(x, -0x1p31, 0x1p31 - 1));
+  return clamp_to_int(x, -0x1p31, 0x1p31 - 1);
 }
 
 Requantizer::Requantizer(const ReferenceContext& ctx, DType dtype)

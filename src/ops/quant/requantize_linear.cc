@@ -1,4 +1,5 @@
 // requantize_linear: integers brought to another scale.
+#include "base/checked.h"
 #include "ops/element.h"
 #include "ops/infer_util.h"
 #include "ops/loops.h"
@@ -66,7 +67,7 @@ Status run(ReferenceContext& ctx) {
   if (x.rank > 0) axis = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
   for (std::int64_t i = 0; i < x.count(); ++i) {
     const std::int64_t c = axis.inner > 0 ? i / axis.inner % std::max<std::int64_t>(axis.n, 1) : 0;
-    std::int64_t v = floating ? static_cast<std::int64_t>(std::clamp(load_f64(x, i), -0x1p62, 0x1p62)) : load_i64(x, i);
+    std::int64_t v = floating ? clamp_to_int(load_f64(x, i), -0x1p62, 0x1p62) : load_i64(x, i);
     v = wrap_sub(v, x_zero);
     if (ctx.has(4)) v = wrap_add(v, load_i64(ctx.in(4), c));
     if (pair) {
