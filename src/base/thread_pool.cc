@@ -37,33 +37,52 @@ struct alignas(64) Slot {
   TaskFn fn = nullptr;
   void* arg = nullptr;
   const Stop* stop = nullptr;
-  std::int64_t tiles = 0, chunk = 1;
+  std::int64_t chunk = 1;
   int threads = 0;
   std::uint64_t float_mode = 0;
-  alignas(64) std::atomic<std::int64_t> next{0};
   std::atomic<bool> stopped{false};
+  // The tiles in as many ranges as there are threads, or kShares.
+  static constexpr int kShares = 8;
+  int shares = 0;
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  } share[kShares];
 
-  void work(int index) {
-    for (;;) {
-      if (stop && (stopped.load(std::memory_order_relaxed) || stop->requested())) {
-        stopped.store(true, std::memory_order_relaxed);
-        return;
-      }
-      std::int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
-      if (begin >= tiles) return;
-      fn(arg, begin, std::min(begin + chunk, tiles), index);
+  void divide(std::int64_t tiles) {
+    shares = std::min(threads, kShares);
+    for (int i = 0; i < shares; ++i) {
+      share[i].next.store(tiles * i / shares, std::memory_order_relaxed);
+      share[i].end = tiles * (i + 1) / shares;
     }
   }
 
-  // For workers: takes a seat and works, if there is something to do.
-  bool join() {
+  // First a thread's own share, then what is left of the others'.
+  void work(int index, int thread) {
+    for (int i = 0; i < shares; ++i) {
+      Share& s = share[(thread + i) % shares];
+      for (;;) {
+        if (stop && (stopped.load(std::memory_order_relaxed) || stop->requested())) {
+          stopped.store(true, std::memory_order_relaxed);
+          return;
+        }
+        if (s.next.load(std::memory_order_relaxed) >= s.end) break;
+        const std::int64_t begin = s.next.fetch_add(chunk, std::memory_order_relaxed);
+        if (begin >= s.end) break;
+        fn(arg, begin, std::min(begin + chunk, s.end), index);
+      }
+    }
+  }
+
+  // For workers, `thread` counting from 1: takes a seat and works, if there is something to do.
+  bool join(int thread) {
     std::uint64_t s = state.load(std::memory_order_relaxed);
     do {
       if (!(s & kOpen) || seats(s) == 0) return false;
     } while (!state.compare_exchange_weak(s, s - kSeat + 1, std::memory_order_acquire, std::memory_order_relaxed));
     std::uint64_t before = mote::float_mode();
     if (before != float_mode) set_float_mode(float_mode);
-    work(threads - static_cast<int>(seats(s)));
+    work(threads - static_cast<int>(seats(s)), thread);
     if (before != float_mode) set_float_mode(before);
     std::uint64_t left = state.fetch_sub(1, std::memory_order_acq_rel) - 1;
     if ((left & kInside) == 0 && (left & kSleeping)) state.notify_one();
@@ -150,10 +169,10 @@ struct ThreadPool::Impl {
 #endif
   }
 
-  bool find_work() {
+  bool find_work(int thread) {
     int n = top.load(std::memory_order_acquire);
     for (int i = 0; i < n; ++i) {
-      if (slots[i].join()) return true;
+      if (slots[i].join(thread)) return true;
     }
     return false;
   }
@@ -162,7 +181,7 @@ struct ThreadPool::Impl {
     settle(index);
     std::uint32_t seen = epoch.load(std::memory_order_acquire);
     while (!quit.load(std::memory_order_acquire)) {
-      while (find_work()) {
+      while (find_work(index + 1)) {
       }
       if (!spin(seen)) park(seen);
       seen = epoch.load(std::memory_order_seq_cst);
@@ -258,15 +277,14 @@ bool ThreadPool::parallel(int threads, std::int64_t tiles, TaskFn fn, void* arg,
   slot->fn = fn;
   slot->arg = arg;
   slot->stop = stop;
-  slot->tiles = tiles;
   slot->chunk = std::clamp<std::int64_t>(tiles / (std::int64_t{threads} * chunks), 1, max_chunk(stop));
   slot->threads = threads;
   slot->float_mode = float_mode();
-  slot->next.store(0, std::memory_order_relaxed);
+  slot->divide(tiles);
   slot->stopped.store(false, std::memory_order_relaxed);
   slot->state.store(Slot::kOpen | static_cast<std::uint64_t>(threads - 1) * Slot::kSeat, std::memory_order_release);
   impl_->announce(threads - 1);
-  slot->work(0);
+  slot->work(0, 0);
   slot->close();
   bool done = !slot->stopped.load(std::memory_order_relaxed);
   slot->taken.store(false, std::memory_order_release);

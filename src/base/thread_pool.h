@@ -1,7 +1,9 @@
 // The pool of threads that compute. One shared pool serves all sessions; it grows on demand and its threads live as
 // long as it.
 //
-// parallel() cuts [0, tiles) into small chunks which the caller and up to threads-1 workers claim until none is left.
+// parallel() cuts [0, tiles) into small chunks which the caller and up to threads-1 workers claim until none is left:
+// each first those of its own range of tiles, the same in every call, so that it finds in its core's caches what it
+// wrote there a call before, then those that others have not come to.
 // Any number of threads may call it at once, also from inside a task; a caller never waits for a worker to become free,
 // only for those that already work for it. Workers that run out of work spin for a while and then park; an idle pool
 // costs nothing.
