@@ -68,9 +68,10 @@ class Graph {
 
 using Ints = std::vector<std::int64_t>;
 
-std::unique_ptr<Context> context_of(Module module, int threads = 1, bool optimise = true) {
+std::unique_ptr<Context> context_of(Module module, int threads = 1, bool optimise = true, const char* target = "") {
   LoadOptions load;
   load.optimise = optimise;
+  load.target = target;
   ContextOptions o;
   o.threads = threads;
   return must(Context::create(must(api::build(std::move(module), load)), o));
@@ -135,8 +136,8 @@ Module text_net() {
 }
 
 // A deadline a third into the run.
-void overshoot(const char* what, Module module, const Ints& shape) {
-  std::unique_ptr<Context> c = context_of(std::move(module), 0);
+void overshoot(const char* what, Module module, const Ints& shape, const char* target = "") {
+  std::unique_ptr<Context> c = context_of(std::move(module), 0, true, target);
   std::vector<float> data;
   set(*c, data, shape);
   check(c->run());
@@ -184,6 +185,17 @@ void overshoots() {
               g.finish(g.b.add_multi("lstm", {x, g.weights({1, 1024, 256}), g.weights({1, 1024, 256})}, 3,
                                      {{"hidden_size", std::int64_t{256}}})[0]),
               {2000, 4, 256});
+  }
+  {
+    Graph g;
+    ValueId x = g.input("x", {1, 32, 64, 64});
+    overshoot("conv 3x3 by its reference", g.finish(g.b.add("conv", {x, g.weights({32, 32, 3, 3})})), {1, 32, 64, 64},
+              "reference");
+  }
+  {
+    Graph g;
+    ValueId x = g.input("x", {1 << 20});
+    overshoot("exp by its reference", g.finish(g.b.add("exp", {x})), {1 << 20}, "reference");
   }
 }
 

@@ -19,13 +19,19 @@ inline std::int32_t headroom(std::int32_t most) {
 }
 
 // The Fourier transform of real numbers: one of half the length over pairs, radix 4 and then 2; every butterfly divides
-// by its radix first. T: i16, i32 or f32; W holds a product.
+// by its radix first. T: i16, i32 or f32; W holds a product. `go_on` is asked with the work that comes next, and where
+// it says no the rest stays undone.
 
-template <class T, class W>
+struct Unpaced {
+  bool operator()(std::int64_t) const { return true; }
+};
+
+template <class T, class W, class GoOn = Unpaced>
 struct Fft {
   struct Complex {
     T r, i;
   };
+  static constexpr std::int64_t kTurn = 16;  // the work of a sine and a cosine
   static constexpr bool kFloat = std::is_floating_point_v<T>;
   static constexpr int kBits = static_cast<int>(sizeof(T)) * 8 - 1;
   static constexpr double kOne = kFloat ? 1.0 : static_cast<double>(std::numeric_limits<T>::max());
@@ -61,15 +67,18 @@ struct Fft {
   std::int64_t n;  // complex points
   bool inverse;
   std::vector<Complex> twiddles, super;
+  GoOn go_on;
 
-  Fft(std::int64_t points, bool inv) : n(points), inverse(inv) {
+  Fft(std::int64_t points, bool inv, GoOn asked = {}) : n(points), inverse(inv), go_on(asked) {
     double sign = inv ? 1 : -1;
-    for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t i = 0; i < n && go_on(kTurn); ++i) {
       twiddles.push_back(unit(sign * 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n)));
     }
-    for (std::int64_t i = 0; i < n / 2; ++i) {
+    for (std::int64_t i = 0; i < n / 2 && go_on(kTurn); ++i) {
       super.push_back(unit(sign * std::numbers::pi * (static_cast<double>(i + 1) / static_cast<double>(n) + 0.5)));
     }
+    twiddles.resize(at(n));
+    super.resize(at(n / 2));
   }
 
   void transform(const Complex* in, Complex* out, std::int64_t points, std::int64_t step) const {
@@ -79,7 +88,7 @@ struct Fft {
     }
     std::int64_t radix = points % 4 == 0 ? 4 : 2, m = points / radix;
     for (std::int64_t k = 0; k < radix; ++k) transform(in + k * step, out + k * m, m, step * radix);
-    for (std::int64_t k = 0; k < m; ++k) {
+    for (std::int64_t k = 0; k < m && go_on(radix); ++k) {
       if (radix == 2) {
         Complex a = part(out[k], 2), b = mul(part(out[k + m], 2), twiddles[at(k * step)]);
         out[k + m] = sub(a, b);
@@ -105,7 +114,7 @@ struct Fft {
     Complex dc = part(work[0], 2);
     freq[0] = {static_cast<T>(dc.r + dc.i), T{0}};
     freq[n] = {static_cast<T>(dc.r - dc.i), T{0}};
-    for (std::int64_t k = 1; k <= n / 2; ++k) {
+    for (std::int64_t k = 1; k <= n / 2 && go_on(2); ++k) {
       Complex a = part(work[k], 2), b = part({work[n - k].r, static_cast<T>(-work[n - k].i)}, 2);
       Complex even = add(a, b), odd = mul(sub(a, b), super[at(k - 1)]);
       freq[k] = {half(static_cast<T>(even.r + odd.r)), half(static_cast<T>(even.i + odd.i))};
@@ -115,7 +124,7 @@ struct Fft {
 
   void backward(const Complex* freq, T* time, Complex* work) const {
     work[0] = part({static_cast<T>(freq[0].r + freq[n].r), static_cast<T>(freq[0].r - freq[n].r)}, 2);
-    for (std::int64_t k = 1; k <= n / 2; ++k) {
+    for (std::int64_t k = 1; k <= n / 2 && go_on(2); ++k) {
       Complex a = part(freq[k], 2), b = part({freq[n - k].r, static_cast<T>(-freq[n - k].i)}, 2);
       Complex even = add(a, b), odd = mul(sub(a, b), super[at(k - 1)]);
       work[k] = add(even, odd);

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "ops/loops.h"
+#include "ops/run_util.h"
 #include "ops/scalar.h"
 
 namespace mote {
@@ -119,7 +120,7 @@ Status run_epilogue(ReferenceContext& ctx, const TensorView& y) {
     if ((s.operand != kernels::kStart && s.operand2 != kernels::kStart) || start.data != y.data) continue;
     MOTE_ASSIGN(std::span<std::byte> copy, ctx.scratch(static_cast<std::size_t>(y.bytes())));
     start.data = copy.data();
-    copy_elements(y, 0, start, 0, y.count());
+    copy_elements(ctx, y, 0, start, 0, y.count());
   }
   for (const EpilogueStep& s : program) {
     auto operand = [&](int i) { return i >= 0 ? ctx.in(i) : i == kernels::kStart ? start : y; };
@@ -129,7 +130,7 @@ Status run_epilogue(ReferenceContext& ctx, const TensorView& y) {
     with_element(y.dtype, [&](auto element) {
       using E = decltype(element);
       using V = typename E::Value;
-      walk<3>(y.shape(), strides, [&](const auto& at) {
+      walk<3>(ctx, y.shape(), strides, [&](const auto& at) {
         V v = E::load(y, at[0]);
         if (s.form == Form::kSelect) {
           bool keep = s.operand == kernels::kImmediate ? s.a != 0 : load_f64(p, at[1]) != 0;

@@ -24,11 +24,11 @@ Product product_of(const TensorView& a, const TensorView& b, bool trans_a = fals
 // Calls f(output index, offset in a, offset in b, row m, column n) for every element of the product, in order; its
 // terms are a[a0 + i * p.a_k] * b[b0 + i * p.b_k].
 template <class F>
-void each_dot(const Product& p, F&& f) {
+void each_dot(ReferenceContext& ctx, const Product& p, F&& f) {
   std::int64_t out = 0;
-  walk<2>(p.batch, {p.a_batch, p.b_batch}, [&](const auto& at) {
-    for (std::int64_t m = 0; m < p.m; ++m) {
-      for (std::int64_t n = 0; n < p.n; ++n) f(out++, at[0] + m * p.a_m, at[1] + n * p.b_n, m, n);
+  walk<2>(ctx, p.batch, {p.a_batch, p.b_batch}, [&](const auto& at) {
+    for (std::int64_t m : ctx.range(p.m)) {
+      for (std::int64_t n : ctx.range(p.n)) f(out++, at[0] + m * p.a_m, at[1] + n * p.b_n, m, n);
     }
   });
 }

@@ -103,8 +103,18 @@ Result<std::int64_t> checked_index(std::string_view what, std::int64_t position,
   return index < 0 ? index + extent : index;
 }
 
-void zero(const TensorView& v) {
-  if (std::int64_t n = v.bytes(); n > 0) std::memset(v.data, 0, static_cast<std::size_t>(n));
+void zero(ReferenceContext& ctx, const TensorView& v) {
+  for (auto [begin, end] : ctx.pieces(v.bytes())) std::memset(v.data + begin, 0, static_cast<std::size_t>(end - begin));
+}
+
+void copy_bytes(ReferenceContext& ctx, const TensorView& from, const TensorView& to) {
+  for (auto [begin, end] : ctx.pieces(from.bytes()))
+    std::memcpy(to.data + begin, from.data + begin, static_cast<std::size_t>(end - begin));
+}
+
+void copy_elements(ReferenceContext& ctx, const TensorView& from, std::int64_t from_index, const TensorView& to,
+                   std::int64_t to_index, std::int64_t n) {
+  for (auto [begin, end] : ctx.pieces(n)) copy_elements(from, from_index + begin, to, to_index + begin, end - begin);
 }
 
 }  // namespace mote

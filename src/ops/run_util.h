@@ -27,6 +27,13 @@ Result<std::int64_t> checked_index(std::string_view what, std::int64_t position,
                                    std::int64_t extent);
 
 // Sets all bytes of a dense view to zero, which is 0, false and the empty string.
-void zero(const TensorView& v);
+void zero(ReferenceContext& ctx, const TensorView& v);
+
+// The bytes of a dense view to another of as many.
+void copy_bytes(ReferenceContext& ctx, const TensorView& from, const TensorView& to);
+
+// copy_elements (element.h), in pieces.
+void copy_elements(ReferenceContext& ctx, const TensorView& from, std::int64_t from_index, const TensorView& to,
+                   std::int64_t to_index, std::int64_t n);
 
 }  // namespace mote

@@ -1,5 +1,6 @@
 #include "ops/testing.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/decompose.h"
@@ -28,8 +29,11 @@ Type type_of(const Item& item) {
 }
 
 VectorContext::VectorContext(const Op& op, const Attrs& attrs, const std::vector<Item>& inputs, int outputs,
-                             StringHeap& strings)
-    : ReferenceContext(op, attrs), results(static_cast<std::size_t>(outputs)), inputs_(&inputs), strings_(&strings) {
+                             StringHeap& strings, Pace pace)
+    : ReferenceContext(op, attrs, pace.between_polls, pace.most_at_once),
+      results(static_cast<std::size_t>(outputs)),
+      inputs_(&inputs),
+      strings_(&strings) {
   for (const Item& item : inputs) {
     views_.push_back(item.present && !item.is_list ? item.tensors[0].view() : TensorView());
   }
@@ -68,6 +72,7 @@ Status VectorContext::out_list(int i, std::span<const TensorView> items) {
 
 Result<std::span<std::byte>> VectorContext::scratch(std::size_t bytes) {
   scratch_.emplace_back(bytes);
+  if (stopped()) return Status(Code::kDeadlineExceeded, "the deadline passed");
   return std::span<std::byte>(scratch_.back());
 }
 
@@ -76,11 +81,17 @@ std::uint32_t VectorContext::random() {
   return static_cast<std::uint32_t>(seed_ >> 32);
 }
 
+Status VectorContext::poll(std::int64_t spent) {
+  work += spent;
+  most_work = std::max(most_work, spent);
+  return ++polls == fail_at ? Status(Code::kDeadlineExceeded, "the deadline passed") : Status();
+}
+
 Result<std::vector<Item>> run_op(const Op& op, const Attrs& attrs, const std::vector<Item>& inputs, int outputs,
                                  StringHeap& strings) {
   if (ReferenceFn fn = find_reference(op)) {
     VectorContext ctx(op, attrs, inputs, outputs, strings);
-    MOTE_TRY(fn(ctx));
+    MOTE_TRY(run_reference(fn, ctx));
     return std::move(ctx.results);
   }
   return run_decomposed(op, attrs, inputs, outputs, strings, true);

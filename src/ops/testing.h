@@ -46,10 +46,16 @@ struct Item {
   static Item list(std::vector<Tensor> items) { return {true, true, false, std::move(items)}; }
 };
 
+// How often a context is asked whether to go on, and how many elements at a time references then take.
+struct Pace {
+  std::int64_t between_polls = ReferenceContext::kWorkBetweenPolls, most_at_once = ReferenceContext::kMostAtOnce;
+};
+
 class VectorContext final : public ReferenceContext {
  public:
   // `inputs`, `strings` and `attrs` outlive the context.
-  VectorContext(const Op& op, const Attrs& attrs, const std::vector<Item>& inputs, int outputs, StringHeap& strings);
+  VectorContext(const Op& op, const Attrs& attrs, const std::vector<Item>& inputs, int outputs, StringHeap& strings,
+                Pace pace = {});
 
   int inputs() const override { return static_cast<int>(inputs_->size()); }
   int outputs() const override { return static_cast<int>(results.size()); }
@@ -67,8 +73,12 @@ class VectorContext final : public ReferenceContext {
   std::uint32_t random() override;
 
   std::vector<Item> results;
+  // What polls were told, and which of them (from 1) fails as at a deadline; 0 for none.
+  std::int64_t polls = 0, work = 0, most_work = 0, fail_at = 0;
 
  private:
+  Status poll(std::int64_t spent) override;
+
   const std::vector<Item>* inputs_;
   std::vector<TensorView> views_;
   StringHeap* strings_;

@@ -19,23 +19,24 @@ inline Result<std::span<const double>> widen(ReferenceContext& ctx, const Tensor
   std::int64_t n = v.count();
   if (v.dtype == DType::f64) return std::span<const double>(v.as<double>(), static_cast<std::size_t>(n));
   MOTE_ASSIGN(std::span<double> out, wide_scratch(ctx, n));
-  for (std::int64_t i = 0; i < n; ++i) out[static_cast<std::size_t>(i)] = load_f64(v, i);
+  for (std::int64_t i : ctx.range(n)) out[static_cast<std::size_t>(i)] = load_f64(v, i);
   return std::span<const double>(out);
 }
 
 // Stores `values` as the elements of `to`, rounded as store_f64 does.
-inline void narrow(std::span<const double> values, const TensorView& to) {
-  for (std::size_t i = 0; i < values.size(); ++i) store_f64(to, static_cast<std::int64_t>(i), values[i]);
+inline void narrow(ReferenceContext& ctx, std::span<const double> values, const TensorView& to) {
+  for (std::size_t i : ctx.range(values.size())) store_f64(to, static_cast<std::int64_t>(i), values[i]);
 }
 
-// Calls f(index) for every index of a box with the given extents, last axis fastest.
+// Calls f(index) for every index of a box with the given extents, last axis fastest. `work`: of one, beyond what it
+// spends itself.
 template <class F>
-void for_each_index(std::span<const std::int64_t> extents, const F& f) {
+void for_each_index(ReferenceContext& ctx, std::span<const std::int64_t> extents, const F& f, std::int64_t work = 1) {
   for (std::int64_t e : extents) {
     if (e <= 0) return;
   }
   std::vector<std::int64_t> index(extents.size(), 0);
-  while (true) {
+  while (ctx.spend(work)) {
     f(std::span<const std::int64_t>(index));
     std::size_t a = extents.size();
     while (a > 0 && ++index[a - 1] == extents[a - 1]) index[--a] = 0;

@@ -15,11 +15,6 @@ namespace {
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
-Status stopped(const Stop& stop) {
-  if (stop.cancelled()) return Status(Code::kCancelled, "the run was cancelled");
-  return Status(Code::kDeadlineExceeded, "the deadline passed");
-}
-
 struct PhaseCall {
   const KernelWork::Phase* phase;
   const void* state;
@@ -205,7 +200,7 @@ Status Frame::run_direct(std::size_t s) {
     MOTE_TRY(check_apart(step));
     MOTE_TRY(check_types(call, step));
   }
-  return core_.linked->kernels[at(step.kernel)]->direct(call);
+  return run_reference(core_.linked->kernels[at(step.kernel)]->direct, call);
 }
 
 Status Frame::run_if(std::size_t s) {

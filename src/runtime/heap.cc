@@ -55,13 +55,19 @@ bool gapless(const TensorView& view) {
   return view.count() == 0 || (view.data != nullptr && reach_of(view) == view.bytes());
 }
 
-Status OwnedTensor::assign(Budget& budget, const TensorView& from, std::string_view who) {
+Status OwnedTensor::reserve_like(Budget& budget, const TensorView& from, std::string_view who) {
   if (!gapless(from)) return invalid("a list takes dense tensors").at(std::string(who));
-  std::int64_t bytes = from.bytes();
-  MOTE_TRY(memory.reserve(budget, bytes, who));
-  if (bytes > 0) std::memmove(memory.data(), from.data, static_cast<std::size_t>(bytes));
+  MOTE_TRY(memory.reserve(budget, from.bytes(), who));
   view = from;
   view.data = memory.data();
+  return {};
+}
+
+Status OwnedTensor::assign(Budget& budget, const TensorView& from, std::string_view who) {
+  TensorView source = from;  // which may be of this tensor
+  MOTE_TRY(reserve_like(budget, source, who));
+  if (std::int64_t bytes = source.bytes(); bytes > 0)
+    std::memmove(memory.data(), source.data, static_cast<std::size_t>(bytes));
   return {};
 }
 

@@ -70,6 +70,8 @@ struct OwnedTensor {
   HeapBlock memory;
   TensorView view;
 
+  // Takes memory for a copy of `from` (dense).
+  Status reserve_like(Budget& budget, const TensorView& from, std::string_view who);
   // Becomes a dense copy of `from` (dense).
   Status assign(Budget& budget, const TensorView& from, std::string_view who);
 };

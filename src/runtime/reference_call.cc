@@ -5,8 +5,14 @@
 
 #include "base/checked.h"
 #include "ops/element.h"
+#include "ops/run_util.h"
 
 namespace mote {
+
+Status stopped(const Stop& stop) {
+  if (stop.cancelled()) return Status(Code::kCancelled, "the run was cancelled");
+  return Status(Code::kDeadlineExceeded, "the deadline passed");
+}
 
 std::optional<KnownValue> known_value(const TensorView& view) {
   if (!(is_int(view.dtype) || view.dtype == DType::boolean) || view.count() > static_cast<std::int64_t>(kMaxKnown) ||
@@ -68,7 +74,9 @@ Status StepCall::out_list(int o, std::span<const TensorView> items) {
   OwnedList copy;
   for (const TensorView& v : items) {
     copy.emplace_back();
-    MOTE_TRY(copy.back().assign(frame_.core_.budget, v, "list"));
+    MOTE_TRY(copy.back().reserve_like(frame_.core_.budget, v, "list"));
+    if (spend(1)) copy_bytes(*this, v, copy.back().view);
+    if (ReferenceContext::stopped()) return mote::stopped(frame_.core_.stop);
   }
   Cell& s = frame_.slot(out_id(o));
   if (!s.list) return internal_error("a tensor was planned where a list is given");
@@ -77,11 +85,16 @@ Status StepCall::out_list(int o, std::span<const TensorView> items) {
   return {};
 }
 
+Status StepCall::poll(std::int64_t) {
+  return frame_.core_.stop.requested() ? mote::stopped(frame_.core_.stop) : Status();
+}
+
 Result<std::span<std::byte>> StepCall::scratch(std::size_t bytes) {
   scratch_.emplace_back();
   MOTE_TRY(scratch_.back().reserve(frame_.core_.budget, static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1)),
                                    "scratch"));
-  std::memset(scratch_.back().data(), 0, bytes);
+  for (auto [begin, end] : pieces(bytes)) std::memset(scratch_.back().data() + begin, 0, end - begin);
+  if (ReferenceContext::stopped()) return mote::stopped(frame_.core_.stop);
   return std::span<std::byte>(scratch_.back().data(), bytes);
 }
 

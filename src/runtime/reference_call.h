@@ -6,6 +6,9 @@
 
 namespace mote {
 
+// Why a run ends before its time. Requires stop.requested(), now or before.
+Status stopped(const Stop& stop);
+
 class StepCall final : public ReferenceContext {
  public:
   StepCall(Frame& frame, std::size_t step, const Op& op)
@@ -27,6 +30,7 @@ class StepCall final : public ReferenceContext {
   std::uint32_t random() override;
 
  private:
+  Status poll(std::int64_t) override;
   std::int32_t id(int i) const { return step_.inputs[static_cast<std::size_t>(i)]; }
   std::int32_t out_id(int o) const { return step_.outputs[static_cast<std::size_t>(o)]; }
 

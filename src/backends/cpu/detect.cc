@@ -37,12 +37,18 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions&) {
   return c;
 }
 
+kd::GoOn go_on(ReferenceContext& ctx) {
+  return {[](void* arg, std::int64_t work) { return static_cast<ReferenceContext*>(arg)->spend(work); }, &ctx};
+}
+
 Status run_non_zero(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   if (!kd::can_look(x.dtype)) return invalid("non_zero got an operand of the wrong kind");
-  std::int64_t n = kd::count_non_zero(x.dtype, x.data, x.count());
+  std::int64_t n = 0;
+  for (auto [begin, end] : ctx.pieces(x.count()))
+    n += kd::count_non_zero(x.dtype, x.data + bytes_of(x.dtype, begin), end - begin);
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i64, std::vector<std::int64_t>{x.rank, n}));
-  kd::find_non_zero(x.dtype, x.data, x.shape(), n, y.as<std::int64_t>());
+  kd::find_non_zero(x.dtype, x.data, x.shape(), n, y.as<std::int64_t>(), go_on(ctx));
   return {};
 }
 
@@ -74,9 +80,10 @@ Status run_suppression(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::int32_t * chosen, room<std::int32_t>(ctx, most));
   std::vector<std::int64_t> found;
   p.decoded = decoded;
-  for (std::int64_t b = 0; b < batch; ++b) {
-    kd::decode_boxes(boxes.as<float>() + b * p.n * 4, p.n, ctx.attr_int("center_point_box") != 0, decoded);
-    for (std::int64_t c = 0; c < classes; ++c) {
+  p.go_on = go_on(ctx);
+  for (std::int64_t b : ctx.range(batch)) {
+    kd::decode_boxes(boxes.as<float>() + b * p.n * 4, p.n, ctx.attr_int("center_point_box") != 0, decoded, p.go_on);
+    for (std::int64_t c : ctx.range(classes)) {
       p.scores = scores.as<float>() + (b * classes + c) * p.n;
       std::int64_t count = kd::suppress(p, candidates, kept, chosen);
       for (std::int64_t i = 0; i < count; ++i) found.insert(found.end(), {b, c, chosen[i]});
@@ -84,7 +91,7 @@ Status run_suppression(ReferenceContext& ctx) {
   }
   const std::int64_t shape[] = {static_cast<std::int64_t>(found.size() / 3), 3};
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i64, shape));
-  std::copy(found.begin(), found.end(), y.as<std::int64_t>());
+  for (std::size_t i : ctx.range(found.size())) y.as<std::int64_t>()[i] = found[i];
   return {};
 }
 

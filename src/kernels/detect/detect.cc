@@ -36,6 +36,22 @@ auto with_words(DType dtype, const std::byte* x, Fn fn) {
   }
 }
 
+constexpr std::int64_t kPiece = 4096;  // elements for one question whether to go on
+constexpr std::int64_t kPop = 32;      // the work of taking the best candidate from a heap
+
+// Candidates below `root` are heaps; makes that of `root` one.
+template <class After>
+void sift_down(Candidate* heap, std::int64_t root, std::int64_t n, const After& after) {
+  const Candidate moved = heap[root];
+  for (std::int64_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
+    if (child + 1 < n && after(heap[child], heap[child + 1])) ++child;
+    if (!after(moved, heap[child])) break;
+    heap[root] = heap[child];
+    root = child;
+  }
+  heap[root] = moved;
+}
+
 bool overlaps(const SuppressParams& p, std::int64_t box, const float* kept, std::int64_t count, std::int64_t room) {
   const float x0 = p.decoded[box], y0 = p.decoded[p.n + box], x1 = p.decoded[2 * p.n + box],
               y1 = p.decoded[3 * p.n + box], area = p.decoded[4 * p.n + box];
@@ -73,7 +89,7 @@ std::int64_t count_non_zero(DType dtype, const std::byte* x, std::int64_t n) noe
 }
 
 void find_non_zero(DType dtype, const std::byte* x, std::span<const std::int64_t> dims, std::int64_t count,
-                   std::int64_t* y) noexcept {
+                   std::int64_t* y, const GoOn& go_on) noexcept {
   if (count == 0 || dims.empty()) return;
   const std::size_t outer = dims.size() - 1;
   const std::int64_t row = dims[outer];
@@ -83,8 +99,12 @@ void find_non_zero(DType dtype, const std::byte* x, std::span<const std::int64_t
     for (std::int64_t begin = 0, to = 0; begin < n; begin += row) {
       const std::int64_t first = to;
       std::int64_t* last = y + static_cast<std::int64_t>(outer) * count;
-      for (std::int64_t i = 0; i < row; ++i) {
-        if (set[begin + i]) last[to++] = i;
+      for (std::int64_t i = 0; i < row;) {
+        const std::int64_t end = std::min(row, i + kPiece);
+        if (!go_on(end - i + 1)) return;
+        for (; i < end; ++i) {
+          if (set[begin + i]) last[to++] = i;
+        }
       }
       for (std::size_t a = 0; a < outer; ++a) {
         std::int64_t* positions = y + static_cast<std::int64_t>(a) * count;
@@ -95,8 +115,9 @@ void find_non_zero(DType dtype, const std::byte* x, std::span<const std::int64_t
   });
 }
 
-void decode_boxes(const float* boxes, std::int64_t n, bool centre, float* decoded) noexcept {
+void decode_boxes(const float* boxes, std::int64_t n, bool centre, float* decoded, const GoOn& go_on) noexcept {
   for (std::int64_t i = 0; i < n; ++i) {
+    if (i % kPiece == 0 && !go_on(std::min(kPiece, n - i))) return;
     const float* v = boxes + i * 4;
     float x0, y0, x1, y1;
     if (centre) {
@@ -116,6 +137,7 @@ std::int64_t suppress(const SuppressParams& p, Candidate* candidates, float* kep
   const std::int64_t room = std::min(p.n, p.most);
   std::int64_t left = 0, count = 0;
   for (std::int64_t i = 0; i < p.n; ++i) {
+    if (i % kPiece == 0 && !p.go_on(std::min(kPiece, p.n - i))) return 0;
     const float score = p.scores[i];
     candidates[left] = {score, static_cast<std::int32_t>(i)};
     left += p.has_least ? score > p.least : !std::isnan(score);
@@ -124,8 +146,11 @@ std::int64_t suppress(const SuppressParams& p, Candidate* candidates, float* kep
     return a.score != b.score ? a.score < b.score : a.box > b.box;
   };
   // A heap gives the best first: where few are wanted, most candidates are never put in order.
-  std::make_heap(candidates, candidates + left, after);
-  while (left > 0 && count < room) {
+  for (std::int64_t i = left / 2; i-- > 0;) {
+    if (i % kPiece == 0 && !p.go_on(kPiece)) return 0;
+    sift_down(candidates, i, left, after);
+  }
+  while (left > 0 && count < room && p.go_on(count + kPop)) {
     std::pop_heap(candidates, candidates + left, after);
     const std::int64_t box = candidates[--left].box;
     if (overlaps(p, box, kept, count, room)) continue;

@@ -107,5 +107,46 @@ TEST(Detect, ChoosesBoxesLikeTheDefinition) {
   }
 }
 
+// Asked often, and after a no never again.
+TEST(Detect, GivesUpWhereItShall) {
+  constexpr i64 kBoxes = 10000, kMost = 100;
+  std::mt19937 random(3);
+  std::vector<float> boxes(4 * kBoxes), scores(kBoxes), decoded(5 * kBoxes), kept(5 * kMost);
+  for (float& v : boxes) v = static_cast<float>(random() % 100);
+  for (float& v : scores) v = static_cast<float>(random() % 1000);
+  std::vector<i64> positions(2 * kBoxes);
+  std::vector<Candidate> candidates(kBoxes);
+  std::vector<std::int32_t> chosen(kMost);
+  struct Count {
+    i64 asked = 0, work = 0, most = 0, fail_at = 0;
+  };
+  auto run = [&](Count& c) {
+    GoOn go_on = {[](void* arg, i64 work) {
+                    Count& count = *static_cast<Count*>(arg);
+                    count.work += work;
+                    count.most = std::max(count.most, work);
+                    return ++count.asked != count.fail_at;
+                  },
+                  &c};
+    decode_boxes(boxes.data(), kBoxes, false, decoded.data(), go_on);
+    if (c.asked == c.fail_at) return;
+    SuppressParams p{decoded.data(), scores.data(), kBoxes, kMost, 0.5f, false, 0, go_on};
+    suppress(p, candidates.data(), kept.data(), chosen.data());
+    if (c.asked == c.fail_at) return;
+    const i64 dims[] = {1, kBoxes},
+              n = count_non_zero(DType::f32, reinterpret_cast<const std::byte*>(scores.data()), kBoxes);
+    find_non_zero(DType::f32, reinterpret_cast<const std::byte*>(scores.data()), dims, n, positions.data(), go_on);
+  };
+  Count all;
+  run(all);
+  EXPECT_GE(all.work, 3 * kBoxes);
+  EXPECT_LE(all.most, 4100);
+  for (i64 at = 1; at <= all.asked; ++at) {
+    Count c{.fail_at = at};
+    run(c);
+    EXPECT_EQ(c.asked, at);
+  }
+}
+
 }  // namespace
 }  // namespace mote::kernels::detect

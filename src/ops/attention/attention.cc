@@ -117,13 +117,13 @@ Result<std::span<double>> join_past(ReferenceContext& ctx, int now, int past, co
                                     bool packed) {
   MOTE_ASSIGN(auto all, wide_scratch(ctx, e.batch * e.kv_heads * e.total * head));
   std::size_t to = 0;
-  for (std::int64_t b = 0; b < e.batch; ++b) {
-    for (std::int64_t h = 0; h < e.kv_heads; ++h) {
-      for (std::int64_t l = 0; l < e.total; ++l) {
+  for (std::int64_t b : ctx.range(e.batch)) {
+    for (std::int64_t h : ctx.range(e.kv_heads)) {
+      for (std::int64_t l : ctx.range(e.total)) {
         bool old = l < e.past;
         std::int64_t from = old ? row_of(false, e.kv_heads, e.past, head, b, h, l)
                                 : row_of(packed, e.kv_heads, e.kv_length, head, b, h, l - e.past);
-        for (std::int64_t d = 0; d < head; ++d) all[to++] = load_f64(ctx.in(old ? past : now), from + d);
+        for (std::int64_t d : ctx.range(head)) all[to++] = load_f64(ctx.in(old ? past : now), from + d);
       }
     }
   }
@@ -167,18 +167,18 @@ class Bias {
 };
 
 // In place: scores plus bias to probabilities, all 0 where no key may be attended.
-void softmax_row(std::span<double> scores, std::span<const double> bias) {
+void softmax_row(ReferenceContext& ctx, std::span<double> scores, std::span<const double> bias) {
   double top = -INFINITY, open = -INFINITY, sum = 0;
-  for (std::size_t j = 0; j < scores.size(); ++j) {
+  for (std::size_t j : ctx.range(scores.size())) {
     scores[j] = bias[j] == -INFINITY ? -INFINITY : scores[j] + bias[j];
     top = std::fmax(top, scores[j]);
     open = std::fmax(open, bias[j]);
   }
-  for (double& s : scores) {
-    s = open == -INFINITY || top == -INFINITY ? 0 : std::exp(s - top);
-    sum += s;
+  for (std::size_t j : ctx.range(scores.size())) {
+    scores[j] = open == -INFINITY || top == -INFINITY ? 0 : std::exp(scores[j] - top);
+    sum += scores[j];
   }
-  for (double& s : scores) s = sum == 0 ? 0 : s / sum;
+  for (std::size_t j : ctx.range(scores.size())) scores[j] = sum == 0 ? 0 : scores[j] / sum;
 }
 
 Status run(ReferenceContext& ctx) {
@@ -198,8 +198,8 @@ Status run(ReferenceContext& ctx) {
   e.total = e.past + e.kv_length;
   MOTE_ASSIGN(auto keys, join_past(ctx, kK, kPastKey, e, e.head, packed));
   MOTE_ASSIGN(auto values, join_past(ctx, kV, kPastValue, e, e.v_head, packed));
-  if (outs[kPresentKey].data) narrow(keys, outs[kPresentKey]);
-  if (outs[kPresentValue].data) narrow(values, outs[kPresentValue]);
+  if (outs[kPresentKey].data) narrow(ctx, keys, outs[kPresentKey]);
+  if (outs[kPresentValue].data) narrow(ctx, values, outs[kPresentValue]);
   double scale = ctx.has_attr("scale") ? ctx.attr_float("scale") : 1 / std::sqrt(static_cast<double>(e.head));
   double cap = ctx.attr_float("softcap");
   std::int64_t mode = ctx.attr_int("qk_matmul_output_mode");
@@ -207,43 +207,45 @@ Status run(ReferenceContext& ctx) {
   std::vector<double> scores(static_cast<std::size_t>(e.total)), added(scores.size());
   std::int64_t row = 0;
   auto expose = [&](bool now) {
-    for (std::int64_t j = 0; now && outs[kScores].data && j < e.total; ++j) {
+    if (!now || !outs[kScores].data) return;
+    for (std::int64_t j : ctx.range(e.total)) {
       store_f64(outs[kScores], row * e.total + j, scores[static_cast<std::size_t>(j)]);
     }
   };
-  for (std::int64_t b = 0; b < e.batch; ++b) {
-    for (std::int64_t h = 0; h < e.q_heads; ++h) {
+  for (std::int64_t b : ctx.range(e.batch)) {
+    for (std::int64_t h : ctx.range(e.q_heads)) {
       std::int64_t group = b * e.kv_heads + h / (e.q_heads / e.kv_heads);
-      for (std::int64_t i = 0; i < e.q_length; ++i, ++row) {
+      for (std::int64_t i : ctx.range(e.q_length)) {
         std::int64_t from = row_of(packed, e.q_heads, e.q_length, e.head, b, h, i);
-        for (std::int64_t j = 0; j < e.total; ++j) {
+        for (std::int64_t j : ctx.range(e.total)) {
           double sum = 0;
-          for (std::int64_t d = 0; d < e.head; ++d) {
+          for (std::int64_t d : ctx.range(e.head)) {
             sum += load_f64(q, from + d) * keys[static_cast<std::size_t>((group * e.total + j) * e.head + d)];
           }
           scores[static_cast<std::size_t>(j)] = sum * scale;
           added[static_cast<std::size_t>(j)] = bias.at(b, h, i, j);
         }
         expose(mode == 0);
-        for (double& s : scores) s = cap > 0 ? cap * std::tanh(s / cap) : s;
+        for (std::size_t j : ctx.range(cap > 0 ? scores.size() : 0)) scores[j] = cap * std::tanh(scores[j] / cap);
         expose(mode == 1);
         if (mode == 2) {
           std::vector<double> plain = scores;
-          for (std::size_t j = 0; j < scores.size(); ++j) scores[j] += added[j];
+          for (std::size_t j : ctx.range(scores.size())) scores[j] += added[j];
           expose(true);
           scores = std::move(plain);
         }
-        softmax_row(scores, added);
+        softmax_row(ctx, scores, added);
         expose(mode == 3);
         std::int64_t to = row_of(packed, e.q_heads, e.q_length, e.v_head, b, h, i);
-        for (std::int64_t d = 0; d < e.v_head; ++d) {
+        for (std::int64_t d : ctx.range(e.v_head)) {
           double sum = 0;
-          for (std::int64_t j = 0; j < e.total; ++j) {
+          for (std::int64_t j : ctx.range(e.total)) {
             double p = scores[static_cast<std::size_t>(j)];
             if (p != 0) sum += p * values[static_cast<std::size_t>((group * e.total + j) * e.v_head + d)];
           }
           if (outs[kY].data) store_f64(outs[kY], to + d, sum);
         }
+        ++row;
       }
     }
   }

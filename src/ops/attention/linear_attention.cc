@@ -89,40 +89,40 @@ Status run(ReferenceContext& ctx) {
     std::int64_t n = r.dims[2];
     return load_f64(r, row * n + (n == heads ? h : n == 1 ? 0 : h * d_k + i));
   };
-  for (std::int64_t b = 0; b < q.dims[0]; ++b) {
-    for (std::int64_t h = 0; h < heads; ++h) {
+  for (std::int64_t b : ctx.range(q.dims[0])) {
+    for (std::int64_t h : ctx.range(heads)) {
       const std::int64_t base = (b * heads + h) * d_k * d_v;
-      for (std::int64_t i = 0; i < d_k * d_v; ++i) {
+      for (std::int64_t i : ctx.range(d_k * d_v)) {
         state[static_cast<std::size_t>(i)] = ctx.has(kPast) ? load_f64(ctx.in(kPast), base + i) : 0;
       }
-      for (std::int64_t t = 0; t < time; ++t) {
+      for (std::int64_t t : ctx.range(time)) {
         const std::int64_t row = b * time + t;
         auto key = [&](std::int64_t i) { return load_f64(k, (row * heads + h) * d_k + i); };
-        for (std::int64_t i = 0; ctx.has(kDecay) && i < d_k; ++i) {
+        for (std::int64_t i : ctx.range(ctx.has(kDecay) ? d_k : 0)) {
           double keep = std::exp(rate(kDecay, row, h, i));
-          for (std::int64_t j = 0; j < d_v; ++j) at(i, j) *= keep;
+          for (std::int64_t j : ctx.range(d_v)) at(i, j) *= keep;
         }
-        for (std::int64_t j = 0; j < d_v; ++j) {
+        for (std::int64_t j : ctx.range(d_v)) {
           double now = load_f64(v, (row * heads + h) * d_v + j);
           if (ctx.has(kBeta)) {
             double stored = 0;
-            for (std::int64_t i = 0; i < d_k; ++i) stored += at(i, j) * key(i);
+            for (std::int64_t i : ctx.range(d_k)) stored += at(i, j) * key(i);
             now = rate(kBeta, row, h, 0) * (now - stored);
           }
           value[static_cast<std::size_t>(j)] = now;
         }
-        for (std::int64_t i = 0; i < d_k; ++i) {
-          for (std::int64_t j = 0; j < d_v; ++j) at(i, j) += key(i) * value[static_cast<std::size_t>(j)];
+        for (std::int64_t i : ctx.range(d_k)) {
+          for (std::int64_t j : ctx.range(d_v)) at(i, j) += key(i) * value[static_cast<std::size_t>(j)];
         }
-        for (std::int64_t r = h * repeat; r < (h + 1) * repeat; ++r) {
-          for (std::int64_t j = 0; j < d_v; ++j) {
+        for (std::int64_t r : ctx.range_from<std::int64_t>(h * repeat, (h + 1) * repeat)) {
+          for (std::int64_t j : ctx.range(d_v)) {
             double sum = 0;
-            for (std::int64_t i = 0; i < d_k; ++i) sum += load_f64(q, (row * q_heads + r) * d_k + i) * at(i, j);
+            for (std::int64_t i : ctx.range(d_k)) sum += load_f64(q, (row * q_heads + r) * d_k + i) * at(i, j);
             store_f64(outs[0], (row * q_heads + r) * d_v + j, scale * sum);
           }
         }
       }
-      for (std::int64_t i = 0; ctx.wants(1) && i < d_k * d_v; ++i) {
+      for (std::int64_t i : ctx.range(ctx.wants(1) ? d_k * d_v : 0)) {
         store_f64(outs[1], base + i, state[static_cast<std::size_t>(i)]);
       }
     }

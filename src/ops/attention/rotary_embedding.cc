@@ -65,17 +65,17 @@ Status run(ReferenceContext& ctx) {
   std::int64_t length = x.dims[packed ? 1 : 2], head = packed ? x.dims[2] / heads : x.dims[3];
   std::int64_t turned = ctx.attr_int("rotary_embedding_dim") ? ctx.attr_int("rotary_embedding_dim") : head;
   std::int64_t half = turned / 2;
-  copy_elements(x, 0, y, 0, x.count());
-  for (std::int64_t b = 0; b < batch; ++b) {
-    for (std::int64_t l = 0; l < length; ++l) {
+  copy_elements(ctx, x, 0, y, 0, x.count());
+  for (std::int64_t b : ctx.range(batch)) {
+    for (std::int64_t l : ctx.range(length)) {
       std::int64_t row = (cosine.dims[0] == 1 && !ctx.has(3) ? 0 : b * length) + l;
       if (ctx.has(3)) {
         MOTE_ASSIGN(row,
                     checked_index("position_ids", b * length + l, load_i64(ctx.in(3), b * length + l), cosine.dims[0]));
       }
-      for (std::int64_t h = 0; h < heads; ++h) {
+      for (std::int64_t h : ctx.range(heads)) {
         std::int64_t at = packed ? ((b * length + l) * heads + h) * head : ((b * heads + h) * length + l) * head;
-        for (std::int64_t k = 0; k < half; ++k) {
+        for (std::int64_t k : ctx.range(half)) {
           std::int64_t i = at + (interleaved ? 2 * k : k), j = interleaved ? i + 1 : i + half;
           double c = load_f64(cosine, row * half + k), s = load_f64(sine, row * half + k);
           double a = load_f64(x, i), d = load_f64(x, j);

@@ -47,7 +47,7 @@ Status run(ReferenceContext& ctx) {
   bool corners = ctx.attr_int("align_corners") != 0;
   std::int64_t space = y.dims[y.rank - 1], row = 0;
   std::vector<std::int64_t> box(y.dims, y.dims + y.rank - 1);
-  for_each_index(box, [&](std::span<const std::int64_t> at) {
+  const auto position = [&](std::span<const std::int64_t> at) {
     double base[4] = {0, 0, 0, 1};  // x, y, (z,) 1
     for (std::int64_t a = 0; a < space; ++a) {
       double n = static_cast<double>(y.dims[a + 1]), i = static_cast<double>(at[static_cast<std::size_t>(a) + 1]);
@@ -60,7 +60,8 @@ Status run(ReferenceContext& ctx) {
       store_f64(y, row * space + r, sum);
     }
     ++row;
-  });
+  };
+  for_each_index(ctx, box, position, space * (space + 1));
   return {};
 }
 

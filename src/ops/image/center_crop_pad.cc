@@ -38,9 +38,9 @@ Status infer(InferContext& ctx) {
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  zero(y);
+  zero(ctx, y);
   std::int64_t to = 0;
-  for_each_index(y.shape(), [&](std::span<const std::int64_t> at) {
+  for_each_index(ctx, y.shape(), [&](std::span<const std::int64_t> at) {
     std::int64_t from = 0;
     bool inside = true;
     for (int a = 0; a < x.rank; ++a) {

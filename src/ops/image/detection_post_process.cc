@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ops/infer_util.h"
+#include "ops/loops.h"
 #include "ops/ops.h"
 #include "ops/run_util.h"
 
@@ -64,7 +65,7 @@ float overlap(const Box& a, const Box& b) {
 
 class Detections {
  public:
-  explicit Detections(const ReferenceContext& ctx)
+  explicit Detections(ReferenceContext& ctx)
       : ctx_(ctx), classes_(ctx.attr_int("num_classes")), most_(ctx.attr_int("max_detections")) {}
 
   Status decode() {
@@ -78,66 +79,72 @@ class Detections {
     }
     auto scale = [&](std::string_view n) { return static_cast<float>(ctx_.attr_float(n)); };
     float ys = scale("y_scale"), xs = scale("x_scale"), hs = scale("h_scale"), ws = scale("w_scale");
-    for (std::int64_t i = 0; i < count_; ++i) {
+    for (std::int64_t i : ctx_.range(count_, 8)) {
       const float *c = e.as<float>() + i * e.dims[2], *at = a.as<float>() + 4 * i;
       float y = c[0] / ys * at[2] + at[0], x = c[1] / xs * at[3] + at[1];
       float h = 0.5f * std::exp(c[2] / hs) * at[2], w = 0.5f * std::exp(c[3] / ws) * at[3];
       boxes_.push_back({y - h, x - w, y + h, x + w});
     }
+    boxes_.resize(at(count_));
     return {};
   }
 
   float score(std::int64_t box, std::int64_t c) const { return ctx_.in(1).as<float>()[box * columns_ + offset_ + c]; }
 
   // The boxes that stay, by decreasing score; of equal ones the first first.
-  std::vector<std::int64_t> suppress(const std::vector<float>& scores, std::int64_t most) const {
+  std::vector<std::int64_t> suppress(const std::vector<float>& scores, std::int64_t most) {
     std::vector<std::int64_t> order, kept;
     float least = static_cast<float>(ctx_.attr_float("nms_score_threshold")),
           most_shared = static_cast<float>(ctx_.attr_float("nms_iou_threshold"));
-    for (std::int64_t i = 0; i < count_; ++i) {
+    for (std::int64_t i : ctx_.range(count_)) {
       if (scores[at(i)] >= least) order.push_back(i);
     }
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[at(a)] > scores[at(b)]; });
-    for (std::int64_t i : order) {
+    sort_stable(ctx_, std::span(order), [&](auto a, auto b) { return scores[at(a)] > scores[at(b)]; });
+    for (std::size_t o : ctx_.range(order.size())) {
+      const Box& box = boxes_[at(order[o])];
       if (static_cast<std::int64_t>(kept.size()) >= most) break;
-      bool covered = std::any_of(kept.begin(), kept.end(),
-                                 [&](std::int64_t k) { return overlap(boxes_[at(k)], boxes_[at(i)]) > most_shared; });
-      if (!covered) kept.push_back(i);
+      bool covered = false;
+      for (std::size_t k : ctx_.range(kept.size(), 8)) {
+        covered = overlap(boxes_[at(kept[k])], box) > most_shared;
+        if (covered) break;
+      }
+      if (!covered) kept.push_back(order[o]);
     }
     return kept;
   }
 
   // Calls give(box, class) for each result in order.
   template <class Give>
-  void by_best_class(const Give& give) const {
+  void by_best_class(const Give& give) {
     std::int64_t each = std::min(ctx_.attr_int("max_classes_per_detection"), classes_);
     std::vector<float> best;
-    for (std::int64_t i = 0; i < count_; ++i) {
+    for (std::int64_t i : ctx_.range(count_)) {
       float top = score(i, 0);
-      for (std::int64_t c = 1; c < classes_; ++c) top = std::max(top, score(i, c));
+      for (std::int64_t c : ctx_.range_from(std::int64_t{1}, classes_)) top = std::max(top, score(i, c));
       best.push_back(top);
     }
+    best.resize(at(count_));
     for (std::int64_t i : suppress(best, most_)) {
       std::vector<std::int64_t> order(at(classes_));
       std::iota(order.begin(), order.end(), 0);
-      std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return score(i, a) > score(i, b); });
-      for (std::int64_t k = 0; k < each; ++k) give(i, order[at(k)]);
+      sort_stable(ctx_, std::span(order), [&](auto a, auto b) { return score(i, a) > score(i, b); });
+      for (std::int64_t k : ctx_.range(each)) give(i, order[at(k)]);
     }
   }
 
   template <class Give>
-  void class_by_class(const Give& give) const {
+  void class_by_class(const Give& give) {
     struct Found {
       std::int64_t box, c;
       float score;
     };
     std::vector<Found> found;
-    for (std::int64_t c = 0; c < classes_; ++c) {
-      std::vector<float> scores;
-      for (std::int64_t i = 0; i < count_; ++i) scores.push_back(score(i, c));
+    for (std::int64_t c : ctx_.range(classes_)) {
+      std::vector<float> scores(at(count_));
+      for (std::int64_t i : ctx_.range(count_)) scores[at(i)] = score(i, c);
       for (std::int64_t i : suppress(scores, ctx_.attr_int("detections_per_class")))
         found.push_back({i, c, scores[at(i)]});
-      std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.score > b.score; });
+      sort_stable(ctx_, std::span(found), [](const Found& a, const Found& b) { return a.score > b.score; });
       if (static_cast<std::int64_t>(found.size()) > most_) found.resize(at(most_));
     }
     for (const Found& f : found) give(f.box, f.c);
@@ -148,7 +155,7 @@ class Detections {
  private:
   static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-  const ReferenceContext& ctx_;
+  ReferenceContext& ctx_;
   std::int64_t classes_, most_, count_ = 0, columns_ = 0, offset_ = 0;
   std::vector<Box> boxes_;
 };
@@ -156,7 +163,7 @@ class Detections {
 Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::vector<TensorView> outs, infer_outs(ctx));
   for (const TensorView& v : outs) {
-    if (v.data) zero(v);
+    if (v.data) zero(ctx, v);
   }
   Detections d(ctx);
   MOTE_TRY(d.decode());

@@ -120,7 +120,7 @@ Status run(ReferenceContext& ctx) {
   std::vector<std::int64_t> positions(grid.dims, grid.dims + grid.rank - 1), counts(space);
   std::vector<Taps> taps(space);
   std::int64_t row = 0, inner = y.strides[1];
-  for_each_index(positions, [&](std::span<const std::int64_t> at) {
+  for_each_index(ctx, positions, [&](std::span<const std::int64_t> at) {
     for (std::size_t a = 0; a < space; ++a) {
       double g = load_f64(grid, row * static_cast<std::int64_t>(space) + static_cast<std::int64_t>(space - 1 - a));
       double n = static_cast<double>(axes[a].extent);
@@ -128,9 +128,9 @@ Status run(ReferenceContext& ctx) {
       taps[a] = taps_at(axes[a], single ? static_cast<float>(at_axis) : at_axis, mode);
       counts[a] = taps[a].count;
     }
-    for (std::int64_t c = 0; c < x.dims[1]; ++c) {
+    for (std::int64_t c : ctx.range(x.dims[1])) {
       double sum = 0;
-      for_each_index(counts, [&](std::span<const std::int64_t> k) {
+      for_each_index(ctx, counts, [&](std::span<const std::int64_t> k) {
         std::int64_t from = at[0] * x.strides[0] + c * x.strides[1];
         double weight = 1;
         for (std::size_t a = 0; a < space; ++a) {

@@ -44,21 +44,21 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double scale = ctx.attr_float("spatial_scale");
   std::int64_t to = 0;
-  for (std::int64_t r = 0; r < y.dims[0]; ++r) {
+  for (std::int64_t r : ctx.range(y.dims[0])) {
     double image = load_f64(rois, r * 5), corner[4];
     if (!(image >= 0 && image < static_cast<double>(x.dims[0]))) {
       return Status(Code::kOutOfRange, "max_roi_pool: region " + std::to_string(r) + " names no image");
     }
     for (int k = 0; k < 4; ++k) corner[k] = std::round(load_f64(rois, r * 5 + 1 + k) * scale);
-    for (std::int64_t c = 0; c < x.dims[1]; ++c) {
+    for (std::int64_t c : ctx.range(x.dims[1])) {
       std::int64_t plane = static_cast<std::int64_t>(image) * x.strides[0] + c * x.strides[1];
-      for (std::int64_t ph = 0; ph < y.dims[2]; ++ph) {
+      for (std::int64_t ph : ctx.range(y.dims[2])) {
         Range rows = bin_of(corner[1], corner[3], ph, y.dims[2], x.dims[2]);
-        for (std::int64_t pw = 0; pw < y.dims[3]; ++pw) {
+        for (std::int64_t pw : ctx.range(y.dims[3])) {
           Range columns = bin_of(corner[0], corner[2], pw, y.dims[3], x.dims[3]);
           double top = rows.begin < rows.end && columns.begin < columns.end ? -INFINITY : 0;
-          for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-            for (std::int64_t j = columns.begin; j < columns.end; ++j) {
+          for (std::int64_t i : ctx.range_from<std::int64_t>(rows.begin, rows.end)) {
+            for (std::int64_t j : ctx.range_from<std::int64_t>(columns.begin, columns.end)) {
               top = std::fmax(top, load_f64(x, plane + i * x.strides[2] + j));
             }
           }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/infer_util.h"
+#include "ops/loops.h"
 #include "ops/ops.h"
 #include "ops/run_util.h"
 #include "ops/widen.h"
@@ -69,29 +70,33 @@ Status run(ReferenceContext& ctx) {
   std::int64_t count = boxes.dims[1], classes = scores.dims[1];
   std::vector<std::int64_t> chosen, order;
   std::vector<Box> kept;
-  for (std::int64_t b = 0; b < boxes.dims[0]; ++b) {
-    for (std::int64_t c = 0; c < classes; ++c) {
+  for (std::int64_t b : ctx.range(boxes.dims[0])) {
+    for (std::int64_t c : ctx.range(classes)) {
       auto score = [&](std::int64_t i) { return load_f64(scores, (b * classes + c) * count + i); };
       order.clear();
-      for (std::int64_t i = 0; i < count; ++i) {
+      for (std::int64_t i : ctx.range(count)) {
         bool counts = ctx.has(kLeast) ? score(i) > load_f64(ctx.in(kLeast), 0) : !std::isnan(score(i));
         if (counts) order.push_back(i);
       }
-      std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) { return score(i) > score(j); });
+      sort_stable(ctx, std::span(order), [&](std::int64_t i, std::int64_t j) { return score(i) > score(j); });
       kept.clear();
-      for (std::int64_t i : order) {
+      for (std::size_t o : ctx.range(order.size())) {
         if (static_cast<std::int64_t>(kept.size()) >= most) break;
-        Box box = box_at(boxes, b * count + i, centre);
-        bool free = std::none_of(kept.begin(), kept.end(), [&](const Box& k) { return overlaps(box, k, threshold); });
+        Box box = box_at(boxes, b * count + order[o], centre);
+        bool free = true;
+        for (std::size_t k : ctx.range(kept.size(), 8)) {
+          free = !overlaps(box, kept[k], threshold);
+          if (!free) break;
+        }
         if (!free) continue;
         kept.push_back(box);
-        chosen.insert(chosen.end(), {b, c, i});
+        chosen.insert(chosen.end(), {b, c, order[o]});
       }
     }
   }
   const std::int64_t shape[] = {static_cast<std::int64_t>(chosen.size() / 3), 3};
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i64, shape));
-  std::copy(chosen.begin(), chosen.end(), y.as<std::int64_t>());
+  for (std::size_t i : ctx.range(chosen.size())) y.as<std::int64_t>()[i] = chosen[i];
   return {};
 }
 

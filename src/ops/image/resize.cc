@@ -185,7 +185,7 @@ Status run(ReferenceContext& ctx) {
   double tables = 0;
   for (const ResizeAxis& a : axes) tables += resize_tap_count(rule, a);
   if (!(tables <= kMostResizeTaps)) return Status(Code::kResourceExhausted, "the filters of all axes are too large");
-  for (const ResizeAxis& a : axes) taps.push_back(resize_taps(rule, a));
+  for (const ResizeAxis& a : axes) taps.push_back(resize_taps(rule, a, &ctx));
   auto outside = [&](std::span<const std::int64_t> at) {
     for (std::size_t a = 0; a < at.size(); ++a) {
       if (!taps[a].outside.empty() && taps[a].outside[static_cast<std::size_t>(at[a])]) return true;
@@ -195,7 +195,7 @@ Status run(ReferenceContext& ctx) {
   double extrapolated = ctx.attr_float("extrapolation_value");
   std::int64_t to = 0;
   if (rule.mode == ResizeRule::kNearest) {
-    for_each_index(shape, [&](std::span<const std::int64_t> at) {
+    for_each_index(ctx, shape, [&](std::span<const std::int64_t> at) {
       std::int64_t from = 0;
       for (std::size_t a = 0; a < at.size(); ++a) {
         from += taps[a].index[static_cast<std::size_t>(at[a])] * x.strides[a];
@@ -213,12 +213,12 @@ Status run(ReferenceContext& ctx) {
     AxisView v = around(extents, static_cast<int>(a));
     extents[a] = axes[a].out;
     MOTE_ASSIGN(auto next, wide_scratch(ctx, count_of(extents)));
-    for (std::int64_t o = 0; o < v.outer * axes[a].out; ++o) {
+    for (std::int64_t o : ctx.range(v.outer * axes[a].out)) {
       std::int64_t position = o % axes[a].out * taps[a].width;
-      for (std::int64_t t = 0; t < taps[a].width; ++t) {
+      for (std::int64_t t : ctx.range(taps[a].width)) {
         double weight = taps[a].weight[static_cast<std::size_t>(position + t)];
         std::int64_t row = o / axes[a].out * v.n + taps[a].index[static_cast<std::size_t>(position + t)];
-        for (std::int64_t i = 0; i < v.inner; ++i) {
+        for (std::int64_t i : ctx.range(v.inner)) {
           next[static_cast<std::size_t>(o * v.inner + i)] +=
               weight * values[static_cast<std::size_t>(row * v.inner + i)];
         }
@@ -227,7 +227,7 @@ Status run(ReferenceContext& ctx) {
     values = next;
   }
   bool integers = !is_float(x.dtype);
-  for_each_index(shape, [&](std::span<const std::int64_t> at) {
+  for_each_index(ctx, shape, [&](std::span<const std::int64_t> at) {
     double value = outside(at) ? extrapolated : values[static_cast<std::size_t>(to)];
     store_f64(y, to++, integers ? std::nearbyint(value) : value);
   });
@@ -299,7 +299,7 @@ double resize_tap_count(const ResizeRule& rule, const ResizeAxis& axis) {
   return static_cast<double>(axis.out) * (one ? 1 : 2 * std::ceil(radius / shrink));
 }
 
-ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis) {
+ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis, ReferenceContext* ctx) {
   ResizeTaps taps;
   taps.identity = is_identity(axis);
   bool is_nearest = rule.mode == ResizeRule::kNearest, exclude = rule.exclude_outside != 0,
@@ -309,7 +309,7 @@ ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis) {
   std::int64_t first = is_nearest ? 0 : static_cast<std::int64_t>(std::floor(-radius / shrink)) + 1;
   taps.width = is_nearest ? 1 : 2 - 2 * first;
   if (taps.identity) first = 0, taps.width = 1;
-  for (std::int64_t o = 0; o < axis.out; ++o) {
+  for (std::int64_t o = 0; o < axis.out && (!ctx || ctx->spend(taps.width)); ++o) {
     double x = taps.identity ? static_cast<double>(o) : source(rule.coordinates, axis, static_cast<double>(o));
     x = std::fmin(std::fmax(x, -kMaxExtent), kMaxExtent);
     if (crop) taps.outside.push_back(x < 0 || x > static_cast<double>(axis.in - 1));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/op.h"
+#include "ops/reference.h"
 
 namespace mote {
 
@@ -45,6 +46,7 @@ inline constexpr double kMostResizeTaps = 1 << 26;  // of all axes together
 
 // How many a table for the axis holds at most; infinite or NaN for a scale that is no scale.
 double resize_tap_count(const ResizeRule& rule, const ResizeAxis& axis);
-ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis);
+// In a reference with its context: a table that ends early where the run shall stop.
+ResizeTaps resize_taps(const ResizeRule& rule, const ResizeAxis& axis, ReferenceContext* ctx = nullptr);
 
 }  // namespace mote

@@ -78,7 +78,7 @@ Status run(ReferenceContext& ctx) {
   std::int64_t ratio = ctx.attr_int("sampling_ratio"), height = x.dims[2], width = x.dims[3];
   if (xs.empty()) return y.count() == 0 ? Status() : invalid("roi_align: the image is empty");
   std::vector<Sample> samples;
-  for (std::int64_t r = 0; r < y.dims[0]; ++r) {
+  for (std::int64_t r : ctx.range(y.dims[0])) {
     std::int64_t image = load_i64(indices, r);
     if (image < 0 || image >= x.dims[0]) return out_of_range("batch_indices", r, image, 0, x.dims[0] - 1);
     double corner[4];
@@ -94,20 +94,21 @@ Status run(ReferenceContext& ctx) {
     if (!(down <= kMaxSamples && across <= kMaxSamples)) {
       return Status(Code::kOutOfRange, "roi_align: region " + std::to_string(r) + " is too large to sample");
     }
-    for (std::int64_t ph = 0; ph < y.dims[2]; ++ph) {
-      for (std::int64_t pw = 0; pw < y.dims[3]; ++pw) {
+    for (std::int64_t ph : ctx.range(y.dims[2])) {
+      for (std::int64_t pw : ctx.range(y.dims[3])) {
         samples.clear();
         for (double iy = 0; iy < down; ++iy) {
-          for (double ix = 0; ix < across; ++ix) {
+          for (double ix = 0; ix < across && ctx.spend(8); ++ix) {
             samples.push_back(sample_at(corner[1] + (static_cast<double>(ph) + (iy + 0.5) / down) * bin_h,
                                         corner[0] + (static_cast<double>(pw) + (ix + 0.5) / across) * bin_w, height,
                                         width));
           }
         }
-        for (std::int64_t c = 0; c < x.dims[1]; ++c) {
+        for (std::int64_t c : ctx.range(x.dims[1])) {
           const double* plane = xs.data() + (image * x.dims[1] + c) * height * width;
           double sum = 0, top = -INFINITY;
-          for (const Sample& s : samples) {
+          for (std::size_t i : ctx.range(samples.size(), 4)) {
+            const Sample& s = samples[i];
             for (int k = 0; k < 4; ++k) {
               double v = s.weight[k] * plane[s.at[k]];
               sum += v;

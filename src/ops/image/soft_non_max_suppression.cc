@@ -83,17 +83,17 @@ Status run(ReferenceContext& ctx) {
   float threshold = number(kOverlap), least = number(kLeast), sigma = number(kSigma);
   auto most = static_cast<std::size_t>(std::max<std::int64_t>(load_i64(ctx.in(kMost), 0), 0));
   std::priority_queue<Candidate> waiting;
-  for (std::int64_t i = 0; i < boxes.dims[0]; ++i) {
+  for (std::int64_t i : ctx.range(boxes.dims[0])) {
     auto score = static_cast<float>(load_f64(scores, i));
     if (score > least) waiting.push({score, i, 0});
   }
   std::vector<Candidate> chosen;
-  while (chosen.size() < most && !waiting.empty()) {
+  while (chosen.size() < most && !waiting.empty() && ctx.spend(16)) {
     Candidate c = waiting.top();
     waiting.pop();
     float before = c.score;
     bool free = true;
-    for (std::size_t k = chosen.size(); k-- > c.seen && free && c.score > least;) {
+    for (std::size_t k = chosen.size(); k-- > c.seen && free && c.score > least && ctx.spend(16);) {
       float iou = overlap(boxes, c.box, chosen[k].box);
       free = iou < threshold;
       if (free && sigma > 0) c.score *= std::exp(-0.5f / sigma * iou * iou);
@@ -107,9 +107,9 @@ Status run(ReferenceContext& ctx) {
     }
   }
   for (const TensorView& v : out) {
-    if (v.data) zero(v);
+    if (v.data) zero(ctx, v);
   }
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
+  for (std::size_t i : ctx.range(chosen.size())) {
     if (out[0].data) store_i64(out[0], static_cast<std::int64_t>(i), chosen[i].box);
     if (out[1].data) store_f64(out[1], static_cast<std::int64_t>(i), static_cast<double>(chosen[i].score));
   }

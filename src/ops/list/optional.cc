@@ -57,7 +57,7 @@ Status run_get(ReferenceContext& ctx) {
   std::vector<TensorView> items = ctx.is_list(0) ? ctx.list(0) : std::vector<TensorView>{ctx.in(0)};
   if (items.empty()) return Status(Code::kOutOfRange, "optional_get_element: the optional is empty");
   MOTE_ASSIGN(TensorView y, ctx.out(0, items[0].dtype, items[0].shape()));
-  copy_elements(items[0], 0, y, 0, y.count());
+  copy_elements(ctx, items[0], 0, y, 0, y.count());
   return {};
 }
 

@@ -100,7 +100,7 @@ Status infer_at(InferContext& ctx) {
 
 Status copy_out(ReferenceContext& ctx, const TensorView& x) {
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, x.shape()));
-  copy_elements(x, 0, y, 0, x.count());
+  copy_elements(ctx, x, 0, y, 0, x.count());
   return {};
 }
 
@@ -184,11 +184,14 @@ Status run_split(ReferenceContext& ctx) {
   if (!ctx.has(1) || ctx.in(1).rank == 0) {
     std::int64_t chunk = ctx.has(1) ? load_i64(ctx.in(1), 0) : 1;
     if (chunk < 1) return out_of_range("split", 0, chunk, 1, a.n);
-    for (std::int64_t at = 0; at < a.n; at += std::min(chunk, a.n - at)) sizes.push_back(std::min(chunk, a.n - at));
+    for (std::int64_t at = 0; at < a.n && ctx.spend(1); at += chunk) {
+      sizes.push_back(std::min(chunk, a.n - at));
+      if (chunk > a.n - at) break;
+    }
   }
   std::vector<TensorView> items;
   std::int64_t begin = 0;
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
+  for (std::size_t i : ctx.range(sizes.size())) {
     std::int64_t n = sizes[i];
     if (n < 0 || n > a.n - begin) return out_of_range("split", static_cast<std::int64_t>(i), n, 0, a.n - begin);
     std::vector<std::int64_t> shape(x.shape().begin(), x.shape().end());
@@ -197,8 +200,8 @@ Status run_split(ReferenceContext& ctx) {
     std::size_t bytes = static_cast<std::size_t>(bytes_of(x.dtype, a.outer * n * a.inner));
     MOTE_ASSIGN(std::span<std::byte> memory, ctx.scratch(bytes));
     TensorView part = TensorView::of(memory.data(), x.dtype, shape);
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      copy_elements(x, (o * a.n + begin) * a.inner, part, o * n * a.inner, n * a.inner);
+    for (std::int64_t o : ctx.range(a.outer)) {
+      copy_elements(ctx, x, (o * a.n + begin) * a.inner, part, o * n * a.inner, n * a.inner);
     }
     items.push_back(part);
     begin += n;
@@ -234,6 +237,7 @@ Status run_join(ReferenceContext& ctx) {
   if (stack) shape.insert(shape.begin() + axis, 0);
   shape[along] = 0;
   for (const TensorView& x : items) {
+    if (!ctx.spend(8)) break;
     std::vector<std::int64_t> other(x.shape().begin(), x.shape().end());
     if (stack) other.insert(other.begin() + axis, 1);
     bool fits = x.dtype == items[0].dtype && other.size() == shape.size();
@@ -245,8 +249,9 @@ Status run_join(ReferenceContext& ctx) {
   AxisView a = around(shape, axis);
   std::int64_t at = 0;
   for (const TensorView& x : items) {
+    if (!ctx.spend(1)) break;
     std::int64_t n = a.outer > 0 ? x.count() / a.outer : 0;
-    for (std::int64_t o = 0; o < a.outer; ++o) copy_elements(x, o * n, y, o * a.n * a.inner + at, n);
+    for (std::int64_t o : ctx.range(a.outer)) copy_elements(ctx, x, o * n, y, o * a.n * a.inner + at, n);
     at += n;
   }
   return {};

@@ -64,7 +64,7 @@ Status loss(ReferenceContext& ctx, const TensorView& y, const LogProb& log_prob)
   std::string reduction = ctx.attr_string("reduction");
   std::int64_t classes = x.dims[1], inner = count_of(x.shape().subspan(2));
   double sum = 0, factors = 0;
-  for (std::int64_t i = 0; i < target.count(); ++i) {
+  for (std::int64_t i : ctx.range(target.count())) {
     std::int64_t c = load_i64(target, i);
     bool ignored = ctx.has_attr("ignore_index") && c == ctx.attr_int("ignore_index");
     if (!ignored && (c < 0 || c >= classes)) return out_of_range("target", i, c, 0, classes - 1);
@@ -90,16 +90,16 @@ Status run_entropy(ReferenceContext& ctx) {
   // The logarithm of each sum of exponentials.
   MOTE_ASSIGN(std::span<std::byte> bytes, ctx.scratch(static_cast<std::size_t>(a.outer * a.inner) * sizeof(double)));
   double* logs = reinterpret_cast<double*>(bytes.data());
-  for (std::int64_t i = 0; i < a.outer * a.inner; ++i) {
+  for (std::int64_t i : ctx.range(a.outer * a.inner)) {
     auto at = [&](std::int64_t c) { return load_f64(x, (i / a.inner * a.n + c) * a.inner + i % a.inner); };
     double top = -INFINITY, sum = 0;
-    for (std::int64_t c = 0; c < a.n; ++c) top = std::fmax(top, at(c));
-    for (std::int64_t c = 0; c < a.n; ++c) sum += std::exp(at(c) - top);
+    for (std::int64_t c : ctx.range(a.n)) top = std::fmax(top, at(c));
+    for (std::int64_t c : ctx.range(a.n)) sum += std::exp(at(c) - top);
     logs[i] = top + std::log(sum);
   }
   auto log_prob = [&](std::int64_t i) { return load_f64(x, i) - logs[i / (a.n * a.inner) * a.inner + i % a.inner]; };
   if (ctx.wants(1)) {
-    for (std::int64_t i = 0; i < x.count(); ++i) store_f64(outs[1], i, log_prob(i));
+    for (std::int64_t i : ctx.range(x.count())) store_f64(outs[1], i, log_prob(i));
   }
   return loss(ctx, outs[0], log_prob);
 }

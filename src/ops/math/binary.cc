@@ -90,7 +90,7 @@ Status infer_shift(InferContext& ctx) {
 
 Status compare_strings(ReferenceContext& ctx, BinaryOp op, const TensorView& z) {
   const TensorView &x = ctx.in(0), &y = ctx.in(1);
-  walk<3>(z.shape(), {dense_strides(z.shape()), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank)},
+  walk<3>(ctx, z.shape(), {dense_strides(z.shape()), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank)},
           [&](const auto& at) {
             z.as<bool>()[at[0]] =
                 compare(op, ctx.string(x.as<StringRef>()[at[1]]), ctx.string(y.as<StringRef>()[at[2]]));
@@ -106,7 +106,7 @@ Status apply(ReferenceContext& ctx, BinaryOp op) {
                                     broadcast_strides(y, z.rank)};
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    walk<3>(z.shape(), strides, [&](const auto& at) {
+    walk<3>(ctx, z.shape(), strides, [&](const auto& at) {
       auto r = eval_binary(op, E::load(x, at[1]), E::load(y, at[2]));
       if (gives_bool(op)) {
         z.as<bool>()[at[0]] = r != 0;
@@ -135,7 +135,7 @@ Status run_pow(ReferenceContext& ctx) {
   if (x.dtype == y.dtype) return apply(ctx, BinaryOp::pow);
   MOTE_ASSIGN(TensorView z, infer_out(ctx));
   bool ints = is_int(x.dtype) && is_int(y.dtype);
-  walk<3>(z.shape(), {dense_strides(z.shape()), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank)},
+  walk<3>(ctx, z.shape(), {dense_strides(z.shape()), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank)},
           [&](const auto& at) {
             if (ints) {
               store_i64(z, at[0], eval_binary(BinaryOp::pow, load_i64(x, at[1]), load_i64(y, at[2])));

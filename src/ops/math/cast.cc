@@ -118,23 +118,23 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t n = x.count();
   if (x.dtype == y.dtype) {
-    copy_elements(x, 0, y, 0, n);
+    copy_elements(ctx, x, 0, y, 0, n);
   } else if (x.dtype == DType::string) {
-    for (std::int64_t i = 0; i < n; ++i) MOTE_TRY(store_text(y, i, ctx.string(x.as<StringRef>()[i])));
+    for (std::int64_t i : ctx.range(n)) MOTE_TRY(store_text(y, i, ctx.string(x.as<StringRef>()[i])));
   } else if (y.dtype == DType::string) {
-    for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t i : ctx.range(n)) {
       MOTE_ASSIGN(y.as<StringRef>()[i], ctx.add_string(text_of(x, i)));
     }
   } else if (is_float(y.dtype) && bits_of(y.dtype) <= 8) {
     bool saturate = ctx.attr_int("saturate") != 0;
     Rounding rounding = *rounding_of(ctx.attr_string("round_mode"));
-    for (std::int64_t i = 0; i < n; ++i) store_small_float(y, i, load_f64(x, i), saturate, rounding);
+    for (std::int64_t i : ctx.range(n)) store_small_float(y, i, load_f64(x, i), saturate, rounding);
   } else if (!is_float(x.dtype) && y.dtype == DType::boolean) {
-    for (std::int64_t i = 0; i < n; ++i) y.as<bool>()[i] = load_i64(x, i) != 0;
+    for (std::int64_t i : ctx.range(n)) y.as<bool>()[i] = load_i64(x, i) != 0;
   } else if (!is_float(x.dtype) && !is_float(y.dtype)) {
-    for (std::int64_t i = 0; i < n; ++i) store_i64(y, i, load_i64(x, i));
+    for (std::int64_t i : ctx.range(n)) store_i64(y, i, load_i64(x, i));
   } else {
-    for (std::int64_t i = 0; i < n; ++i) store_f64(y, i, load_f64(x, i));
+    for (std::int64_t i : ctx.range(n)) store_f64(y, i, load_f64(x, i));
   }
   return {};
 }
@@ -177,7 +177,7 @@ Status run_bits(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   if (x.bytes() != y.bytes()) return invalid("bitcast got a last axis of another extent");
-  if (x.bytes() > 0) std::memcpy(y.data, x.data, static_cast<std::size_t>(x.bytes()));
+  copy_bytes(ctx, x, y);
   return {};
 }
 

@@ -28,23 +28,23 @@ Status infer(InferContext& ctx) {
 }
 
 // Gaussian elimination with partial pivoting, in place.
-double determinant(std::span<double> m, std::size_t n) {
+double determinant(ReferenceContext& ctx, std::span<double> m, std::size_t n) {
   double det = 1;
-  for (std::size_t k = 0; k < n; ++k) {
+  for (std::size_t k : ctx.range(n)) {
     std::size_t pivot = k;
-    for (std::size_t i = k + 1; i < n; ++i) {
+    for (std::size_t i : ctx.range_from(k + 1, n)) {
       if (std::fabs(m[i * n + k]) > std::fabs(m[pivot * n + k])) pivot = i;
     }
     double p = m[pivot * n + k];
     if (p == 0) return 0;
     if (pivot != k) {
-      for (std::size_t j = 0; j < n; ++j) std::swap(m[k * n + j], m[pivot * n + j]);
+      for (std::size_t j : ctx.range(n)) std::swap(m[k * n + j], m[pivot * n + j]);
       det = -det;
     }
     det *= p;
-    for (std::size_t i = k + 1; i < n; ++i) {
+    for (std::size_t i : ctx.range_from(k + 1, n)) {
       double f = m[i * n + k] / p;
-      for (std::size_t j = k; j < n; ++j) m[i * n + j] -= f * m[k * n + j];
+      for (std::size_t j : ctx.range_from(k, n)) m[i * n + j] -= f * m[k * n + j];
     }
   }
   return det;
@@ -55,9 +55,9 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t n = x.dims[x.rank - 1];
   MOTE_ASSIGN(std::span<double> m, wide_scratch(ctx, n * n));
-  for (std::int64_t b = 0; b < y.count(); ++b) {
-    for (std::int64_t i = 0; i < n * n; ++i) m[static_cast<std::size_t>(i)] = load_f64(x, b * n * n + i);
-    store_f64(y, b, determinant(m, static_cast<std::size_t>(n)));
+  for (std::int64_t b : ctx.range(y.count())) {
+    for (std::int64_t i : ctx.range(n * n)) m[static_cast<std::size_t>(i)] = load_f64(x, b * n * n + i);
+    store_f64(y, b, determinant(ctx, m, static_cast<std::size_t>(n)));
   }
   return {};
 }

@@ -125,7 +125,7 @@ Status run(ReferenceContext& ctx) {
   Loops l = loops_of(ctx, e, y.rank);
   std::vector<std::int64_t> at(l.extents.size(), 0), offsets(l.strides.size(), 0);
   bool empty = std::find(l.extents.begin(), l.extents.end(), 0) != l.extents.end();
-  if (empty) zero(y);
+  if (empty) zero(ctx, y);
   if (empty) return {};
   with_element(y.dtype, [&](auto element) {
     using E = decltype(element);
@@ -139,9 +139,9 @@ Status run(ReferenceContext& ctx) {
           product = eval_binary(BinaryOp::mul, product, E::load(ctx.in(i), offsets[static_cast<std::size_t>(i)]));
         }
         sum = eval_binary(BinaryOp::add, sum, product);
-      } while (advance(l, l.outer, l.extents.size(), at, offsets));
+      } while (ctx.spend(ctx.inputs()) && advance(l, l.outer, l.extents.size(), at, offsets));
       E::store(y, out++, sum);
-    } while (advance(l, 0, l.outer, at, offsets));
+    } while (ctx.spend(1) && advance(l, 0, l.outer, at, offsets));
   });
   return {};
 }

@@ -21,7 +21,7 @@ Status infer(InferContext& ctx) {
 
 Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  copy_elements(ctx.in(0), 0, y, 0, y.count());
+  copy_elements(ctx, ctx.in(0), 0, y, 0, y.count());
   return run_epilogue(ctx, y);
 }
 

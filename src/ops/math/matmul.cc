@@ -60,16 +60,16 @@ Status run_matmul(ReferenceContext& ctx) {
   const TensorView &a = ctx.in(0), &b = ctx.in(1);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   Product p = product_of(a, b, ctx.attr_int("trans_a") != 0, ctx.attr_int("trans_b") != 0);
-  zero(y);
+  zero(ctx, y);
   with_element(y.dtype, [&](auto element) {
     using E = decltype(element);
     if (ctx.has(2)) {
-      walk<2>(y.shape(), {dense_strides(y.shape()), broadcast_strides(ctx.in(2), y.rank)},
+      walk<2>(ctx, y.shape(), {dense_strides(y.shape()), broadcast_strides(ctx.in(2), y.rank)},
               [&](const auto& at) { E::store(y, at[0], E::load(ctx.in(2), at[1])); });
     }
-    each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
+    each_dot(ctx, p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
       typename E::Value sum = E::load(y, out);
-      for (std::int64_t i = 0; i < p.k; ++i) {
+      for (std::int64_t i : ctx.range(p.k)) {
         auto x = E::load(a, a0 + i * p.a_k), z = E::load(b, b0 + i * p.b_k);
         sum = eval_binary(BinaryOp::add, sum, eval_binary(BinaryOp::mul, x, z));
       }
@@ -101,9 +101,9 @@ Status run_gemm(ReferenceContext& ctx) {
     using E = decltype(element);
     using V = typename E::Value;
     bool exact = alpha == 1 && beta == 1;  // integers stay integers
-    each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t m, std::int64_t n) {
+    each_dot(ctx, p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t m, std::int64_t n) {
       V sum = 0;
-      for (std::int64_t i = 0; i < p.k; ++i) {
+      for (std::int64_t i : ctx.range(p.k)) {
         auto x = E::load(a, a0 + i * p.a_k), z = E::load(b, b0 + i * p.b_k);
         sum = eval_binary(BinaryOp::add, sum, eval_binary(BinaryOp::mul, x, z));
       }

@@ -44,7 +44,7 @@ Status run_where(ReferenceContext& ctx) {
   const TensorView &c = ctx.in(0), &x = ctx.in(1), &y = ctx.in(2);
   MOTE_ASSIGN(TensorView z, infer_out(ctx));
   with_copy(x.dtype, [&](auto copy) {
-    walk<4>(z.shape(),
+    walk<4>(ctx, z.shape(),
             {broadcast_strides(c, z.rank), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank),
              dense_strides(z.shape())},
             [&](const auto& at) {
@@ -85,7 +85,7 @@ Status run_clip(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, x.shape()));
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t i = 0, n = x.count(); i < n; ++i) {
+    for (std::int64_t i : ctx.range(x.count())) {
       auto v = E::load(x, i);
       if (ctx.has(1) && v < E::load(ctx.in(1), 0)) v = E::load(ctx.in(1), 0);
       if (ctx.has(2) && v > E::load(ctx.in(2), 0)) v = E::load(ctx.in(2), 0);

@@ -39,9 +39,9 @@ Status apply(ReferenceContext& ctx, UnaryOp op, double a, double b) {
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
     if (gives_bool(op)) {
-      for (std::int64_t i = 0; i < n; ++i) y.as<bool>()[i] = eval_unary(op, E::load(x, i), a, b) != 0;
+      for (std::int64_t i : ctx.range(n)) y.as<bool>()[i] = eval_unary(op, E::load(x, i), a, b) != 0;
     } else {
-      for (std::int64_t i = 0; i < n; ++i) E::store(y, i, eval_unary(op, E::load(x, i), a, b));
+      for (std::int64_t i : ctx.range(n)) E::store(y, i, eval_unary(op, E::load(x, i), a, b));
     }
   });
   return {};

@@ -52,7 +52,7 @@ Status run(ReferenceContext& ctx) {
     std::vector<Strides> strides;
     for (int i = 0; i < ctx.inputs(); ++i) strides.push_back(broadcast_strides(ctx.in(i), y.rank));
     std::array<std::int64_t, kMaxRank> at{};
-    for (std::int64_t n = 0; n < y.count(); ++n) {
+    for (std::int64_t n : ctx.range(y.count())) {
       V r{};
       for (int i = 0; i < ctx.inputs(); ++i) {
         std::int64_t from = 0;

@@ -46,10 +46,10 @@ Status run_extract(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &indices = ctx.in(1);
   MOTE_ASSIGN(TensorView z, infer_out(ctx));
   std::int64_t n = x.dims[x.rank - 1], count = indices.count();
-  for (std::int64_t i = 0; i < count; ++i) {
+  for (std::int64_t i : ctx.range(count)) {
     std::int64_t at = load_i64(indices, i);
     if (at < 0 || at >= n) return out_of_range("y", i, at, 0, n - 1);
-    for (std::int64_t row = 0; row < z.count() / count; ++row) copy_elements(x, row * n + at, z, row * count + i, 1);
+    for (std::int64_t row : ctx.range(z.count() / count)) copy_elements(x, row * n + at, z, row * count + i, 1);
   }
   return {};
 }
@@ -63,7 +63,7 @@ Status infer_binarize(InferContext& ctx) {
 Status run_binarize(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, x.shape()));
-  for (std::int64_t i = 0; i < x.count(); ++i) store_f64(y, i, load_f64(x, i) > ctx.attr_float("threshold") ? 1 : 0);
+  for (std::int64_t i : ctx.range(x.count())) store_f64(y, i, load_f64(x, i) > ctx.attr_float("threshold") ? 1 : 0);
   return {};
 }
 
@@ -93,8 +93,8 @@ Status infer_encode(InferContext& ctx) {
 
 // The last of equal keys counts; -1: none is equal.
 template <class T, class Equal>
-std::int64_t find_last(const std::vector<T>& keys, const Equal& equal) {
-  for (std::size_t i = keys.size(); i-- > 0;) {
+std::int64_t find_last(ReferenceContext& ctx, const std::vector<T>& keys, const Equal& equal) {
+  for (std::size_t i = keys.size(); i-- > 0 && ctx.spend(1);) {
     if (equal(keys[i])) return static_cast<std::int64_t>(i);
   }
   return -1;
@@ -106,15 +106,15 @@ Status run_encode(ReferenceContext& ctx) {
   std::vector<std::string> string_keys = ctx.attr_strings("keys_strings"), strings = ctx.attr_strings("values_strings");
   std::vector<std::int64_t> int_keys = ctx.attr_ints("keys_int64s"), ints = ctx.attr_ints("values_int64s");
   std::vector<double> float_keys = ctx.attr_floats("keys_floats"), floats = ctx.attr_floats("values_floats");
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::int64_t at = -1;
     if (x.dtype == DType::string) {
       std::string_view s = ctx.string(x.as<StringRef>()[i]);
-      at = find_last(string_keys, [&](const std::string& k) { return k == s; });
+      at = find_last(ctx, string_keys, [&](const std::string& k) { return k == s; });
     } else if (is_int(x.dtype)) {
-      at = find_last(int_keys, [&, v = load_i64(x, i)](std::int64_t k) { return k == v; });
+      at = find_last(ctx, int_keys, [&, v = load_i64(x, i)](std::int64_t k) { return k == v; });
     } else {
-      at = find_last(float_keys, [&, v = load_f64(x, i)](double k) {
+      at = find_last(ctx, float_keys, [&, v = load_f64(x, i)](double k) {
         return static_cast<float>(k) == static_cast<float>(v) || (std::isnan(k) && std::isnan(v));
       });
     }

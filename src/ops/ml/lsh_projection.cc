@@ -86,12 +86,12 @@ struct Blocks {
   }
 };
 
-std::uint64_t fingerprint(const unsigned char* s, std::uint64_t n) {
+std::uint64_t fingerprint(ReferenceContext& ctx, const unsigned char* s, std::uint64_t n) {
   if (n <= 16) return short_hash(s, n);
   if (n <= 64) return middle_hash(s, n);
   constexpr std::uint64_t kSeed = 81;
   Blocks b{kSeed * kC + word(s), kSeed * kB + 113, folded((kSeed * kB + 113) * kC + 113) * kC, {}, {}};
-  for (std::uint64_t at = 0; at < (n - 1) / 64; ++at) b.take(s + at * 64, kB, 1);
+  for (std::uint64_t at : ctx.range((n - 1) / 64, 16)) b.take(s + at * 64, kB, 1);
   const std::uint64_t by = kB + ((b.z & 0xff) << 1);
   b.w.first += (n - 1) & 63;
   b.v.first += b.w.first;
@@ -116,14 +116,16 @@ Status infer_lsh(InferContext& ctx) {
 }
 
 // Whether the weighted sum of the fingerprints of (seed, item) is above zero; they count as signed integers.
-bool sign_of(std::span<unsigned char> key, float seed, const TensorView& x, const float* weights) {
+bool sign_of(ReferenceContext& ctx, std::span<unsigned char> key, float seed, const TensorView& x,
+             const float* weights) {
   const std::size_t bytes = key.size() - sizeof seed;
   std::memcpy(key.data(), &seed, sizeof seed);
   double score = 0;
-  for (std::int64_t i = 0; i < x.dims[0]; ++i) {
-    if (bytes != 0)
-      std::memcpy(key.data() + sizeof seed, x.as<unsigned char>() + static_cast<std::size_t>(i) * bytes, bytes);
-    const auto v = static_cast<double>(static_cast<std::int64_t>(fingerprint(key.data(), key.size())));
+  for (std::int64_t i : ctx.range(x.dims[0], 8)) {
+    const unsigned char* item = x.as<unsigned char>() + static_cast<std::size_t>(i) * bytes;
+    for (auto [begin, end] : ctx.pieces(bytes))
+      std::memcpy(key.data() + sizeof seed + begin, item + begin, end - begin);
+    const auto v = static_cast<double>(static_cast<std::int64_t>(fingerprint(ctx, key.data(), key.size())));
     score += weights ? static_cast<double>(weights[i]) * v : v;
   }
   return score > 0;
@@ -141,10 +143,10 @@ Status run_lsh(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::span<std::byte> scratch, ctx.scratch(item + sizeof(float)));
   const std::span<unsigned char> key(reinterpret_cast<unsigned char*>(scratch.data()), scratch.size());
   const std::int64_t bits = seeds.dims[1];
-  for (std::int64_t h = 0; h < seeds.dims[0]; ++h) {
+  for (std::int64_t h : ctx.range(seeds.dims[0])) {
     std::uint64_t number = 0;
-    for (std::int64_t b = 0; b < bits; ++b) {
-      const bool bit = sign_of(key, seeds.as<float>()[h * bits + b], x, weights);
+    for (std::int64_t b : ctx.range(bits)) {
+      const bool bit = sign_of(ctx, key, seeds.as<float>()[h * bits + b], x, weights);
       if (!sparse) y.as<std::int32_t>()[h * bits + b] = bit;
       number = number * 2 + bit;
     }

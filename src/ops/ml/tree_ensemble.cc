@@ -156,12 +156,12 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t aggregate = ctx.attr_int("aggregate_function"), features = x.dims[1];
   MOTE_ASSIGN(std::span<double> row, wide_scratch(ctx, y.dims[1]));
-  for (std::int64_t n = 0; n < x.dims[0]; ++n) {
+  for (std::int64_t n : ctx.range(x.dims[0])) {
     std::fill(row.begin(), row.end(), aggregate == 2 ? INFINITY : aggregate == 3 ? -INFINITY : 0);
-    for (std::int64_t root : f.roots) {
-      std::size_t node = static_cast<std::size_t>(root), steps = 0;
+    for (std::size_t tree : ctx.range(f.roots.size())) {
+      std::size_t node = static_cast<std::size_t>(f.roots[tree]), steps = 0;
       bool leaf = false;
-      while (!leaf) {
+      while (!leaf && ctx.spend(1)) {
         std::int64_t feature = f.features[node];
         if (feature < 0 || feature >= features)
           return out_of_range("nodes_featureids", static_cast<std::int64_t>(node), feature, 0, features - 1);
@@ -170,6 +170,7 @@ Status run(ReferenceContext& ctx) {
         leaf = (yes ? f.true_leafs : f.false_leafs)[node] != 0;
         node = static_cast<std::size_t>((yes ? f.true_ids : f.false_ids)[node]);
       }
+      if (!leaf) break;
       double& sum = row[static_cast<std::size_t>(f.targets[node])];
       double w = f.weights[node];
       sum = aggregate == 2   ? std::fmin(sum, w)
@@ -177,7 +178,7 @@ Status run(ReferenceContext& ctx) {
                              : sum + w / (aggregate == 0 ? static_cast<double>(f.roots.size()) : 1.0);
     }
     transform(row, ctx.attr_int("post_transform"));
-    for (std::size_t t = 0; t < row.size(); ++t) store_f64(y, n * y.dims[1] + static_cast<std::int64_t>(t), row[t]);
+    for (std::size_t t : ctx.range(row.size())) store_f64(y, n * y.dims[1] + static_cast<std::int64_t>(t), row[t]);
   }
   return {};
 }

@@ -36,7 +36,7 @@ Status apply(ReferenceContext& ctx, UnaryOp op, double a, double b) {
   std::int64_t n = x.count();
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t i = 0; i < n; ++i) E::store(y, i, eval_unary(op, E::load(x, i), a, b));
+    for (std::int64_t i : ctx.range(n)) E::store(y, i, eval_unary(op, E::load(x, i), a, b));
   });
   return {};
 }
@@ -80,7 +80,7 @@ Status run_prelu(ReferenceContext& ctx) {
   }
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t i = 0; i < x.count(); ++i) {
+    for (std::int64_t i : ctx.range(x.count())) {
       std::int64_t at = 0, rest = i;
       for (int d = x.rank; d-- > 0;) {
         at += rest % x.dims[d] * strides[d];

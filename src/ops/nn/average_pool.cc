@@ -31,9 +31,9 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   bool pads = ctx.attr_int("count_include_pad") != 0;
-  for_each_window(p, x, y, [&](const PoolWindow& w) {
+  for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double sum = 0, n = static_cast<double>(pads ? w.counted : static_cast<std::int64_t>(w.taken.size()));
-    for (std::int64_t i : w.taken) sum += load_f64(x, i);
+    for (std::size_t t : ctx.range(w.taken.size())) sum += load_f64(x, w.taken[t]);
     store_f64(y, w.y, n > 0 ? sum / n : 0);
   });
   return {};

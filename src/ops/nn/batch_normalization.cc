@@ -42,17 +42,17 @@ Status run(ReferenceContext& ctx) {
   double epsilon = ctx.attr_float("epsilon"), momentum = ctx.attr_float("momentum");
   std::int64_t channels = x.rank > 1 ? x.dims[1] : 1, inner = x.rank > 1 ? x.strides[1] : 1;
   std::vector<double> group;
-  for (std::int64_t c = 0; c < channels; ++c) {
+  for (std::int64_t c : ctx.range(channels)) {
     Moments m{load_f64(ctx.in(3), c), load_f64(ctx.in(4), c)};
     auto each = [&](const auto& f) {
-      for (std::int64_t from = c * inner; from < x.count(); from += channels * inner) {
-        for (std::int64_t i = from; i < from + inner; ++i) f(static_cast<std::size_t>(i));
+      for (std::int64_t from = c * inner; from < x.count() && ctx.spend(1); from += channels * inner) {
+        for (std::int64_t i : ctx.range_from<std::int64_t>(from, from + inner)) f(static_cast<std::size_t>(i));
       }
     };
     if (training) {
       group.clear();
       each([&](std::size_t i) { group.push_back(xs[i]); });
-      Moments batch = moments_of(group);
+      Moments batch = moments_of(ctx, group);
       auto blend = [&](double old, double now) { return old * momentum + now * (1 - momentum); };
       if (ctx.wants(1)) store_f64(outs[1], c, blend(m.mean, batch.mean));
       if (ctx.wants(2)) store_f64(outs[2], c, blend(m.variance, batch.variance));
@@ -61,7 +61,7 @@ Status run(ReferenceContext& ctx) {
     double factor = load_f64(ctx.in(1), c) / std::sqrt(m.variance + epsilon), bias = load_f64(ctx.in(2), c);
     each([&](std::size_t i) { ys[i] = (xs[i] - m.mean) * factor + bias; });
   }
-  narrow(ys, outs[0]);
+  narrow(ctx, ys, outs[0]);
   return {};
 }
 

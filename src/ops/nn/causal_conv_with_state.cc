@@ -54,14 +54,14 @@ Status run(ReferenceContext& ctx) {
     if (l >= past) return load_f64(x, row * length + l - past);
     return ctx.has(3) ? load_f64(ctx.in(3), row * past + l) : 0;
   };
-  for (std::int64_t row = 0; row < x.dims[0] * x.dims[1]; ++row) {
+  for (std::int64_t row : ctx.range(x.dims[0] * x.dims[1])) {
     std::int64_t channel = row % x.dims[1];
-    for (std::int64_t l = 0; l < length; ++l) {
+    for (std::int64_t l : ctx.range(length)) {
       double sum = ctx.has(2) ? load_f64(ctx.in(2), channel) : 0;
-      for (std::int64_t k = 0; k < taps; ++k) sum += load_f64(w, channel * taps + k) * at(row, l + k);
+      for (std::int64_t k : ctx.range(taps)) sum += load_f64(w, channel * taps + k) * at(row, l + k);
       store_f64(outs[0], row * length + l, silu ? sum / (1 + std::exp(-sum)) : sum);
     }
-    for (std::int64_t l = 0; ctx.wants(1) && l < past; ++l) store_f64(outs[1], row * past + l, at(row, length + l));
+    for (std::int64_t l : ctx.range(ctx.wants(1) ? past : 0)) store_f64(outs[1], row * past + l, at(row, length + l));
   }
   return {};
 }

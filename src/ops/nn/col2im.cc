@@ -62,10 +62,10 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto sums, wide_scratch(ctx, y.count()));
   const std::vector<std::int64_t> blocks = outputs_of(window);
   std::int64_t row = 0;
-  for (std::int64_t plane = 0; plane < y.dims[0] * y.dims[1]; ++plane) {
-    for_each_index(block, [&](std::span<const std::int64_t> k) {
+  for (std::int64_t plane : ctx.range(y.dims[0] * y.dims[1])) {
+    for_each_index(ctx, block, [&](std::span<const std::int64_t> k) {
       std::int64_t from = row++ * x.dims[2];
-      for_each_index(blocks, [&](std::span<const std::int64_t> o) {
+      for_each_index(ctx, blocks, [&](std::span<const std::int64_t> o) {
         std::int64_t to = plane * y.strides[1];
         bool inside = true;
         for (std::size_t a = 0; a < window.size(); ++a) {
@@ -78,7 +78,7 @@ Status run(ReferenceContext& ctx) {
       });
     });
   }
-  narrow(sums, y);
+  narrow(ctx, sums, y);
   return {};
 }
 

@@ -31,9 +31,9 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto xs, widen(ctx, x));
   MOTE_ASSIGN(auto ws, widen(ctx, w));
   MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
-  if (ctx.has(2)) fill_bias(c, ctx.in(2), ys);
-  convolve(c, xs, ws, ys);
-  narrow(ys, y);
+  if (ctx.has(2)) fill_bias(ctx, c, ctx.in(2), ys);
+  convolve(ctx, c, xs, ws, ys);
+  narrow(ctx, ys, y);
   return run_epilogue(ctx, y);
 }
 

@@ -33,14 +33,14 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto ws, wide_scratch(ctx, w.count()));
   MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
   double zero = ctx.has(2) ? load_f64(ctx.in(2), 0) : 0;
-  for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - zero;
-  for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
+  for (std::size_t i : ctx.range(xs.size())) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - zero;
+  for (std::size_t i : ctx.range(ws.size())) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
   if (ctx.has(3)) {
     MOTE_ASSIGN(auto zeros, widen(ctx, ctx.in(3)));
-    subtract_weight_zero(c, zeros, ws);
+    subtract_weight_zero(ctx, c, zeros, ws);
   }
-  convolve(c, xs, ws, ys);
-  for (std::size_t i = 0; i < ys.size(); ++i) {
+  convolve(ctx, c, xs, ws, ys);
+  for (std::size_t i : ctx.range(ys.size())) {
     store_i64(y, static_cast<std::int64_t>(i), static_cast<std::int64_t>(ys[i]));
   }
   return {};

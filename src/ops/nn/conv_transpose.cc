@@ -105,21 +105,23 @@ Result<Geometry> geometry_of(const ReferenceContext& ctx, const TensorView& x, c
   return g;
 }
 
-void scatter(const Geometry& g, std::span<const double> x, std::span<const double> w, std::span<double> y) {
+void scatter(ReferenceContext& ctx, const Geometry& g, std::span<const double> x, std::span<const double> w,
+             std::span<double> y) {
   const Convolution& c = g.mirror;
-  const std::vector<Tap> taps = taps_of(c);
+  const std::vector<Tap> taps = taps_of(ctx, c);
   const std::int64_t in_group = c.in_channels / c.group, out_group = c.out_channels / c.group;
   const std::int64_t y_step = c.window.back().stride * c.x_space.back(), x_step = c.y_space.back();
-  for (std::int64_t n = 0; n < c.batch; ++n) {
-    for (std::int64_t m = 0; m < c.out_channels; ++m) {
+  for (std::int64_t n : ctx.range(c.batch)) {
+    for (std::int64_t m : ctx.range(c.out_channels)) {
       double* out = y.data() + n * c.x_batch + m * c.x_channel;
       std::int64_t group = m / out_group;
-      for (std::int64_t i = 0; i < in_group; ++i) {
+      for (std::int64_t i : ctx.range(in_group)) {
         const double* in = x.data() + n * c.y_batch + (group * in_group + i) * c.y_channel;
         std::int64_t base = group * g.w_group + m % out_group * c.w_out + i * c.w_in;
         for (const Tap& tap : taps) {
           double f = w[static_cast<std::size_t>(base + tap.w)];
           for (const Run& run : tap.runs) {
+            if (!ctx.spend(run.count)) return;
             for (std::int64_t k = 0; k < run.count; ++k) out[run.x + k * y_step] += f * in[run.y + k * x_step];
           }
         }
@@ -136,11 +138,11 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto ws, widen(ctx, w));
   MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
   std::int64_t inner = std::max<std::int64_t>(g.mirror.x_channel, 1);
-  for (std::size_t i = 0; ctx.has(2) && i < ys.size(); ++i) {
+  for (std::size_t i : ctx.range(ctx.has(2) ? ys.size() : 0)) {
     ys[i] = load_f64(ctx.in(2), static_cast<std::int64_t>(i) / inner % g.mirror.out_channels);
   }
-  scatter(g, xs, ws, ys);
-  narrow(ys, y);
+  scatter(ctx, g, xs, ws, ys);
+  narrow(ctx, ys, y);
   return {};
 }
 

@@ -5,15 +5,16 @@
 #include "ops/widen.h"
 
 namespace mote {
-std::vector<Tap> taps_of(const Convolution& c) {
+
+std::vector<Tap> taps_of(ReferenceContext& ctx, const Convolution& c) {
   std::vector<Tap> taps;
   const std::size_t n = c.window.size(), last = n - 1;
   std::vector<std::int64_t> outer = outputs_of(c.window);
   outer[last] = std::min<std::int64_t>(outer[last], 1);
-  for_each_index(kernels_of(c.window), [&](std::span<const std::int64_t> k) {
+  for_each_index(ctx, kernels_of(c.window), [&](std::span<const std::int64_t> k) {
     Tap tap{0, {}};
     for (std::size_t a = 0; a < n; ++a) tap.w += k[a] * c.w_space[a];
-    for_each_index(outer, [&](std::span<const std::int64_t> o) {
+    for_each_index(ctx, outer, [&](std::span<const std::int64_t> o) {
       Run run{0, 0, 0};
       for (std::size_t a = 0; a < last; ++a) {
         std::int64_t i = c.window[a].source(o[a], k[a]);
@@ -23,14 +24,18 @@ std::vector<Tap> taps_of(const Convolution& c) {
       }
       const WindowAxis& w = c.window[last];
       std::int64_t out = w.out.value(), lo = 0;
-      while (lo < out && w.source(lo, k[last]) < 0) ++lo;
+      while (lo < out && w.source(lo, k[last]) < 0 && ctx.spend(1)) ++lo;
       std::int64_t hi = lo;
-      while (hi < out && w.source(hi, k[last]) >= 0) ++hi;
+      while (hi < out && w.source(hi, k[last]) >= 0 && ctx.spend(1)) ++hi;
       if (hi == lo) return;
       run.x += w.source(lo, k[last]) * c.x_space[last];
       run.y += lo * c.y_space[last];
-      run.count = hi - lo;
-      tap.runs.push_back(run);
+      for (std::int64_t left = hi - lo; left > 0 && ctx.spend(1); left -= run.count) {
+        run.count = std::min(left, ctx.piece());
+        tap.runs.push_back(run);
+        run.x += run.count * w.stride * c.x_space[last];
+        run.y += run.count * c.y_space[last];
+      }
     });
     taps.push_back(std::move(tap));
   });
@@ -113,22 +118,24 @@ Result<Convolution> convolution_of(const ReferenceContext& ctx, const TensorView
   return c;
 }
 
-void fill_bias(const Convolution& c, const TensorView& bias, std::span<double> y) {
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] = load_f64(bias, c.channel_of(static_cast<std::int64_t>(i)));
+void fill_bias(ReferenceContext& ctx, const Convolution& c, const TensorView& bias, std::span<double> y) {
+  for (std::size_t i : ctx.range(y.size())) y[i] = load_f64(bias, c.channel_of(static_cast<std::int64_t>(i)));
 }
 
-void convolve(const Convolution& c, std::span<const double> x, std::span<const double> w, std::span<double> y) {
-  const std::vector<Tap> taps = taps_of(c);
+void convolve(ReferenceContext& ctx, const Convolution& c, std::span<const double> x, std::span<const double> w,
+              std::span<double> y) {
+  const std::vector<Tap> taps = taps_of(ctx, c);
   const std::int64_t in_group = c.in_channels / c.group, out_group = c.out_channels / c.group;
   const std::int64_t x_step = c.window.back().stride * c.x_space.back(), y_step = c.y_space.back();
-  for (std::int64_t n = 0; n < c.batch; ++n) {
-    for (std::int64_t m = 0; m < c.out_channels; ++m) {
+  for (std::int64_t n : ctx.range(c.batch)) {
+    for (std::int64_t m : ctx.range(c.out_channels)) {
       double* out = y.data() + n * c.y_batch + m * c.y_channel;
-      for (std::int64_t i = 0; i < in_group; ++i) {
+      for (std::int64_t i : ctx.range(in_group)) {
         const double* in = x.data() + n * c.x_batch + (m / out_group * in_group + i) * c.x_channel;
         for (const Tap& tap : taps) {
           double f = w[static_cast<std::size_t>(m * c.w_out + i * c.w_in + tap.w)];
           for (const Run& run : tap.runs) {
+            if (!ctx.spend(run.count)) return;
             for (std::int64_t k = 0; k < run.count; ++k) out[run.y + k * y_step] += f * in[run.x + k * x_step];
           }
         }
@@ -137,8 +144,9 @@ void convolve(const Convolution& c, std::span<const double> x, std::span<const d
   }
 }
 
-void subtract_weight_zero(const Convolution& c, std::span<const double> zero, std::span<double> w) {
-  for (std::size_t i = 0; i < w.size(); ++i) w[i] -= zero[zero.size() == 1 ? 0 : i / static_cast<std::size_t>(c.w_out)];
+void subtract_weight_zero(ReferenceContext& ctx, const Convolution& c, std::span<const double> zero,
+                          std::span<double> w) {
+  for (std::size_t i : ctx.range(w.size())) w[i] -= zero[zero.size() == 1 ? 0 : i / static_cast<std::size_t>(c.w_out)];
 }
 
 }  // namespace mote

@@ -27,10 +27,10 @@ struct Convolution {
 Result<Convolution> convolution_of(const ReferenceContext& ctx, const TensorView& x, const TensorView& w,
                                    const TensorView& y);
 // Sets each output to the bias of its channel.
-void fill_bias(const Convolution& c, const TensorView& bias, std::span<double> y);
+void fill_bias(ReferenceContext& ctx, const Convolution& c, const TensorView& bias, std::span<double> y);
 
-// A run of output positions along the last spatial axis that one tap reaches without padding: element offsets of its
-// first position in x and y.
+// A run of output positions along the last spatial axis that one tap reaches without padding, no longer than a piece of
+// the context: element offsets of its first position in x and y.
 struct Run {
   std::int64_t x, y, count;
 };
@@ -38,12 +38,14 @@ struct Tap {
   std::int64_t w;
   std::vector<Run> runs;
 };
-std::vector<Tap> taps_of(const Convolution& c);
+std::vector<Tap> taps_of(ReferenceContext& ctx, const Convolution& c);
 
 // Adds the convolution of x and w to y. Padding adds nothing.
-void convolve(const Convolution& c, std::span<const double> x, std::span<const double> w, std::span<double> y);
+void convolve(ReferenceContext& ctx, const Convolution& c, std::span<const double> x, std::span<const double> w,
+              std::span<double> y);
 
 // Subtracts from each weight the zero point of its output channel; `zero` holds one value or one per channel.
-void subtract_weight_zero(const Convolution& c, std::span<const double> zero, std::span<double> w);
+void subtract_weight_zero(ReferenceContext& ctx, const Convolution& c, std::span<const double> zero,
+                          std::span<double> w);
 
 }  // namespace mote

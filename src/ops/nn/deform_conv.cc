@@ -54,10 +54,11 @@ Status infer(InferContext& ctx) {
 }
 
 // Linear interpolation of a plane at a point; elements outside are 0.
-double interpolate(const TensorView& x, std::span<const double> plane, std::span<const double> point) {
+double interpolate(ReferenceContext& ctx, const TensorView& x, std::span<const double> plane,
+                   std::span<const double> point) {
   double sum = 0;
   std::vector<std::int64_t> corners(point.size(), 2);
-  for_each_index(corners, [&](std::span<const std::int64_t> corner) {
+  for_each_index(ctx, corners, [&](std::span<const std::int64_t> corner) {
     double weight = 1;
     std::int64_t at = 0;
     for (std::size_t a = 0; a < point.size(); ++a) {
@@ -77,7 +78,7 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(Convolution c, convolution_of(ctx, x, w, y));
   MOTE_ASSIGN(auto xs, widen(ctx, x));
   MOTE_ASSIGN(auto ys, wide_scratch(ctx, y.count()));
-  if (ctx.has(3)) fill_bias(c, ctx.in(3), ys);
+  if (ctx.has(3)) fill_bias(ctx, c, ctx.in(3), ys);
   const std::size_t space = c.window.size();
   const std::int64_t groups = ctx.attr_int("offset_group"), in_group = c.in_channels / c.group,
                      out_group = c.out_channels / c.group, inner = y.strides[1];
@@ -85,12 +86,12 @@ Status run(ReferenceContext& ctx) {
   std::int64_t taps = 1;
   for (std::int64_t k : kernel) taps *= k;
   std::vector<double> point(space);
-  for (std::int64_t n = 0; n < c.batch; ++n) {
+  for (std::int64_t n : ctx.range(c.batch)) {
     std::int64_t position = 0;
-    for_each_index(outputs_of(c.window), [&](std::span<const std::int64_t> o) {
+    for_each_index(ctx, outputs_of(c.window), [&](std::span<const std::int64_t> o) {
       std::int64_t tap = 0;
-      for_each_index(kernel, [&](std::span<const std::int64_t> k) {
-        for (std::int64_t channel = 0; channel < c.in_channels; ++channel) {
+      for_each_index(ctx, kernel, [&](std::span<const std::int64_t> k) {
+        for (std::int64_t channel : ctx.range(c.in_channels)) {
           std::int64_t row = (n * groups + channel / (c.in_channels / groups)) * taps + tap;
           double mask = ctx.has(4) ? load_f64(ctx.in(4), row * inner + position) : 1;
           for (std::size_t a = 0; a < space; ++a) {
@@ -100,9 +101,10 @@ Status run(ReferenceContext& ctx) {
             point[a] = static_cast<double>(o[a] * axis.stride + k[a] * axis.dilation - axis.begin.value()) + moved;
           }
           double v =
-              mask * interpolate(x, xs.subspan(static_cast<std::size_t>(n * c.x_batch + channel * c.x_channel)), point);
+              mask *
+              interpolate(ctx, x, xs.subspan(static_cast<std::size_t>(n * c.x_batch + channel * c.x_channel)), point);
           std::int64_t group = channel / in_group;
-          for (std::int64_t m = group * out_group; m < (group + 1) * out_group; ++m) {
+          for (std::int64_t m : ctx.range_from<std::int64_t>(group * out_group, (group + 1) * out_group)) {
             double weight = load_f64(w, m * c.w_out + channel % in_group * c.w_in + tap);
             ys[static_cast<std::size_t>(n * c.y_batch + m * c.y_channel + position)] += weight * v;
           }
@@ -112,7 +114,7 @@ Status run(ReferenceContext& ctx) {
       ++position;
     });
   }
-  narrow(ys, y);
+  narrow(ctx, ys, y);
   return {};
 }
 

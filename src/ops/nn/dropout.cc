@@ -37,7 +37,7 @@ Status run(ReferenceContext& ctx) {
   bool training = ctx.has(2) && load_i64(ctx.in(2), 0) != 0;
   double ratio = !training ? 0 : ctx.has(1) ? load_f64(ctx.in(1), 0) : 0.5;
   if (!(ratio >= 0 && ratio < 1)) return Status(Code::kOutOfRange, "dropout: ratio is outside [0, 1)");
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     bool kept = ratio == 0 || static_cast<double>(ctx.random()) * 0x1p-32 >= ratio;
     store_f64(outs[0], i, kept ? load_f64(x, i) / (1 - ratio) : 0);
     if (ctx.wants(1)) outs[1].as<bool>()[i] = kept;

@@ -16,9 +16,9 @@ Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   Pooling p = global_pooling_of(ctx, x);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  for_each_window(p, x, y, [&](const PoolWindow& w) {
+  for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double sum = 0;
-    for (std::int64_t i : w.taken) sum += load_f64(x, i);
+    for (std::size_t t : ctx.range(w.taken.size())) sum += load_f64(x, w.taken[t]);
     store_f64(y, w.y, sum / static_cast<double>(w.taken.size()));
   });
   return {};

@@ -16,9 +16,10 @@ Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   Pooling p = global_pooling_of(ctx, x);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  for_each_window(p, x, y, [&](const PoolWindow& w) {
+  for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double top = -INFINITY;
-    for (std::int64_t i : w.taken) {
+    for (std::size_t t : ctx.range(w.taken.size())) {
+      const std::int64_t i = w.taken[t];
       double v = load_f64(x, i);
       if (v > top || std::isnan(v)) top = v;
     }

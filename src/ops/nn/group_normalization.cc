@@ -44,15 +44,15 @@ Status run(ReferenceContext& ctx) {
   std::int64_t groups = ctx.op().attr("num_groups") ? ctx.attr_int("num_groups") : channels;
   double epsilon = ctx.attr_float("epsilon");
   std::size_t n = groups > 0 ? static_cast<std::size_t>(channels / groups * inner) : 0;
-  for (std::size_t begin = 0; n > 0 && begin < xs.size(); begin += n) {
-    Moments m = moments_of(xs.subspan(begin, n));
+  for (std::size_t begin = 0; n > 0 && begin < xs.size() && ctx.spend(1); begin += n) {
+    Moments m = moments_of(ctx, xs.subspan(begin, n));
     double inverse = 1 / std::sqrt(m.variance + epsilon);
-    for (std::size_t i = begin; i < begin + n; ++i) {
+    for (std::size_t i : ctx.range_from<std::size_t>(begin, begin + n)) {
       std::int64_t c = static_cast<std::int64_t>(i) / inner % channels;
       ys[i] = (xs[i] - m.mean) * inverse * load_f64(ctx.in(1), c) + load_f64(ctx.in(2), c);
     }
   }
-  narrow(ys, y);
+  narrow(ctx, ys, y);
   return {};
 }
 

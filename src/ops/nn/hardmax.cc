@@ -23,12 +23,12 @@ Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   AxisView a = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
-  for (std::int64_t o = 0; o < a.outer * a.inner; ++o) {
+  for (std::int64_t o : ctx.range(a.outer * a.inner)) {
     std::int64_t base = o / a.inner * a.n * a.inner + o % a.inner, best = 0;
-    for (std::int64_t k = 1; k < a.n; ++k) {
+    for (std::int64_t k : ctx.range_from<std::int64_t>(1, a.n)) {
       if (load_f64(x, base + k * a.inner) > load_f64(x, base + best * a.inner)) best = k;
     }
-    for (std::int64_t k = 0; k < a.n; ++k) store_f64(y, base + k * a.inner, k == best ? 1 : 0);
+    for (std::int64_t k : ctx.range(a.n)) store_f64(y, base + k * a.inner, k == best ? 1 : 0);
   }
   return {};
 }

@@ -55,24 +55,24 @@ Status run(ReferenceContext& ctx) {
   int axis = normal_axis(ctx.attr_int("axis"), x.rank);
   std::int64_t n = count_of(x.shape().subspan(static_cast<std::size_t>(axis)));
   double epsilon = ctx.attr_float("epsilon");
-  for (std::int64_t row = 0; n > 0 && row < x.count() / n; ++row) {
+  for (std::int64_t row : ctx.range(n > 0 ? x.count() / n : 0)) {
     auto run = xs.subspan(static_cast<std::size_t>(row * n), static_cast<std::size_t>(n));
-    Moments m = moments_of(run);
+    Moments m = moments_of(ctx, run);
     double inverse = 1 / std::sqrt(m.variance + epsilon);
-    for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t i : ctx.range(n)) {
       ys[static_cast<std::size_t>(row * n + i)] = (run[static_cast<std::size_t>(i)] - m.mean) * inverse;
     }
     if (ctx.wants(1)) store_f64(outs[1], row, m.mean);
     if (ctx.wants(2)) store_f64(outs[2], row, inverse);
   }
   const TensorView &scale = ctx.in(1), &bias = ctx.has(2) ? ctx.in(2) : ctx.in(1);
-  walk<3>(x.shape(), {dense_strides(x.shape()), broadcast_strides(scale, x.rank), broadcast_strides(bias, x.rank)},
+  walk<3>(ctx, x.shape(), {dense_strides(x.shape()), broadcast_strides(scale, x.rank), broadcast_strides(bias, x.rank)},
           [&](const auto& at) {
             double& y = ys[static_cast<std::size_t>(at[0])];
             y *= load_f64(scale, at[1]);
             if (ctx.has(2)) y += load_f64(bias, at[2]);
           });
-  narrow(ys, outs[0]);
+  narrow(ctx, ys, outs[0]);
   return {};
 }
 

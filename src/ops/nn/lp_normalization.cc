@@ -28,15 +28,15 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   bool square = ctx.attr_int("p") == 2;
   AxisView a = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
-  for (std::int64_t o = 0; o < a.outer * a.inner; ++o) {
+  for (std::int64_t o : ctx.range(a.outer * a.inner)) {
     std::int64_t base = o / a.inner * a.n * a.inner + o % a.inner;
     double sum = 0;
-    for (std::int64_t k = 0; k < a.n; ++k) {
+    for (std::int64_t k : ctx.range(a.n)) {
       double v = load_f64(x, base + k * a.inner);
       sum += square ? v * v : std::fabs(v);
     }
     double norm = square ? std::sqrt(sum) : sum;
-    for (std::int64_t k = 0; k < a.n; ++k) {
+    for (std::int64_t k : ctx.range(a.n)) {
       store_f64(y, base + k * a.inner, norm == 0 ? 0 : load_f64(x, base + k * a.inner) / norm);
     }
   }

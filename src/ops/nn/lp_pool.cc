@@ -26,9 +26,9 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(Pooling p, pooling_of(ctx, x));
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double norm = static_cast<double>(ctx.attr_int("p"));
-  for_each_window(p, x, y, [&](const PoolWindow& w) {
+  for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double sum = 0;
-    for (std::int64_t i : w.taken) sum += std::pow(std::fabs(load_f64(x, i)), norm);
+    for (std::size_t t : ctx.range(w.taken.size())) sum += std::pow(std::fabs(load_f64(x, w.taken[t])), norm);
     store_f64(y, w.y, std::pow(sum, 1 / norm));
   });
   return {};

@@ -29,11 +29,11 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double alpha = ctx.attr_float("alpha"), beta = ctx.attr_float("beta"), bias = ctx.attr_float("bias");
   std::int64_t size = ctx.attr_int("size"), channels = x.dims[1], inner = x.strides[1];
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::int64_t c = i / inner % channels, from = std::max<std::int64_t>(0, c - (size - 1) / 2),
                  to = std::min(channels - 1, c + size / 2);
     double sum = 0;
-    for (std::int64_t k = from; k <= to; ++k) {
+    for (std::int64_t k : ctx.range_from(from, to + 1)) {
       double v = load_f64(x, i + (k - c) * inner);
       sum += v * v;
     }

@@ -46,10 +46,11 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::vector<TensorView> outs, infer_outs(ctx));
   const TensorView y = outs[0], indices = outs.size() > 1 ? outs[1] : TensorView();
   bool column = ctx.attr_int("storage_order") != 0;
-  for_each_window(p, x, y, [&](const PoolWindow& w) {
+  for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double top = -INFINITY;
     std::int64_t where = w.taken.empty() ? -1 : w.taken[0];
-    for (std::int64_t i : w.taken) {
+    for (std::size_t t : ctx.range(w.taken.size())) {
+      const std::int64_t i = w.taken[t];
       double v = load_f64(x, i);
       if (v > top || (std::isnan(v) && !std::isnan(top))) {
         top = v;

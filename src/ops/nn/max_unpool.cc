@@ -65,9 +65,9 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(Shape natural, unpooled(ctx.op(), ctx.attrs(), Shape(x.shape().begin(), x.shape().end())));
   std::vector<std::int64_t> extents = *constant_extents(natural);
   Strides inner = dense_strides(extents);
-  zero(y);
+  zero(ctx, y);
   std::int64_t count = count_of(extents);
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     MOTE_ASSIGN(std::int64_t at, checked_index("indices", i, load_i64(indices, i), count));
     std::int64_t to = 0;
     for (std::size_t a = 0; a < extents.size(); ++a) to += at / inner[a] % extents[a] * y.strides[a];

@@ -35,12 +35,12 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto variance, wide_scratch(ctx, slots.count()));
   double n = slots.count() ? static_cast<double>(x.count() / slots.count()) : 0;
   auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-  walk<2>(x.shape(), strides, [&](const auto& o) { mean[at(o[1])] += xs[at(o[0])] / n; });
-  walk<2>(x.shape(), strides, [&](const auto& o) {
+  walk<2>(ctx, x.shape(), strides, [&](const auto& o) { mean[at(o[1])] += xs[at(o[0])] / n; });
+  walk<2>(ctx, x.shape(), strides, [&](const auto& o) {
     double d = xs[at(o[0])] - mean[at(o[1])];
     variance[at(o[1])] += d * d / n;
   });
-  walk<2>(x.shape(), strides, [&](const auto& o) {
+  walk<2>(ctx, x.shape(), strides, [&](const auto& o) {
     store_f64(y, o[0], (xs[at(o[0])] - mean[at(o[1])]) / (std::sqrt(variance[at(o[1])]) + kAddedToDeviation));
   });
   return {};

@@ -6,6 +6,7 @@
 
 #include "ir/builder.h"
 #include "ops/infer_util.h"
+#include "ops/reference.h"
 
 namespace mote {
 
@@ -15,11 +16,11 @@ inline constexpr AttrSpec kStashAttr = {"stash_type", AttrKind::kDType, "dtype:f
 struct Moments {
   double mean, variance;  // the variance divides by the count
 };
-inline Moments moments_of(std::span<const double> v) {
+inline Moments moments_of(ReferenceContext& ctx, std::span<const double> v) {
   double n = static_cast<double>(v.size()), sum = 0, square = 0;
-  for (double x : v) sum += x;
+  for (std::size_t i : ctx.range(v.size())) sum += v[i];
   double mean = sum / n;
-  for (double x : v) square += (x - mean) * (x - mean);
+  for (std::size_t i : ctx.range(v.size())) square += (v[i] - mean) * (v[i] - mean);
   return {mean, square / n};
 }
 

@@ -59,14 +59,14 @@ Pooling global_pooling_of(const ReferenceContext& ctx, const TensorView& x) {
   return {axes, whole(x, axes)};
 }
 
-void for_each_window(const Pooling& p, const TensorView& x, const TensorView& y,
+void for_each_window(ReferenceContext& ctx, const Pooling& p, const TensorView& x, const TensorView& y,
                      const std::function<void(const PoolWindow&)>& f) {
   const std::size_t n = p.window.size();
   const int space = p.axes.space;
   PoolWindow w, moved;
   std::vector<std::int64_t> first(n), count(n);
   // Windows of one position differ between channels and images by an offset alone.
-  for_each_index(outputs_of(p.window), [&](std::span<const std::int64_t> o) {
+  for_each_index(ctx, outputs_of(p.window), [&](std::span<const std::int64_t> o) {
     w = {};
     w.counted = 1;
     for (std::size_t a = 0; a < n; ++a) {
@@ -81,18 +81,20 @@ void for_each_window(const Pooling& p, const TensorView& x, const TensorView& y,
       w.counted *= reaching(before + axis.in.value() + axis.end.value());
       w.y += o[a] * y.strides[space + static_cast<int>(a)];
     }
-    for_each_index(count, [&](std::span<const std::int64_t> k) {
+    for_each_index(ctx, count, [&](std::span<const std::int64_t> k) {
       std::int64_t at = 0;
       for (std::size_t a = 0; a < n; ++a) {
         at += p.window[a].source(o[a], first[a] + k[a]) * x.strides[space + static_cast<int>(a)];
       }
       w.taken.push_back(at);
     });
-    for (std::int64_t b = 0; b < x.dims[0]; ++b) {
-      for (std::int64_t c = 0; c < x.dims[p.axes.channel]; ++c) {
-        moved = w;
-        moved.y += b * y.strides[0] + c * y.strides[p.axes.channel];
-        for (std::int64_t& i : moved.taken) i += b * x.strides[0] + c * x.strides[p.axes.channel];
+    moved.counted = w.counted;
+    moved.taken.resize(w.taken.size());
+    for (std::int64_t b : ctx.range(x.dims[0])) {
+      for (std::int64_t c : ctx.range(x.dims[p.axes.channel])) {
+        const std::int64_t from = b * x.strides[0] + c * x.strides[p.axes.channel];
+        moved.y = w.y + b * y.strides[0] + c * y.strides[p.axes.channel];
+        for (std::size_t t : ctx.range(w.taken.size())) moved.taken[t] = from + w.taken[t];
         f(moved);
       }
     }

@@ -31,7 +31,7 @@ Result<Pooling> pooling_of(const ReferenceContext& ctx, const TensorView& x);
 // The same where the window is the whole space.
 Pooling global_pooling_of(const ReferenceContext& ctx, const TensorView& x);
 
-void for_each_window(const Pooling& p, const TensorView& x, const TensorView& y,
+void for_each_window(ReferenceContext& ctx, const Pooling& p, const TensorView& x, const TensorView& y,
                      const std::function<void(const PoolWindow&)>& f);
 
 }  // namespace mote

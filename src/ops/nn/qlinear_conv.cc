@@ -54,12 +54,12 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(auto w_zero, widen(ctx, ctx.in(5)));
   double x_scale = load_f64(ctx.in(1), 0), x_zero = load_f64(ctx.in(2), 0),
          y_scale = ctx.has(6) ? load_f64(ctx.in(6), 0) : 0, y_zero = ctx.has(7) ? load_f64(ctx.in(7), 0) : 0;
-  for (std::size_t i = 0; i < xs.size(); ++i) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - x_zero;
-  for (std::size_t i = 0; i < ws.size(); ++i) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
-  subtract_weight_zero(c, w_zero, ws);
-  convolve(c, xs, ws, ys);
+  for (std::size_t i : ctx.range(xs.size())) xs[i] = load_f64(x, static_cast<std::int64_t>(i)) - x_zero;
+  for (std::size_t i : ctx.range(ws.size())) ws[i] = load_f64(w, static_cast<std::int64_t>(i));
+  subtract_weight_zero(ctx, c, w_zero, ws);
+  convolve(ctx, c, xs, ws, ys);
   const Requantizer requantize(ctx, y.dtype);
-  for (std::size_t i = 0; i < ys.size(); ++i) {
+  for (std::size_t i : ctx.range(ys.size())) {
     std::int64_t channel = c.channel_of(static_cast<std::int64_t>(i));
     double scale = w_scale[w_scale.size() == 1 ? 0 : static_cast<std::size_t>(channel)];
     double bias = ctx.has(8) ? load_f64(ctx.in(8), channel) : 0;

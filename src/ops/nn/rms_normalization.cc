@@ -38,16 +38,16 @@ Status run(ReferenceContext& ctx) {
   int axis = normal_axis(ctx.attr_int("axis"), x.rank);
   std::int64_t n = count_of(x.shape().subspan(static_cast<std::size_t>(axis)));
   double epsilon = ctx.attr_float("epsilon");
-  for (std::int64_t row = 0; n > 0 && row < x.count() / n; ++row) {
+  for (std::int64_t row : ctx.range(n > 0 ? x.count() / n : 0)) {
     auto run = xs.subspan(static_cast<std::size_t>(row * n), static_cast<std::size_t>(n));
     double square = 0;
-    for (double v : run) square += v * v;
+    for (std::size_t i : ctx.range(run.size())) square += run[i] * run[i];
     double inverse = 1 / std::sqrt(square / static_cast<double>(n) + epsilon);
-    for (std::size_t i = 0; i < run.size(); ++i) ys[static_cast<std::size_t>(row * n) + i] = run[i] * inverse;
+    for (std::size_t i : ctx.range(run.size())) ys[static_cast<std::size_t>(row * n) + i] = run[i] * inverse;
   }
-  walk<2>(x.shape(), {dense_strides(x.shape()), broadcast_strides(scale, x.rank)},
+  walk<2>(ctx, x.shape(), {dense_strides(x.shape()), broadcast_strides(scale, x.rank)},
           [&](const auto& at) { ys[static_cast<std::size_t>(at[0])] *= load_f64(scale, at[1]); });
-  narrow(ys, y);
+  narrow(ctx, ys, y);
   return {};
 }
 

@@ -25,13 +25,13 @@ Status run(ReferenceContext& ctx) {
   int axis = static_cast<int>(ctx.attr_int("axis"));
   if (axis < 0) axis += x.rank;
   std::int64_t n = x.dims[axis], inner = x.strides[axis], outer = n && inner ? x.count() / (n * inner) : 0;
-  for (std::int64_t o = 0; o < outer; ++o) {
-    for (std::int64_t i = 0; i < inner; ++i) {
+  for (std::int64_t o : ctx.range(outer)) {
+    for (std::int64_t i : ctx.range(inner)) {
       std::int64_t base = o * n * inner + i;
       double top = -INFINITY, sum = 0;
-      for (std::int64_t k = 0; k < n; ++k) top = std::fmax(top, load_f64(x, base + k * inner));
-      for (std::int64_t k = 0; k < n; ++k) sum += std::exp(load_f64(x, base + k * inner) - top);
-      for (std::int64_t k = 0; k < n; ++k)
+      for (std::int64_t k : ctx.range(n)) top = std::fmax(top, load_f64(x, base + k * inner));
+      for (std::int64_t k : ctx.range(n)) sum += std::exp(load_f64(x, base + k * inner) - top);
+      for (std::int64_t k : ctx.range(n))
         store_f64(y, base + k * inner, std::exp(load_f64(x, base + k * inner) - top) / sum);
     }
   }

@@ -31,7 +31,7 @@ Status run(ReferenceContext& ctx) {
   const TensorView &a = ctx.in(0), &b = ctx.in(1);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double alpha = ctx.attr_float("alpha");
-  for (std::int64_t i = 0; i < a.count(); ++i) {
+  for (std::int64_t i : ctx.range(a.count())) {
     double gate = load_f64(a, i);
     store_f64(y, i, gate / (1 + std::exp(-alpha * gate)) * load_f64(b, i));
   }

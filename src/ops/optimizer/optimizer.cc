@@ -75,7 +75,7 @@ Status update(ReferenceContext& ctx, const Step& step) {
     for (int k = 0; k <= moments; ++k) {
       MOTE_ASSIGN(outs[k], ctx.out(k * count + i, x.dtype, x.shape()));
     }
-    for (std::int64_t e = 0; e < x.count(); ++e) {
+    for (std::int64_t e : ctx.range(x.count())) {
       double v[1 + moments] = {load_f64(x, e)};
       for (int k = 0; k < moments; ++k) v[1 + k] = load_f64(ctx.in(2 + (2 + k) * count + i), e);
       step(v[0], load_f64(g, e) + ctx.attr_float("norm_coefficient") * v[0], v + 1);

@@ -55,6 +55,29 @@ Grid asymmetric(float low, float high) {
   return g;
 }
 
+// The least and the greatest of n > 0 numbers, by pairs as std::minmax_element compares them, also where some are NaN.
+std::pair<float, float> limits_of(ReferenceContext& ctx, const float* v, std::int64_t n) {
+  float low = v[0], high = v[0];
+  for (std::int64_t pair : ctx.range((n + 1) / 2, 2)) {
+    float a = v[2 * pair], b = 2 * pair + 1 < n ? v[2 * pair + 1] : a;
+    if (pair == 0) {
+      low = b < a ? b : a;
+      high = b < a ? a : b;
+    } else if (2 * pair + 1 == n) {
+      if (a < low) {
+        low = a;
+      } else if (!(a < high)) {
+        high = a;
+      }
+    } else {
+      if (b < a) std::swap(a, b);
+      if (a < low) low = a;
+      if (!(b < high)) high = b;
+    }
+  }
+  return {low, high};
+}
+
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
@@ -64,10 +87,10 @@ Status run(ReferenceContext& ctx) {
   for (std::int64_t a = axis; a < x.rank; ++a) row *= x.dims[a];
   const float* from = x.as<float>();
   float* to = y.as<float>();
-  for (std::int64_t at = 0; row > 0 && at < x.count(); at += row) {
-    auto [low, high] = std::minmax_element(from + at, from + at + row);
-    Grid g = is_symmetric ? symmetric(*low, *high) : asymmetric(*low, *high);
-    for (std::int64_t i = at; i < at + row; ++i) {
+  for (std::int64_t at = 0; row > 0 && at < x.count() && ctx.spend(1); at += row) {
+    auto [low, high] = limits_of(ctx, from + at, row);
+    Grid g = is_symmetric ? symmetric(low, high) : asymmetric(low, high);
+    for (std::int64_t i : ctx.range_from<std::int64_t>(at, at + row)) {
       float q = std::round(static_cast<float>(g.zero) + from[i] * g.inverse);
       // NaN stays what it is.
       q = std::fmax(std::fmin(q, 127.0f), static_cast<float>(g.low));

@@ -29,7 +29,7 @@ Status run(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &table = ctx.in(1);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   const std::int64_t mask = table.count() - 1;
-  for (std::int64_t i = 0; i < x.count(); ++i) store_i64(y, i, load_i64(table, load_i64(x, i) & mask));
+  for (std::int64_t i : ctx.range(x.count())) store_i64(y, i, load_i64(table, load_i64(x, i) & mask));
   return {};
 }
 

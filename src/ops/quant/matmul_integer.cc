@@ -96,10 +96,10 @@ Status run_integer(ReferenceContext& ctx) {
   std::optional<Param> a_zero, b_zero;
   if (ctx.has(2)) a_zero.emplace(ctx.in(2), y, true);
   if (ctx.has(3)) b_zero.emplace(ctx.in(3), y, false);
-  each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
+  each_dot(ctx, p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
     std::int64_t az = a_zero ? load_i64(ctx.in(2), (*a_zero)(out)) : 0;
     std::int64_t bz = b_zero ? load_i64(ctx.in(3), (*b_zero)(out)) : 0, sum = 0;
-    for (std::int64_t i = 0; i < p.k; ++i)
+    for (std::int64_t i : ctx.range(p.k))
       sum += (load_i64(a, a0 + i * p.a_k) - az) * (load_i64(b, b0 + i * p.b_k) - bz);
     store_i64(y, out, sum);
   });
@@ -132,13 +132,13 @@ Status run_qlinear(ReferenceContext& ctx) {
     if (ctx.has(i)) params[static_cast<std::size_t>(i)].emplace(ctx.in(i), y, i != 4 && i != 5 && i != 8);
   }
   const Requantizer requantize(ctx, y.dtype);
-  each_dot(p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
+  each_dot(ctx, p, [&](std::int64_t out, std::int64_t a0, std::int64_t b0, std::int64_t, std::int64_t) {
     auto param = [&](int i) {
       const std::optional<Param>& at = params[static_cast<std::size_t>(i)];
       return at ? load_f64(ctx.in(i), (*at)(out)) : 0;
     };
     double az = param(2), bz = param(5), sum = 0;
-    for (std::int64_t i = 0; i < p.k; ++i)
+    for (std::int64_t i : ctx.range(p.k))
       sum += (load_f64(a, a0 + i * p.a_k) - az) * (load_f64(b, b0 + i * p.b_k) - bz);
     requantize(y, out, sum, {param(1), param(4), param(6), param(7), param(8)});
   });

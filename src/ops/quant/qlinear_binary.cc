@@ -84,7 +84,7 @@ Status run(ReferenceContext& ctx) {
   const FixedScale fixed_product = fixed_scale(static_cast<double>(product));
   const int a_shift = bits_below(f32(1), f32(6)), b_shift = bits_below(f32(4), f32(6));
   std::int64_t i = 0;
-  walk<2>(y.shape(), {broadcast_strides(a, y.rank), broadcast_strides(b, y.rank)}, [&](const auto& at) {
+  walk<2>(ctx, y.shape(), {broadcast_strides(a, y.rank), broadcast_strides(b, y.rank)}, [&](const auto& at) {
     std::int32_t u = static_cast<std::int32_t>(load_i64(a, at[0])) - a_zero,
                  v = static_cast<std::int32_t>(load_i64(b, at[1])) - b_zero;
     if (divides) return store_i64(y, i++, quantize.clamped(fixed::quotient(u, v, fixed_quotient)));

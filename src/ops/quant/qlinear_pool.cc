@@ -67,14 +67,14 @@ Status run_over(ReferenceContext& ctx, const Pooling& p, bool pads) {
   const Quantizer quantize(ctx.attr_ints("y_range"), y.dtype, static_cast<std::int32_t>(load_i64(ctx.in(4), 0)));
   const bool integer = ctx.attr_string("rounding") == "integer";
   const Quantizer plain(ctx.attr_ints("y_range"), y.dtype, 0);
-  for_each_window(p, x, y, [&](const PoolWindow& w) {
+  for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     std::int64_t n = pads ? w.counted : static_cast<std::int64_t>(w.taken.size()), sum = 0;
     if (integer) {
-      for (std::int64_t i : w.taken) sum += load_i64(x, i);
+      for (std::size_t t : ctx.range(w.taken.size())) sum += load_i64(x, w.taken[t]);
       n = std::max<std::int64_t>(n, 1);
       return store_i64(y, w.y, plain.clamped((sum + (sum > 0 ? n / 2 : -(n / 2))) / n));
     }
-    for (std::int64_t i : w.taken) sum += load_i64(x, i) - zero;
+    for (std::size_t t : ctx.range(w.taken.size())) sum += load_i64(x, w.taken[t]) - zero;
     float factor = scale / static_cast<float>(n > 0 ? n : 1);
     store_i64(y, w.y, quantize(static_cast<float>(static_cast<std::int32_t>(sum)) * factor));
   });

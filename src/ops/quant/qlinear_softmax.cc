@@ -43,17 +43,18 @@ Status run(ReferenceContext& ctx) {
   const Softmax16 table16 = wide ? kernels::qmap::softmax_tables_16(scale, beta) : Softmax16();
   const Softmax8 table8 = wide ? Softmax8() : kernels::qmap::softmax_table_8(scale, beta);
   const std::int64_t least = is_signed_int(y.dtype) ? -(std::int64_t{1} << (bits_of(y.dtype) - 1)) : 0;
-  for (std::int64_t row = 0; n > 0 && row < x.count(); row += n) {
+  for (std::int64_t row = 0; n > 0 && row < x.count() && ctx.spend(1); row += n) {
     std::int64_t top = load_i64(x, row);
-    for (std::int64_t i = 1; i < n; ++i) top = std::max(top, load_i64(x, row + i));
+    for (std::int64_t i : ctx.range_from<std::int64_t>(1, n)) top = std::max(top, load_i64(x, row + i));
     std::int32_t sum = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t i : ctx.range(n)) {
       const std::int64_t below = top - load_i64(x, row + i);
       sum = fixed::wrap_add32(sum, wide ? table16.exp_of(below) : table8.term(below));
     }
+    if (ctx.stopped()) break;  // there are no reciprocals of what is no sum
     const Softmax16::Divisor by = wide ? table16.divisor(sum) : Softmax16::Divisor();
     const fixed::Reciprocal r = wide ? fixed::Reciprocal() : fixed::reciprocal(sum, 12);
-    for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t i : ctx.range(n)) {
       const std::int64_t below = top - load_i64(x, row + i);
       store_i64(y, row + i, wide ? table16.quotient(below, by) : table8.quotient(below, r, bits_of(y.dtype), least));
     }

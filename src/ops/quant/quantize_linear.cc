@@ -78,7 +78,7 @@ Status run_quantize(ReferenceContext& ctx) {
   bool saturate = ctx.attr_int("saturate") != 0, away = ctx.attr_string("rounding") == "half_away";
   if (ctx.has(2) && ctx.in(2).count() != scale.count())
     return invalid("quantize_linear: y_zero_point has another shape");
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::int64_t s = index(i);
     double q = rounded(load_f64(x, i) / load_f64(scale, s), precision);
     if (is_float(y.dtype)) {
@@ -112,7 +112,8 @@ Status run_dequantize(ReferenceContext& ctx) {
   const bool nibbles = (x.dtype == DType::u4 || x.dtype == DType::i4) && y.dtype == DType::f32;
   const int sign = x.dtype == DType::i4 ? 8 : 0;
   for (std::int64_t i = 0; i < x.count();) {
-    const std::int64_t s = index(i), end = i + std::min(index.run(i), x.count() - i);
+    const std::int64_t s = index(i), end = i + std::min({index.run(i), x.count() - i, ctx.piece()});
+    if (!ctx.spend(end - i)) break;
     const double zero = ctx.has(2) ? load_f64(ctx.in(2), s) : 0, factor = load_f64(scale, s);
     for (; nibbles && i < end; ++i) {
       const int bits = (x.as<const std::uint8_t>()[i / 2] >> (i % 2 * 4)) & 15;
@@ -135,13 +136,13 @@ Status run_dynamic(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(std::vector<TensorView> outs, infer_outs(ctx));
   double lo = 0, hi = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     lo = std::fmin(lo, load_f64(x, i));
     hi = std::fmax(hi, load_f64(x, i));
   }
   double scale = rounded(rounded(hi - lo, DType::f32) / 255, DType::f32);
   std::int64_t zero = quantized(rounded(0 - rounded(lo / scale, DType::f32), DType::f32), 0, DType::u8);
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     store_i64(outs[0], i, quantized(rounded(load_f64(x, i) / scale, DType::f32), zero, DType::u8));
   }
   if (ctx.wants(1)) store_f64(outs[1], 0, scale);

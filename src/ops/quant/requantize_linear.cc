@@ -65,7 +65,7 @@ Status run(ReferenceContext& ctx) {
   const Quantizer quantize(ctx.attr_ints("y_range"), y.dtype, static_cast<std::int32_t>(load_i64(ctx.in(2), 0)));
   AxisView axis;
   if (x.rank > 0) axis = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     const std::int64_t c = axis.inner > 0 ? i / axis.inner % std::max<std::int64_t>(axis.n, 1) : 0;
     std::int64_t v = floating ? clamp_to_int(load_f64(x, i), -0x1p62, 0x1p62) : load_i64(x, i);
     v = wrap_sub(v, x_zero);

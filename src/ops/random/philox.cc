@@ -73,7 +73,7 @@ Status run(ReferenceContext& ctx) {
   auto counter = static_cast<std::uint64_t>(load_i64(ctx.in(1), 0));
   const bool is_normal = ctx.attr_string("distribution") == "normal", wide = y.dtype == DType::f64;
   const std::int64_t count = y.count(), step = wide ? 2 : 4;
-  for (std::int64_t i = 0; i < count; i += step) {
+  for (std::int64_t i = 0; i < count && ctx.spend(step); i += step) {
     const Block b = philox(key, upper, counter++);
     std::array<float, 2> first = {}, second = {};
     if (is_normal) {

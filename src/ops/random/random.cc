@@ -72,20 +72,20 @@ Status infer_like(InferContext& ctx) {
 Status run_normal(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double mean = ctx.attr_float("mean"), scale = ctx.attr_float("scale");
-  for (std::int64_t i = 0; i < y.count(); ++i) store_f64(y, i, mean + scale * normal(ctx));
+  for (std::int64_t i : ctx.range(y.count())) store_f64(y, i, mean + scale * normal(ctx));
   return {};
 }
 
 Status run_uniform(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double low = ctx.attr_float("low"), high = ctx.attr_float("high");
-  for (std::int64_t i = 0; i < y.count(); ++i) store_f64(y, i, low + (high - low) * uniform(ctx));
+  for (std::int64_t i : ctx.range(y.count())) store_f64(y, i, low + (high - low) * uniform(ctx));
   return {};
 }
 
 Status run_bernoulli(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  for (std::int64_t i = 0; i < y.count(); ++i) store_f64(y, i, uniform(ctx) < load_f64(ctx.in(0), i) ? 1 : 0);
+  for (std::int64_t i : ctx.range(y.count())) store_f64(y, i, uniform(ctx) < load_f64(ctx.in(0), i) ? 1 : 0);
   return {};
 }
 
@@ -104,15 +104,15 @@ Status run_multinomial(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t classes = x.dims[1];
-  for (std::int64_t b = 0; b < x.dims[0]; ++b) {
+  for (std::int64_t b : ctx.range(x.dims[0])) {
     double top = -INFINITY, total = 0;
-    for (std::int64_t c = 0; c < classes; ++c) top = std::fmax(top, load_f64(x, b * classes + c));
+    for (std::int64_t c : ctx.range(classes)) top = std::fmax(top, load_f64(x, b * classes + c));
     auto weight = [&](std::int64_t c) { return std::exp(load_f64(x, b * classes + c) - top); };
-    for (std::int64_t c = 0; c < classes; ++c) total += weight(c);
-    for (std::int64_t s = 0; s < y.dims[1]; ++s) {
+    for (std::int64_t c : ctx.range(classes)) total += weight(c);
+    for (std::int64_t s : ctx.range(y.dims[1])) {
       double rest = uniform(ctx) * total;
       std::int64_t c = 0;
-      while (c + 1 < classes && rest >= weight(c)) rest -= weight(c++);
+      while (c + 1 < classes && rest >= weight(c) && ctx.spend(1)) rest -= weight(c++);
       store_i64(y, b * y.dims[1] + s, c);
     }
   }

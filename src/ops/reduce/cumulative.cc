@@ -36,10 +36,10 @@ Status run(ReferenceContext& ctx) {
   bool exclusive = ctx.attr_int("exclusive") != 0, reverse = ctx.attr_int("reverse") != 0;
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      for (std::int64_t i = 0; i < a.inner; ++i) {
+    for (std::int64_t o : ctx.range(a.outer)) {
+      for (std::int64_t i : ctx.range(a.inner)) {
         typename E::Value sum = op == BinaryOp::mul ? 1 : 0;
-        for (std::int64_t j = 0; j < a.n; ++j) {
+        for (std::int64_t j : ctx.range(a.n)) {
           std::int64_t at = (o * a.n + (reverse ? a.n - 1 - j : j)) * a.inner + i;
           typename E::Value v = E::load(x, at);
           if (exclusive) E::store(y, at, sum);

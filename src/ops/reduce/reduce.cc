@@ -184,9 +184,10 @@ Status run(ReferenceContext& ctx) {
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
     using V = typename E::Value;
-    walk<1>(kept.extents, {kept.strides}, [&](const auto& base) {
+    walk<1>(ctx, kept.extents, {kept.strides}, [&](const auto& base) {
       E::store(y, at++, reduce<kind, V>(count, [&](auto use) {
-                 walk<1>(reduced.extents, {reduced.strides}, [&](const auto& k) { use(E::load(x, base[0] + k[0])); });
+                 walk<1>(ctx, reduced.extents, {reduced.strides},
+                         [&](const auto& k) { use(E::load(x, base[0] + k[0])); });
                }));
     });
   });

@@ -64,11 +64,11 @@ Status run_arg(ReferenceContext& ctx) {
   bool last = ctx.attr_int("select_last_index") != 0;
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      for (std::int64_t i = 0; i < a.inner; ++i) {
+    for (std::int64_t o : ctx.range(a.outer)) {
+      for (std::int64_t i : ctx.range(a.inner)) {
         auto at = [&](std::int64_t k) { return E::load(x, (o * a.n + k) * a.inner + i); };
         std::int64_t best = 0;
-        for (std::int64_t k = 1; k < a.n; ++k) {
+        for (std::int64_t k : ctx.range_from<std::int64_t>(1, a.n)) {
           bool worse = largest ? below(at(k), at(best)) : below(at(best), at(k));
           bool better = largest ? below(at(best), at(k)) : below(at(k), at(best));
           if (better || (last && !worse)) best = k;
@@ -113,17 +113,17 @@ Status run_top(ReferenceContext& ctx) {
   std::span<std::int64_t> order(reinterpret_cast<std::int64_t*>(memory.data()), static_cast<std::size_t>(a.n));
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      for (std::int64_t i = 0; i < a.inner; ++i) {
+    for (std::int64_t o : ctx.range(a.outer)) {
+      for (std::int64_t i : ctx.range(a.inner)) {
         auto at = [&](std::int64_t j) { return E::load(x, (o * a.n + j) * a.inner + i); };
-        for (std::int64_t j = 0; j < a.n; ++j) order[static_cast<std::size_t>(j)] = j;
-        std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](std::int64_t p, std::int64_t q) {
+        for (std::int64_t j : ctx.range(a.n)) order[static_cast<std::size_t>(j)] = j;
+        sort_first(ctx, order, static_cast<std::size_t>(k), [&](std::int64_t p, std::int64_t q) {
           auto u = at(p), v = at(q);
           if (largest ? below(v, u) : below(u, v)) return true;
           if (largest ? below(u, v) : below(v, u)) return false;
           return p < q;
         });
-        for (std::int64_t j = 0; j < k; ++j) {
+        for (std::int64_t j : ctx.range(k)) {
           std::int64_t to = (o * k + j) * a.inner + i, from = order[static_cast<std::size_t>(j)];
           if (ctx.wants(0)) copy_elements(x, (o * a.n + from) * a.inner + i, outs[0], to, 1);
           if (ctx.wants(1)) outs[1].as<std::int64_t>()[to] = from;

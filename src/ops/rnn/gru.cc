@@ -35,17 +35,17 @@ Status run(ReferenceContext& ctx) {
         before.assign(h.begin(), h.end());
         reset.resize(h.size());
         scaled.resize(h.size());
-        for (std::size_t k = 0; k < h.size(); ++k) {
+        for (std::size_t k : ctx.range(h.size())) {
           std::int64_t row = r.hidden + static_cast<std::int64_t>(k);
-          reset[k] = act[0](r.input_sum(d, row, xt) + r.hidden_sum(d, row, before.data()));
+          reset[k] = act[0](r.input_sum(ctx, d, row, xt) + r.hidden_sum(ctx, d, row, before.data()));
           scaled[k] = reset[k] * before[k];
         }
-        for (std::size_t k = 0; k < h.size(); ++k) {
+        for (std::size_t k : ctx.range(h.size())) {
           std::int64_t row = static_cast<std::int64_t>(k), hidden = 2 * r.hidden + row;
-          double update = act[0](r.input_sum(d, row, xt) + r.hidden_sum(d, row, before.data()));
-          double past =
-              linear ? reset[k] * r.hidden_sum(d, hidden, before.data()) : r.hidden_sum(d, hidden, scaled.data());
-          double now = act[1](r.input_sum(d, hidden, xt) + past);
+          double update = act[0](r.input_sum(ctx, d, row, xt) + r.hidden_sum(ctx, d, row, before.data()));
+          double past = linear ? reset[k] * r.hidden_sum(ctx, d, hidden, before.data())
+                               : r.hidden_sum(ctx, d, hidden, scaled.data());
+          double now = act[1](r.input_sum(ctx, d, hidden, xt) + past);
           h[k] = (1 - update) * now + update * before[k];
         }
       });

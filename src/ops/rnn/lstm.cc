@@ -36,9 +36,9 @@ Status run(ReferenceContext& ctx) {
       [&](const Recurrent& r, std::int64_t d, const double* xt, std::span<double> h, std::span<double> c) {
         const Activation* act = &r.activations[static_cast<std::size_t>(3 * d)];
         before.assign(h.begin(), h.end());
-        for (std::int64_t k = 0; k < r.hidden; ++k) {
+        for (std::int64_t k : ctx.range(r.hidden)) {
           auto gate = [&](std::int64_t g) {
-            return r.input_sum(d, g * r.hidden + k, xt) + r.hidden_sum(d, g * r.hidden + k, before.data());
+            return r.input_sum(ctx, d, g * r.hidden + k, xt) + r.hidden_sum(ctx, d, g * r.hidden + k, before.data());
           };
           auto peephole = [&](std::int64_t g, double cell) {
             return ctx.has(7) ? cell * load_f64(ctx.in(7), (d * 3 + g) * r.hidden + k) : 0;

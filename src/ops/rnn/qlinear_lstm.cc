@@ -127,26 +127,28 @@ struct Gate {
 std::int32_t saturated(std::int64_t v) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(v, -32768, 32767)); }
 
 // bias[row] - zero * the sum of the weights' row.
-std::vector<std::int32_t> effective_bias(const std::int8_t* w, std::int64_t rows, std::int64_t columns,
-                                         std::int64_t zero, const std::int32_t* bias) {
+std::vector<std::int32_t> effective_bias(ReferenceContext& ctx, const std::int8_t* w, std::int64_t rows,
+                                         std::int64_t columns, std::int64_t zero, const std::int32_t* bias) {
   std::vector<std::int32_t> out(static_cast<std::size_t>(rows));
-  for (std::int64_t i = 0; i < rows; ++i) {
+  for (std::int64_t i : ctx.range(rows)) {
     std::int64_t sum = 0;
-    for (std::int64_t j = 0; j < columns; ++j) sum += w[i * columns + j];
+    for (std::int64_t j : ctx.range(columns)) sum += w[i * columns + j];
     out[static_cast<std::size_t>(i)] = fixed::wrap((bias ? bias[i] : 0) - zero * sum);
   }
   return out;
 }
 
-std::int32_t dot(const std::int8_t* a, const std::int8_t* b, std::int64_t n) {
+std::int32_t dot(ReferenceContext& ctx, const std::int8_t* a, const std::int8_t* b, std::int64_t n) {
   std::int32_t sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) sum += std::int32_t{a[i]} * b[i];
+  for (auto [begin, end] : ctx.pieces(n)) {
+    for (std::int64_t i = begin; i < end; ++i) sum += std::int32_t{a[i]} * b[i];
+  }
   return sum;
 }
 
 class QlinearLstm {
  public:
-  explicit QlinearLstm(const ReferenceContext& ctx) : ctx_(ctx) {
+  explicit QlinearLstm(ReferenceContext& ctx) : ctx_(ctx) {
     const TensorView &x = ctx.in(kX), &r = ctx.in(kR + 1);
     features_ = x.dims[x.rank - 1];
     cells_ = r.dims[0];
@@ -180,12 +182,12 @@ class QlinearLstm {
     hidden_.resize(static_cast<std::size_t>(cells_));
     for (std::vector<std::int32_t>& v : values_) v.resize(hidden_.size());
     if (ctx_.has(kProjection)) {
-      projection_bias_ = effective_bias(data<std::int8_t>(kProjection), outputs_, cells_, -ctx_.attr_int("hidden_zero"),
-                                        data<std::int32_t>(kProjectionBias));
+      projection_bias_ = effective_bias(ctx_, data<std::int8_t>(kProjection), outputs_, cells_,
+                                        -ctx_.attr_int("hidden_zero"), data<std::int32_t>(kProjectionBias));
     }
     const auto* x = data<std::int8_t>(kX);
-    for (std::int64_t t = 0; t < steps_; ++t) {
-      for (std::int64_t b = 0; b < batch_; ++b) {
+    for (std::int64_t t : ctx_.range(steps_)) {
+      for (std::int64_t b : ctx_.range(batch_)) {
         const std::int64_t row = t * along_ + b * across_;
         step(x + row * features_, h + b * outputs_, c + b * cells_, along_ == 1 ? 0 : b);
         std::copy_n(h + b * outputs_, outputs_, y + row * outputs_);
@@ -214,8 +216,8 @@ class QlinearLstm {
     out.b = data<std::int32_t>(kBias + g);
     const int peephole = g == kOutput ? 2 : g;
     if (g != kCell) out.p = data<std::int16_t>(kPeephole + peephole);
-    out.input_bias = effective_bias(out.w, cells_, features_, ctx_.attr_int("x_zero"), out.n ? nullptr : out.b);
-    out.recurrent_bias = effective_bias(out.r, cells_, outputs_, ctx_.attr_int("h_zero"), nullptr);
+    out.input_bias = effective_bias(ctx_, out.w, cells_, features_, ctx_.attr_int("x_zero"), out.n ? nullptr : out.b);
+    out.recurrent_bias = effective_bias(ctx_, out.r, cells_, outputs_, ctx_.attr_int("h_zero"), nullptr);
     out.input = factor("input_scales", g);
     out.recurrent = factor("recurrent_scales", g);
     out.peephole = factor("peephole_scales", peephole);
@@ -230,13 +232,13 @@ class QlinearLstm {
   // The sum that the gate's function is applied to.
   void sum(const Gate& g, const std::int8_t* x, const std::int8_t* h, const std::int16_t* c, std::int64_t b,
            std::vector<std::int32_t>& out) {
-    for (std::int64_t i = 0; i < cells_; ++i) {
+    for (std::int64_t i : ctx_.range(cells_)) {
       const auto at = static_cast<std::size_t>(i);
-      std::int32_t v = saturated(
-          scale_fixed(fixed::wrap(std::int64_t{g.input_bias[at]} + dot(g.w + i * features_, x, features_)), g.input));
-      v = saturated(std::int64_t{v} +
-                    scale_fixed(fixed::wrap(std::int64_t{g.recurrent_bias[at]} + dot(g.r + i * outputs_, h, outputs_)),
-                                g.recurrent));
+      std::int32_t v = saturated(scale_fixed(
+          fixed::wrap(std::int64_t{g.input_bias[at]} + dot(ctx_, g.w + i * features_, x, features_)), g.input));
+      v = saturated(std::int64_t{v} + scale_fixed(fixed::wrap(std::int64_t{g.recurrent_bias[at]} +
+                                                              dot(ctx_, g.r + i * outputs_, h, outputs_)),
+                                                  g.recurrent));
       const std::int64_t k = b * cells_ + i;
       if (g.p && k < (along_ == 1 ? 1 : batch_) * outputs_)
         v = saturated(std::int64_t{v} + scale_fixed(std::int32_t{g.p[k % outputs_]} * c[i], g.peephole));
@@ -249,16 +251,16 @@ class QlinearLstm {
   void normalize(const Gate& g, std::vector<std::int32_t>& v) const {
     if (v.empty()) return;
     std::int64_t sum = 0, squares = 0;
-    for (std::int32_t a : v) {
-      sum += a;
-      squares += std::int64_t{a} * a;
+    for (std::size_t i : ctx_.range(v.size())) {
+      sum += v[i];
+      squares += std::int64_t{v[i]} * v[i];
     }
     const auto mean = static_cast<std::int32_t>(sum * 1024 / cells_);
     const std::int64_t variance = squares * ((1 << 20) / cells_) - std::int64_t{mean} * mean;
     std::int32_t whole = fixed::wrap(variance / (1 << 20));
     if (whole < 1) whole = g.least_variance;
     const FixedScale inverse = fixed::inverse_root(whole);
-    for (std::size_t i = 0; i < v.size(); ++i) {
+    for (std::size_t i : ctx_.range(v.size())) {
       const std::int32_t scaled = scale_fixed(1024 * v[i] - mean, inverse);
       const std::int64_t product = fixed::wrap(std::int64_t{fixed::wrap(std::int64_t{scaled} * g.n[i])} + g.b[i]);
       const auto rounded = static_cast<std::int32_t>((product > 0 ? product + 512 : product - 512) / 1024);
@@ -273,7 +275,7 @@ class QlinearLstm {
     sum(gates_[kCell], x, h, c, b, fresh);
     if (gates_[kInput].w) sum(gates_[kInput], x, h, c, b, input);
     const auto clip = static_cast<std::int32_t>(ctx_.attr_int("cell_clip"));
-    for (std::size_t i = 0; i < forget.size(); ++i) {
+    for (std::size_t i : ctx_.range(forget.size())) {
       const std::int32_t f = fixed16::sigmoid(forget[i]);
       const std::int32_t in = gates_[kInput].w ? fixed16::sigmoid(input[i]) : 32767 - f;
       const std::int32_t kept = fixed::divide_by_pot(f * c[i], 15),
@@ -286,7 +288,7 @@ class QlinearLstm {
     const FixedScale scale = fixed_scale(ctx_.attr_float("hidden_scale"));
     // What is projected is kept with its zero point negated.
     const std::int64_t zero = ctx_.attr_int("hidden_zero") * (ctx_.has(kProjection) ? -1 : 1);
-    for (std::size_t i = 0; i < hidden_.size(); ++i) {
+    for (std::size_t i : ctx_.range(hidden_.size())) {
       const std::int32_t v = scale_fixed(fixed16::sigmoid(output[i]) * fixed16::tanh(c[i], bits_), scale);
       hidden_[i] = static_cast<std::int8_t>(std::clamp<std::int64_t>(v + zero, -128, 127));
     }
@@ -301,9 +303,9 @@ class QlinearLstm {
     const auto* w = data<std::int8_t>(kProjection);
     const FixedScale scale = fixed_scale(ctx_.attr_float("projection_scale"));
     const std::int64_t zero = ctx_.attr_int("h_zero"), clip = ctx_.attr_int("projection_clip");
-    for (std::int64_t i = 0; i < outputs_; ++i) {
+    for (std::int64_t i : ctx_.range(outputs_)) {
       const std::int32_t v = scale_fixed(fixed::wrap(std::int64_t{projection_bias_[static_cast<std::size_t>(i)]} +
-                                                     dot(w + i * cells_, hidden_.data(), cells_)),
+                                                     dot(ctx_, w + i * cells_, hidden_.data(), cells_)),
                                          scale);
       std::int64_t out = std::clamp<std::int64_t>(v + zero, -128, 127);
       if (clip > 0) out = std::clamp(out, -clip, clip);
@@ -311,7 +313,7 @@ class QlinearLstm {
     }
   }
 
-  const ReferenceContext& ctx_;
+  ReferenceContext& ctx_;
   std::int64_t features_, cells_, outputs_, batch_, steps_, along_, across_;
   int bits_;
   std::array<Gate, 4> gates_;

@@ -134,19 +134,19 @@ Status infer_recurrent(InferContext& ctx, int gates, bool cell, std::span<const 
   return {};
 }
 
-double Recurrent::input_sum(std::int64_t d, std::int64_t row, const double* xt) const {
+double Recurrent::input_sum(ReferenceContext& ctx, std::int64_t d, std::int64_t row, const double* xt) const {
   std::int64_t rows = gates * hidden;
   double sum = b.empty() ? 0 : b[static_cast<std::size_t>(d * 2 * rows + row)];
   const double* weights = w.data() + (d * rows + row) * features;
-  for (std::int64_t i = 0; i < features; ++i) sum += weights[i] * xt[i];
+  for (std::int64_t i : ctx.range(features)) sum += weights[i] * xt[i];
   return sum;
 }
 
-double Recurrent::hidden_sum(std::int64_t d, std::int64_t row, const double* h) const {
+double Recurrent::hidden_sum(ReferenceContext& ctx, std::int64_t d, std::int64_t row, const double* h) const {
   std::int64_t rows = gates * hidden;
   double sum = b.empty() ? 0 : b[static_cast<std::size_t>((d * 2 + 1) * rows + row)];
   const double* weights = r.data() + (d * rows + row) * hidden;
-  for (std::int64_t i = 0; i < hidden; ++i) sum += weights[i] * h[i];
+  for (std::int64_t i : ctx.range(hidden)) sum += weights[i] * h[i];
   return sum;
 }
 
@@ -174,27 +174,27 @@ Status run_recurrent(ReferenceContext& ctx, int gates, bool cell, std::span<cons
     MOTE_ASSIGN(r.b, widen(ctx, ctx.in(3)));
   }
   MOTE_ASSIGN(r.activations, activations_of(ctx.op(), ctx.attrs(), defaults));
-  if (outs[0].data) zero(outs[0]);
+  if (outs[0].data) zero(ctx, outs[0]);
   std::vector<double> h(static_cast<std::size_t>(r.hidden)), c(h.size());
-  for (std::int64_t d = 0; d < r.directions; ++d) {
+  for (std::int64_t d : ctx.range(r.directions)) {
     bool backward = d == 1 || ctx.attr_string("direction") == "reverse";
-    for (std::int64_t b = 0; b < r.batch; ++b) {
+    for (std::int64_t b : ctx.range(r.batch)) {
       std::int64_t length = ctx.has(4) ? load_i64(ctx.in(4), b) : r.steps;
       if (length < 0 || length > r.steps) return out_of_range("sequence_lens", b, length, 0, r.steps);
       std::int64_t state = (batch_first ? b * r.directions + d : d * r.batch + b) * r.hidden;
-      for (std::int64_t i = 0; i < r.hidden; ++i) {
+      for (std::int64_t i : ctx.range(r.hidden)) {
         h[static_cast<std::size_t>(i)] = ctx.has(5) ? load_f64(ctx.in(5), state + i) : 0;
         c[static_cast<std::size_t>(i)] = cell && ctx.has(6) ? load_f64(ctx.in(6), state + i) : 0;
       }
-      for (std::int64_t s = 0; s < length; ++s) {
+      for (std::int64_t s : ctx.range(length)) {
         std::int64_t t = backward ? length - 1 - s : s;
         step(r, d, r.x.data() + (batch_first ? b * r.steps + t : t * r.batch + b) * r.features, h, c);
         std::int64_t row = batch_first ? (b * r.steps + t) * r.directions + d : (t * r.directions + d) * r.batch + b;
-        for (std::int64_t i = 0; outs[0].data && i < r.hidden; ++i) {
+        for (std::int64_t i : ctx.range(outs[0].data ? r.hidden : 0)) {
           store_f64(outs[0], row * r.hidden + i, h[static_cast<std::size_t>(i)]);
         }
       }
-      for (std::int64_t i = 0; i < r.hidden; ++i) {
+      for (std::int64_t i : ctx.range(r.hidden)) {
         if (outs[1].data) store_f64(outs[1], state + i, h[static_cast<std::size_t>(i)]);
         if (outs[2].data) store_f64(outs[2], state + i, c[static_cast<std::size_t>(i)]);
       }

@@ -52,9 +52,9 @@ struct Recurrent {
   std::vector<Activation> activations;
 
   // w[d, row] . x, and its bias.
-  double input_sum(std::int64_t d, std::int64_t row, const double* xt) const;
+  double input_sum(ReferenceContext& ctx, std::int64_t d, std::int64_t row, const double* xt) const;
   // r[d, row] . h, and its bias.
-  double hidden_sum(std::int64_t d, std::int64_t row, const double* h) const;
+  double hidden_sum(ReferenceContext& ctx, std::int64_t d, std::int64_t row, const double* h) const;
 };
 
 // One step of direction d: reads xt, updates h and c.

@@ -24,10 +24,10 @@ Status run(ReferenceContext& ctx) {
       ctx, 1, false, kDefaults,
       [&](const Recurrent& r, std::int64_t d, const double* xt, std::span<double> h, std::span<double>) {
         before.assign(h.begin(), h.end());
-        for (std::size_t k = 0; k < h.size(); ++k) {
+        for (std::size_t k : ctx.range(h.size())) {
           std::int64_t row = static_cast<std::int64_t>(k);
-          h[k] =
-              r.activations[static_cast<std::size_t>(d)](r.input_sum(d, row, xt) + r.hidden_sum(d, row, before.data()));
+          h[k] = r.activations[static_cast<std::size_t>(d)](r.input_sum(ctx, d, row, xt) +
+                                                            r.hidden_sum(ctx, d, row, before.data()));
         }
       });
 }

@@ -76,7 +76,7 @@ Status run_concat(ReferenceContext& ctx) {
   for (int i = 0; i < ctx.inputs(); ++i) {
     const TensorView& x = ctx.in(i);
     AxisView a = around(x.shape(), axis);
-    for (std::int64_t o = 0; o < outer; ++o) copy_elements(x, o * a.n * a.inner, y, o * row + at, a.n * a.inner);
+    for (std::int64_t o : ctx.range(outer)) copy_elements(ctx, x, o * a.n * a.inner, y, o * row + at, a.n * a.inner);
     at += a.n * a.inner;
   }
   return {};
@@ -151,8 +151,8 @@ Status run_split(ReferenceContext& ctx) {
     std::int64_t n = shape[static_cast<std::size_t>(normal_axis(ctx.attr_int("axis"), x.rank))];
     if (ctx.wants(i)) {
       MOTE_ASSIGN(TensorView y, ctx.out(i, x.dtype, shape));
-      for (std::int64_t o = 0; o < a.outer; ++o) {
-        copy_elements(x, (o * a.n + begin) * a.inner, y, o * n * a.inner, n * a.inner);
+      for (std::int64_t o : ctx.range(a.outer)) {
+        copy_elements(ctx, x, (o * a.n + begin) * a.inner, y, o * n * a.inner, n * a.inner);
       }
     }
     begin += n;

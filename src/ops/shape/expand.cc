@@ -42,7 +42,7 @@ Status run_expand(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   with_copy(x.dtype, [&](auto copy) {
-    walk<2>(y.shape(), {broadcast_strides(x, y.rank), dense_strides(y.shape())},
+    walk<2>(ctx, y.shape(), {broadcast_strides(x, y.rank), dense_strides(y.shape())},
             [&](const auto& at) { copy(x, at[0], y, at[1]); });
   });
   return {};
@@ -86,7 +86,7 @@ Status run_tile(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   with_copy(x.dtype, [&](auto copy) {
     std::array<std::int64_t, kMaxRank> at{};
-    for (std::int64_t i = 0; i < y.count(); ++i) {
+    for (std::int64_t i : ctx.range(y.count())) {
       std::int64_t from = 0;
       for (std::size_t k = 0; k < static_cast<std::size_t>(x.rank); ++k) from += at[k] % x.dims[k] * x.strides[k];
       copy(x, from, y, i);

@@ -56,9 +56,9 @@ Status infer_fill(InferContext& ctx) {
 
 Status run_fill(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  if (!ctx.has(1)) return zero(y), Status();
+  if (!ctx.has(1)) return zero(ctx, y), Status();
   if (ctx.in(1).count() != 1) return invalid("constant_of_shape: value has more than one element");
-  for (std::int64_t i = 0; i < y.count(); ++i) copy_elements(ctx.in(1), 0, y, i, 1);
+  for (std::int64_t i : ctx.range(y.count())) copy_elements(ctx.in(1), 0, y, i, 1);
   return {};
 }
 
@@ -112,7 +112,7 @@ Status run_range(ReferenceContext& ctx) {
     using E = decltype(element);
     using V = typename E::Value;
     V a = E::load(start, 0), d = E::load(delta, 0);
-    for (std::int64_t i = 0; i < y.count(); ++i) {
+    for (std::int64_t i : ctx.range(y.count())) {
       E::store(y, i, eval_binary(BinaryOp::add, a, eval_binary(BinaryOp::mul, static_cast<V>(i), d)));
     }
   });
@@ -129,9 +129,9 @@ Status infer_eye(InferContext& ctx) {
 
 Status run_eye(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  zero(y);
+  zero(ctx, y);
   std::int64_t k = ctx.attr_int("k");
-  for (std::int64_t i = 0; i < y.dims[0]; ++i) {
+  for (std::int64_t i : ctx.range(y.dims[0])) {
     std::int64_t j = wrap_add(i, k);
     if (j >= 0 && j < y.dims[1]) store_f64(y, i * y.dims[1] + j, 1);
   }
@@ -164,13 +164,13 @@ Status run_one_hot(ReferenceContext& ctx) {
   if (values.count() != 2) return invalid("one_hot: values has " + std::to_string(values.count()) + " elements, not 2");
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   AxisView a = around(y.shape(), normal_axis(ctx.attr_int("axis"), y.rank));
-  for (std::int64_t o = 0; o < a.outer; ++o) {
-    for (std::int64_t i = 0; i < a.inner; ++i) {
+  for (std::int64_t o : ctx.range(a.outer)) {
+    for (std::int64_t i : ctx.range(a.inner)) {
       std::int64_t at = o * a.inner + i;
       double index =
           is_float(indices.dtype) ? std::trunc(load_f64(indices, at)) : static_cast<double>(load_i64(indices, at));
       if (index < 0) index += static_cast<double>(a.n);
-      for (std::int64_t k = 0; k < a.n; ++k) {
+      for (std::int64_t k : ctx.range(a.n)) {
         copy_elements(values, static_cast<double>(k) == index ? 1 : 0, y, (o * a.n + k) * a.inner + i, 1);
       }
     }

@@ -47,10 +47,10 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   AxisView a = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
   std::int64_t n = indices.count();
-  for (std::int64_t i = 0; i < n; ++i) {
+  for (std::int64_t i : ctx.range(n)) {
     MOTE_ASSIGN(std::int64_t at, checked_index("indices", i, load_i64(indices, i), a.n));
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      copy_elements(x, (o * a.n + at) * a.inner, y, (o * n + i) * a.inner, a.inner);
+    for (std::int64_t o : ctx.range(a.outer)) {
+      copy_elements(ctx, x, (o * a.n + at) * a.inner, y, (o * n + i) * a.inner, a.inner);
     }
   }
   return {};

@@ -46,7 +46,7 @@ Status run_elements(ReferenceContext& ctx) {
   std::int64_t step = from[axis], i = 0;
   from[axis] = 0;
   Status status;
-  walk<1>(y.shape(), {from}, [&](const auto& at) {
+  walk<1>(ctx, y.shape(), {from}, [&](const auto& at) {
     Result<std::int64_t> index = checked_index("indices", i, load_i64(indices, i), x.dims[axis]);
     if (!index.ok()) {
       if (status.ok()) status = index.status();
@@ -95,14 +95,14 @@ Status run_nd(ReferenceContext& ctx) {
   std::int64_t batches = extent(0, batch), slice = extent(batch + k, x.rank);
   std::int64_t tuples = count_of(indices.shape().first(static_cast<std::size_t>(indices.rank - 1)));
   std::int64_t per_batch = batches ? tuples / batches : 0, inside = extent(batch, x.rank);
-  for (std::int64_t t = 0; t < tuples; ++t) {
+  for (std::int64_t t : ctx.range(tuples)) {
     std::int64_t from = t / per_batch * inside;
-    for (std::int64_t j = 0; j < k; ++j) {
+    for (std::int64_t j : ctx.range(k)) {
       MOTE_ASSIGN(std::int64_t at,
                   checked_index("indices", t * k + j, load_i64(indices, t * k + j), x.dims[batch + j]));
       from += at * x.strides[batch + j];
     }
-    copy_elements(x, from, y, t * slice, slice);
+    copy_elements(ctx, x, from, y, t * slice, slice);
   }
   return {};
 }

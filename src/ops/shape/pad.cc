@@ -97,14 +97,14 @@ Status run(ReferenceContext& ctx) {
   std::vector<std::int64_t> pads = read_ints(ctx.in(1));
   std::array<std::int64_t, kMaxRank> before{};
   std::vector<std::int64_t> axes = ctx.has(3) ? read_ints(ctx.in(3)) : std::vector<std::int64_t>();
-  for (std::size_t i = 0; i < pads.size() / 2; ++i) {
+  for (std::size_t i : ctx.range(pads.size() / 2)) {
     before[static_cast<std::size_t>(ctx.has(3) ? normal_axis(axes[i], x.rank) : static_cast<int>(i))] = pads[i];
   }
   bool has_value = ctx.has(2) && ctx.in(2).count() > 0;
-  if (!has_value) zero(y);
+  if (!has_value) zero(ctx, y);
   with_copy(x.dtype, [&](auto copy) {
     std::array<std::int64_t, kMaxRank> at{};
-    for (std::int64_t i = 0, n = y.count(); i < n; ++i) {
+    for (std::int64_t i : ctx.range(y.count())) {
       std::int64_t from = 0;
       for (std::size_t k = 0; k < static_cast<std::size_t>(x.rank) && from >= 0; ++k) {
         std::int64_t p = source(at[k] - before[k], x.dims[k], mode);

@@ -68,14 +68,14 @@ Status run_compress(ReferenceContext& ctx) {
                    std::to_string(a.n));
   }
   std::int64_t n = 0;
-  for (std::int64_t i = 0; i < c.count(); ++i) n += load_i64(c, i);
+  for (std::int64_t i : ctx.range(c.count())) n += load_i64(c, i);
   shape[axis] = n;
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, shape));
   std::int64_t to = 0;
-  for (std::int64_t i = 0; i < c.count(); ++i) {
+  for (std::int64_t i : ctx.range(c.count())) {
     if (load_i64(c, i) == 0) continue;
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      copy_elements(x, (o * a.n + i) * a.inner, y, (o * n + to) * a.inner, a.inner);
+    for (std::int64_t o : ctx.range(a.outer)) {
+      copy_elements(ctx, x, (o * a.n + i) * a.inner, y, (o * n + to) * a.inner, a.inner);
     }
     ++to;
   }
@@ -95,10 +95,10 @@ Status run_non_zero(ReferenceContext& ctx) {
     return x.dtype == DType::string ? x.as<StringRef>()[i].length > 0 : load_f64(x, i) != 0;
   };
   std::int64_t n = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) n += set(i);
+  for (std::int64_t i : ctx.range(x.count())) n += set(i);
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i64, std::vector<std::int64_t>{x.rank, n}));
   std::int64_t to = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     if (!set(i)) continue;
     for (std::int64_t k = 0; k < x.rank; ++k) y.as<std::int64_t>()[k * n + to] = i / x.strides[k] % x.dims[k];
     ++to;
@@ -147,7 +147,7 @@ int order(const ReferenceContext& ctx, const TensorView& x, std::int64_t i, std:
 Status write_ints(ReferenceContext& ctx, int output, std::int64_t n, const std::int64_t* values) {
   if (!ctx.wants(output)) return {};
   MOTE_ASSIGN(TensorView y, ctx.out(output, DType::i64, std::vector<std::int64_t>{n}));
-  std::copy(values, values + n, y.as<std::int64_t>());
+  for (std::int64_t i : ctx.range(n)) y.as<std::int64_t>()[i] = values[i];
   return {};
 }
 
@@ -162,8 +162,8 @@ Status run_unique(ReferenceContext& ctx) {
     a = around(shape, static_cast<int>(axis));
   }
   auto compare = [&](std::int64_t p, std::int64_t q) {
-    for (std::int64_t o = 0; o < a.outer; ++o) {
-      for (std::int64_t i = 0; i < a.inner; ++i) {
+    for (std::int64_t o : ctx.range(a.outer)) {
+      for (std::int64_t i : ctx.range(a.inner)) {
         if (int c = order(ctx, x, (o * a.n + p) * a.inner + i, (o * a.n + q) * a.inner + i)) return c;
       }
     }
@@ -173,13 +173,13 @@ Status run_unique(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::span<std::byte> memory, ctx.scratch(static_cast<std::size_t>(a.n) * 5 * sizeof(std::int64_t)));
   std::int64_t *sorted = reinterpret_cast<std::int64_t*>(memory.data()), *group = sorted + a.n, *first = group + a.n,
                *counts = first + a.n, *rank = counts + a.n;
-  for (std::int64_t i = 0; i < a.n; ++i) sorted[i] = i;
-  std::sort(sorted, sorted + a.n, [&](std::int64_t p, std::int64_t q) {
+  for (std::int64_t i : ctx.range(a.n)) sorted[i] = i;
+  sort_stable(ctx, std::span(sorted, static_cast<std::size_t>(a.n)), [&](std::int64_t p, std::int64_t q) {
     int c = compare(p, q);
     return c != 0 ? c < 0 : p < q;
   });
   std::int64_t n = 0;
-  for (std::int64_t i = 0; i < a.n; ++i) {
+  for (std::int64_t i : ctx.range(a.n)) {
     if (i == 0 || compare(sorted[i - 1], sorted[i]) != 0) {
       first[n] = sorted[i];
       counts[n++] = 0;
@@ -189,21 +189,23 @@ Status run_unique(ReferenceContext& ctx) {
   }
   if (ctx.attr_int("sorted") == 0) {
     // Number the groups by first occurrence instead; `sorted` is free now.
-    for (std::int64_t i = 0; i < n; ++i) sorted[i] = i;
-    std::sort(sorted, sorted + n, [&](std::int64_t p, std::int64_t q) { return first[p] < first[q]; });
-    for (std::int64_t i = 0; i < n; ++i) rank[sorted[i]] = i;
-    for (std::int64_t i = 0; i < a.n; ++i) group[i] = rank[group[i]];
-    for (std::int64_t i = 0; i < a.n; ++i) counts[i] = 0;
-    for (std::int64_t i = a.n; i-- > 0;) {
+    for (std::int64_t i : ctx.range(n)) sorted[i] = i;
+    sort_stable(ctx, std::span(sorted, static_cast<std::size_t>(n)),
+                [&](std::int64_t p, std::int64_t q) { return first[p] < first[q]; });
+    for (std::int64_t i : ctx.range(n)) rank[sorted[i]] = i;
+    for (std::int64_t i : ctx.range(a.n)) group[i] = rank[group[i]];
+    for (std::int64_t i : ctx.range(a.n)) counts[i] = 0;
+    for (std::int64_t k : ctx.range(a.n)) {
+      const std::int64_t i = a.n - 1 - k;
       first[group[i]] = i;
       ++counts[group[i]];
     }
   }
   shape[axis] = n;
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, shape));
-  for (std::int64_t o = 0; o < a.outer; ++o) {
-    for (std::int64_t k = 0; k < n; ++k) {
-      copy_elements(x, (o * a.n + first[k]) * a.inner, y, (o * n + k) * a.inner, a.inner);
+  for (std::int64_t o : ctx.range(a.outer)) {
+    for (std::int64_t k : ctx.range(n)) {
+      copy_elements(ctx, x, (o * a.n + first[k]) * a.inner, y, (o * n + k) * a.inner, a.inner);
     }
   }
   MOTE_TRY(write_ints(ctx, 1, n, first));

@@ -63,14 +63,15 @@ Status run_block(ReferenceContext& ctx) {
   const TensorView &space = to_space ? out : in, &depth = to_space ? in : out;
   std::int64_t b = ctx.attr_int("blocksize"), channels = space.dims[1], i = 0;
   bool channel_first = ctx.attr_string("mode") == "CRD";
-  for (std::int64_t n = 0; n < space.dims[0]; ++n) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t y = 0; y < space.dims[2]; ++y) {
-        for (std::int64_t x = 0; x < space.dims[3]; ++x, ++i) {
+  for (std::int64_t n : ctx.range(space.dims[0])) {
+    for (std::int64_t c : ctx.range(channels)) {
+      for (std::int64_t y : ctx.range(space.dims[2])) {
+        for (std::int64_t x : ctx.range(space.dims[3])) {
           std::int64_t in_block = y % b * b + x % b;
           std::int64_t d = channel_first ? c * b * b + in_block : in_block * channels + c;
           std::int64_t j = ((n * depth.dims[1] + d) * depth.dims[2] + y / b) * depth.dims[3] + x / b;
           to_space ? copy_elements(in, j, out, i, 1) : copy_elements(in, i, out, j, 1);
+          ++i;
         }
       }
     }
@@ -124,13 +125,13 @@ Status run_reverse(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t batch = ctx.attr_int("batch_axis"), time = ctx.attr_int("time_axis");
   std::int64_t inner = count_of(x.shape().subspan(2));
-  for (std::int64_t n = 0; n < x.dims[batch]; ++n) {
+  for (std::int64_t n : ctx.range(x.dims[batch])) {
     std::int64_t len = load_i64(lens, n);
     if (len < 0 || len > x.dims[time]) return out_of_range("sequence_lens", n, len, 0, x.dims[time]);
-    for (std::int64_t t = 0; t < x.dims[time]; ++t) {
+    for (std::int64_t t : ctx.range(x.dims[time])) {
       std::int64_t from = t < len ? len - 1 - t : t;
-      copy_elements(x, n * x.strides[batch] + from * x.strides[time], y, n * x.strides[batch] + t * x.strides[time],
-                    inner);
+      copy_elements(ctx, x, n * x.strides[batch] + from * x.strides[time], y,
+                    n * x.strides[batch] + t * x.strides[time], inner);
     }
   }
   return {};
@@ -151,8 +152,8 @@ Status run_trilu(ReferenceContext& ctx) {
   if (ctx.has(1) && ctx.in(1).count() != 1) return invalid("trilu: k is not one element");
   std::int64_t k = ctx.has(1) ? load_i64(ctx.in(1), 0) : 0;
   std::int64_t rows = x.dims[x.rank - 2], cols = x.dims[x.rank - 1];
-  zero(y);
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  zero(ctx, y);
+  for (std::int64_t i : ctx.range(x.count())) {
     std::int64_t row = i / cols % rows, col = i % cols;
     // Saturated, so that any k is fine.
     std::int64_t diagonal = k > cols ? row + cols : k < -rows ? row - rows - 1 : row + k;

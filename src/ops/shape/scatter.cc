@@ -91,12 +91,12 @@ Status infer_nd(InferContext& ctx) {
 }
 
 // y[to + i] = f(y[to + i], updates[from + i]) for n elements.
-void put(const TensorView& updates, std::int64_t from, const TensorView& y, std::int64_t to, std::int64_t n, bool none,
-         BinaryOp op) {
-  if (none) return copy_elements(updates, from, y, to, n);
+void put(ReferenceContext& ctx, const TensorView& updates, std::int64_t from, const TensorView& y, std::int64_t to,
+         std::int64_t n, bool none, BinaryOp op) {
+  if (none) return copy_elements(ctx, updates, from, y, to, n);
   with_element(y.dtype, [&](auto element) {
     using E = decltype(element);
-    for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t i : ctx.range(n)) {
       E::store(y, to + i, eval_binary(op, E::load(y, to + i), E::load(updates, from + i)));
     }
   });
@@ -105,7 +105,7 @@ void put(const TensorView& updates, std::int64_t from, const TensorView& y, std:
 Status run_elements(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &indices = ctx.in(1), &updates = ctx.in(2);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  copy_elements(x, 0, y, 0, x.count());
+  copy_elements(ctx, x, 0, y, 0, x.count());
   bool none = false;
   BinaryOp op = *reduction_of(ctx.attr_string("reduction"), none);
   std::size_t axis = static_cast<std::size_t>(normal_axis(ctx.attr_int("axis"), x.rank));
@@ -116,10 +116,10 @@ Status run_elements(ReferenceContext& ctx) {
   std::int64_t step = to[axis], i = 0;
   to[axis] = 0;
   Status status;
-  walk<1>(indices.shape(), {to}, [&](const auto& at) {
+  walk<1>(ctx, indices.shape(), {to}, [&](const auto& at) {
     Result<std::int64_t> index = checked_index("indices", i, load_i64(indices, i), x.dims[axis]);
     if (index.ok()) {
-      put(updates, i, y, at[0] + *index * step, 1, none, op);
+      put(ctx, updates, i, y, at[0] + *index * step, 1, none, op);
     } else if (status.ok()) {
       status = index.status();
     }
@@ -131,19 +131,19 @@ Status run_elements(ReferenceContext& ctx) {
 Status run_nd(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &indices = ctx.in(1), &updates = ctx.in(2);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  copy_elements(x, 0, y, 0, x.count());
+  copy_elements(ctx, x, 0, y, 0, x.count());
   bool none = false;
   BinaryOp op = *reduction_of(ctx.attr_string("reduction"), none);
   std::int64_t k = indices.dims[indices.rank - 1];
   std::int64_t tuples = count_of(indices.shape().first(static_cast<std::size_t>(indices.rank - 1)));
   std::int64_t slice = count_of(x.shape().subspan(static_cast<std::size_t>(k)));
-  for (std::int64_t t = 0; t < tuples; ++t) {
+  for (std::int64_t t : ctx.range(tuples)) {
     std::int64_t to = 0;
-    for (std::int64_t j = 0; j < k; ++j) {
+    for (std::int64_t j : ctx.range(k)) {
       MOTE_ASSIGN(std::int64_t at, checked_index("indices", t * k + j, load_i64(indices, t * k + j), x.dims[j]));
       to += at * x.strides[j];
     }
-    put(updates, t * slice, y, to, slice, none, op);
+    put(ctx, updates, t * slice, y, to, slice, none, op);
   }
   return {};
 }
@@ -177,19 +177,19 @@ Status infer_cache(InferContext& ctx) {
 Status run_cache(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &update = ctx.in(1);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  copy_elements(x, 0, y, 0, x.count());
+  copy_elements(ctx, x, 0, y, 0, x.count());
   int axis = normal_axis(ctx.attr_int("axis"), x.rank);
   AxisView to = around(x.shape(), axis), from = around(update.shape(), axis);
   bool circular = ctx.attr_string("mode") == "circular";
   if (ctx.has(2) && ctx.in(2).count() != x.dims[0]) return invalid("tensor_scatter: write_indices has another batch");
   std::int64_t per_batch = x.dims[0] ? to.outer / x.dims[0] : 0;
-  for (std::int64_t o = 0; o < to.outer; ++o) {
+  for (std::int64_t o : ctx.range(to.outer)) {
     std::int64_t batch = o / per_batch, start = ctx.has(2) ? load_i64(ctx.in(2), batch) : 0;
     std::int64_t last = circular ? to.n - 1 : to.n - from.n;
     if (start < 0 || (!circular && start > last)) return out_of_range("write_indices", batch, start, 0, last);
-    for (std::int64_t i = 0; i < from.n; ++i) {
+    for (std::int64_t i : ctx.range(from.n)) {
       std::int64_t at = (start % to.n + i) % to.n;
-      copy_elements(update, (o * from.n + i) * from.inner, y, (o * to.n + at) * to.inner, to.inner);
+      copy_elements(ctx, update, (o * from.n + i) * from.inner, y, (o * to.n + at) * to.inner, to.inner);
     }
   }
   return {};

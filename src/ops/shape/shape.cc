@@ -51,7 +51,7 @@ Status run_shape(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   Range r = axes_of(ctx, x.rank);
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::i64, std::vector<std::int64_t>{r.end - r.begin}));
-  for (std::int64_t i = r.begin; i < r.end; ++i) y.as<std::int64_t>()[i - r.begin] = x.dims[i];
+  for (std::int64_t i : ctx.range_from<std::int64_t>(r.begin, r.end)) y.as<std::int64_t>()[i - r.begin] = x.dims[i];
   return {};
 }
 

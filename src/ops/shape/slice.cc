@@ -123,7 +123,7 @@ Status run(ReferenceContext& ctx) {
   std::vector<std::int64_t> steps = ctx.has(4) ? read_ints(ctx.in(4)) : std::vector<std::int64_t>(starts.size(), 1);
   Strides from = dense_strides(x.shape());
   std::int64_t base = 0;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
+  for (std::size_t i : ctx.range(starts.size())) {
     std::size_t axis = static_cast<std::size_t>(ctx.has(3) ? normal_axis(axes[i], x.rank) : static_cast<int>(i));
     Cut cut = cut_of(starts[i], ends[i], steps[i], x.dims[axis]);
     if (cut.count == 0) return {};
@@ -131,7 +131,7 @@ Status run(ReferenceContext& ctx) {
     from[axis] = cut.count > 1 ? from[axis] * steps[i] : 0;
   }
   with_copy(x.dtype, [&](auto copy) {
-    walk<2>(y.shape(), {from, dense_strides(y.shape())}, [&](const auto& at) { copy(x, base + at[0], y, at[1]); });
+    walk<2>(ctx, y.shape(), {from, dense_strides(y.shape())}, [&](const auto& at) { copy(x, base + at[0], y, at[1]); });
   });
   return {};
 }

@@ -45,11 +45,11 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::vector<std::int64_t> perm = ctx.has_attr("perm") ? ctx.attr_ints("perm") : reversed(x.rank);
   Strides from{};
-  for (std::size_t i = 0; i < perm.size(); ++i) {
+  for (std::size_t i : ctx.range(perm.size())) {
     from[i] = x.strides[static_cast<std::size_t>(normal_axis(perm[i], x.rank))];
   }
   with_copy(x.dtype, [&](auto copy) {
-    walk<2>(y.shape(), {from, dense_strides(y.shape())}, [&](const auto& at) { copy(x, at[0], y, at[1]); });
+    walk<2>(ctx, y.shape(), {from, dense_strides(y.shape())}, [&](const auto& at) { copy(x, at[0], y, at[1]); });
   });
   return {};
 }

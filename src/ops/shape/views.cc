@@ -169,7 +169,7 @@ Status infer_unsqueeze(InferContext& ctx) {
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  if (x.bytes() > 0) std::memcpy(y.data, x.data, static_cast<std::size_t>(x.bytes()));
+  copy_bytes(ctx, x, y);
   return {};
 }
 

@@ -49,7 +49,7 @@ Status run_window(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t shift = ctx.attr_int("shift"), n = w.count();
   if (last_extent(x) != n && x.count() > 0) return invalid("the window is of another length than the frames");
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::int32_t v = (std::int32_t{x.as<std::int16_t>()[i]} * w.as<std::int16_t>()[i % n]) >> shift;
     y.as<std::int16_t>()[i] = static_cast<std::int16_t>(std::clamp(v, -32768, 32767));
   }
@@ -73,10 +73,10 @@ Status run_scale(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::vector<TensorView> outs, infer_outs(ctx));
   std::int32_t most = 0;
   // The magnitude of -32768 does not fit 16 bits and counts as the number before it.
-  for (std::int64_t i = 0; i < x.count(); ++i)
+  for (std::int64_t i : ctx.range(x.count()))
     most = std::max(most, std::min(std::abs(std::int32_t{x.as<std::int16_t>()[i]}), 32767));
   const std::int32_t bits = headroom(most);
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     outs[0].as<std::int16_t>()[i] = static_cast<std::int16_t>(x.as<std::int16_t>()[i] * (1 << bits));
   }
   if (outs.size() > 1 && outs[1].data) outs[1].as<std::int32_t>()[0] = bits;
@@ -119,27 +119,28 @@ Status infer_irfft(InferContext& ctx) {
 }
 
 template <class T, class W>
-void transform_frames(const TensorView& x, const TensorView& y, std::int64_t n, bool inverse) {
-  using F = Fft<T, W>;
-  F fft(n / 2, inverse);
+void transform_frames(ReferenceContext& ctx, const TensorView& x, const TensorView& y, std::int64_t n, bool inverse) {
+  const auto go_on = [&ctx](std::int64_t work) { return ctx.spend(work); };
+  using F = Fft<T, W, std::remove_const_t<decltype(go_on)>>;
+  F fft(n / 2, inverse, go_on);
   std::vector<typename F::Complex> work(static_cast<std::size_t>(n / 2 + 1)), pairs(work.size());
   std::vector<T> frame(static_cast<std::size_t>(n));
   std::int64_t in = last_extent(x), out = last_extent(y);
-  for (std::int64_t f = 0; in > 0 && f < x.count() / in; ++f) {
+  for (std::int64_t f : ctx.range(in > 0 ? x.count() / in : 0)) {
     const T* from = x.as<T>() + f * in;
     T* to = y.as<T>() + f * out;
     if (!inverse) {
       std::fill(std::copy_n(from, std::min(in, n), frame.begin()), frame.end(), T{0});
       fft.forward(frame.data(), pairs.data(), work.data());
-      for (std::size_t k = 0; k < pairs.size(); ++k) {
+      for (std::size_t k : ctx.range(pairs.size())) {
         to[2 * k] = pairs[k].r;
         to[2 * k + 1] = pairs[k].i;
       }
       continue;
     }
-    for (std::size_t k = 0; k < pairs.size(); ++k) pairs[k] = {from[2 * k], from[2 * k + 1]};
+    for (std::size_t k : ctx.range(pairs.size())) pairs[k] = {from[2 * k], from[2 * k + 1]};
     fft.backward(pairs.data(), frame.data(), work.data());
-    for (std::int64_t k = 0; k < n; ++k) {
+    for (std::int64_t k : ctx.range(n)) {
       T v = frame[static_cast<std::size_t>(k)];
       to[k] = F::kFloat ? static_cast<T>(v / static_cast<T>(n)) : v;
     }
@@ -150,9 +151,9 @@ Status run_fft(ReferenceContext& ctx, bool inverse) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t n = ctx.attr_int("fft_length");
-  if (x.dtype == DType::i16) transform_frames<std::int16_t, std::int32_t>(x, y, n, inverse);
-  if (x.dtype == DType::i32) transform_frames<std::int32_t, std::int64_t>(x, y, n, inverse);
-  if (x.dtype == DType::f32) transform_frames<float, float>(x, y, n, inverse);
+  if (x.dtype == DType::i16) transform_frames<std::int16_t, std::int32_t>(ctx, x, y, n, inverse);
+  if (x.dtype == DType::i32) transform_frames<std::int32_t, std::int64_t>(ctx, x, y, n, inverse);
+  if (x.dtype == DType::f32) transform_frames<float, float>(ctx, x, y, n, inverse);
   return {};
 }
 Status run_rfft(ReferenceContext& ctx) { return run_fft(ctx, false); }
@@ -179,7 +180,7 @@ Status run_energy(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   std::int64_t n = last_extent(y), begin = ctx.attr_int("start_index"), end = ctx.attr_int("end_index");
-  for (std::int64_t i = 0; i < y.count(); ++i) {
+  for (std::int64_t i : ctx.range(y.count(), 2)) {
     bool counts = i % n >= begin && i % n < end;
     std::int32_t r = x.as<std::int16_t>()[2 * i], im = x.as<std::int16_t>()[2 * i + 1];
     y.as<std::uint32_t>()[i] = counts ? static_cast<std::uint32_t>(r * r) + static_cast<std::uint32_t>(im * im) : 0;
@@ -215,7 +216,7 @@ Status run_bank(ReferenceContext& ctx) {
     if (ctx.in(i).count() != channels + 1) return invalid("the filters' tables do not have num_channels + 1 entries");
   }
   std::uint64_t sum = 0, next = 0;
-  for (std::int64_t c = 0; c <= channels; ++c) {
+  for (std::int64_t c : ctx.range(channels + 1)) {
     auto entry = [&](int i) { return std::int64_t{ctx.in(i).as<std::int16_t>()[c]}; };
     std::int64_t from = entry(3), weight = entry(4), width = entry(5);
     bool inside = from >= 0 && weight >= 0 &&
@@ -223,7 +224,7 @@ Status run_bank(ReferenceContext& ctx) {
                                   weight + width <= ctx.in(2).count()));
     if (!inside)
       return Status(Code::kOutOfRange, "filter " + std::to_string(c) + " reaches beyond the energies or the weights");
-    for (std::int64_t j = 0; j < width; ++j) {
+    for (std::int64_t j : ctx.range(width)) {
       std::uint64_t e = x.as<std::uint32_t>()[from + j];
       sum += static_cast<std::uint64_t>(std::int64_t{ctx.in(1).as<std::int16_t>()[weight + j]}) * e;
       next += static_cast<std::uint64_t>(std::int64_t{ctx.in(2).as<std::int16_t>()[weight + j]}) * e;
@@ -254,8 +255,7 @@ Status run_root(ReferenceContext& ctx) {
   std::int32_t bits = ctx.in(1).as<std::int32_t>()[0];
   if (bits < 0 || bits > 31)
     return Status(Code::kOutOfRange, "bits is " + std::to_string(bits) + ", outside of 0 to 31");
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    y.as<std::uint32_t>()[i] = rounded_root(x.as<std::uint64_t>()[i]) >> bits;
+  for (std::int64_t i : ctx.range(x.count())) y.as<std::uint32_t>()[i] = rounded_root(x.as<std::uint64_t>()[i]) >> bits;
   return {};
 }
 
@@ -300,7 +300,7 @@ Status run_noise(ReferenceContext& ctx) {
   Smoothing odd = even;
   odd.share = number("alternate_smoothing");
   odd.rest = number("alternate_one_minus_smoothing");
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     const Cleaned c = subtract_noise(x.as<std::uint32_t>()[i], noise.as<std::uint32_t>()[i], i % 2 == 0 ? even : odd);
     outs[0].as<std::uint32_t>()[i] = c.signal;
     if (outs.size() > 1 && outs[1].data) outs[1].as<std::uint32_t>()[i] = c.estimate;
@@ -333,7 +333,7 @@ Status run_gain(ReferenceContext& ctx) {
   if (noise.count() != x.count() || gains.count() < 125)
     return invalid("the estimate is of another size than x, or there are fewer than 125 gains");
   std::int64_t shift = ctx.attr_int("snr_shift");
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     auto gain =
         static_cast<std::uint32_t>(std::int32_t{gain_of(noise.as<std::uint32_t>()[i], gains.as<std::int16_t>())});
     y.as<std::uint32_t>()[i] =
@@ -362,7 +362,7 @@ Status run_log(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   auto scale = static_cast<std::uint32_t>(ctx.attr_int("output_scale"));
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::uint32_t v = x.as<std::uint32_t>()[i] << ctx.attr_int("input_correction_bits");
     y.as<std::int16_t>()[i] = static_cast<std::int16_t>(v > 1 ? std::min(fixed_log(v, scale), 32767u) : 0u);
   }

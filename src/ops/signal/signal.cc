@@ -47,16 +47,16 @@ constexpr Slot kMelOutputs[] = {{"output", "[dft_length / 2 + 1, num_mel_bins]"}
 constexpr AttrSpec kMelAttrs[] = {{"output_datatype", AttrKind::kDType, "dtype:f32", "dtype of the output"}};
 
 // In place over x[0], x[step], ..., n elements, by splitting off the smallest prime factor of n; `work` has n elements.
-void fft(Complex* x, std::int64_t n, std::int64_t step, double sign, Complex* work) {
+void fft(ReferenceContext& ctx, Complex* x, std::int64_t n, std::int64_t step, double sign, Complex* work) {
   std::int64_t p = 2;
   while (p * p <= n && n % p != 0) ++p;
   if (n <= 1) return;
   if (n % p != 0) p = n;
   std::int64_t m = n / p;
-  for (std::int64_t r = 0; r < p && m > 1; ++r) fft(x + r * step, m, p * step, sign, work);
-  for (std::int64_t k = 0; k < n; ++k) {
+  for (std::int64_t r : ctx.range(m > 1 ? p : 0)) fft(ctx, x + r * step, m, p * step, sign, work);
+  for (std::int64_t k : ctx.range(n)) {
     Complex sum = 0;
-    for (std::int64_t r = 0; r < p; ++r) {
+    for (std::int64_t r : ctx.range(p, 8)) {
       double angle = sign * 2 * kPi * static_cast<double>(r * k % n) / static_cast<double>(n);
       Complex v = x[(k % m * p + r) * step];
       double c = std::cos(angle), s = std::sin(angle);
@@ -64,7 +64,7 @@ void fft(Complex* x, std::int64_t n, std::int64_t step, double sign, Complex* wo
     }
     work[k] = sum;
   }
-  for (std::int64_t k = 0; k < n; ++k) x[k * step] = work[k];
+  for (std::int64_t k : ctx.range(n)) x[k * step] = work[k];
 }
 
 Result<std::span<Complex>> complex_scratch(ReferenceContext& ctx, std::int64_t n) {
@@ -118,19 +118,19 @@ Status run_dft(ReferenceContext& ctx) {
   std::int64_t length = ctx.has(1) ? load_i64(ctx.in(1), 0) : inverse && onesided ? 2 * (a.n - 1) : a.n;
   MOTE_ASSIGN(std::span<Complex> signal, complex_scratch(ctx, length));
   MOTE_ASSIGN(std::span<Complex> work, complex_scratch(ctx, length));
-  for (std::int64_t o = 0; o < a.outer; ++o) {
-    for (std::int64_t i = 0; i < a.inner; ++i) {
+  for (std::int64_t o : ctx.range(a.outer)) {
+    for (std::int64_t i : ctx.range(a.inner)) {
       auto at = [&](std::int64_t k) -> Complex {
         if (k >= a.n) return 0;
         std::int64_t from = ((o * a.n + k) * a.inner + i) * parts;
         return {load_f64(x, from), parts == 2 ? load_f64(x, from + 1) : 0};
       };
-      for (std::int64_t k = 0; k < length; ++k) {
+      for (std::int64_t k : ctx.range(length)) {
         bool mirrored = inverse && onesided && k > length / 2;
         signal[static_cast<std::size_t>(k)] = mirrored ? std::conj(at(length - k)) : at(k);
       }
-      fft(signal.data(), length, 1, inverse ? 1 : -1, work.data());
-      for (std::int64_t k = 0; k < bins; ++k) {
+      fft(ctx, signal.data(), length, 1, inverse ? 1 : -1, work.data());
+      for (std::int64_t k : ctx.range(bins)) {
         Complex v = signal[static_cast<std::size_t>(k)] / (inverse ? static_cast<double>(length) : 1.0);
         std::int64_t to = ((o * bins + k) * a.inner + i) * out_parts;
         store_f64(y, to, v.real());
@@ -178,15 +178,15 @@ Status run_stft(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::span<Complex> frame, complex_scratch(ctx, n));
   MOTE_ASSIGN(std::span<Complex> work, complex_scratch(ctx, n));
   std::int64_t to = 0;
-  for (std::int64_t b = 0; b < y.dims[0]; ++b) {
-    for (std::int64_t f = 0; f < y.dims[1]; ++f) {
-      for (std::int64_t k = 0; k < n; ++k) {
+  for (std::int64_t b : ctx.range(y.dims[0])) {
+    for (std::int64_t f : ctx.range(y.dims[1])) {
+      for (std::int64_t k : ctx.range(n)) {
         std::int64_t from = (b * x.dims[1] + f * step + k) * parts;
         double w = ctx.has(2) ? load_f64(ctx.in(2), k) : 1;
         frame[static_cast<std::size_t>(k)] = {load_f64(x, from) * w, parts == 2 ? load_f64(x, from + 1) * w : 0};
       }
-      fft(frame.data(), n, 1, -1, work.data());
-      for (std::int64_t k = 0; k < y.dims[2]; ++k) {
+      fft(ctx, frame.data(), n, 1, -1, work.data());
+      for (std::int64_t k : ctx.range(y.dims[2])) {
         store_f64(y, to++, frame[static_cast<std::size_t>(k)].real());
         store_f64(y, to++, frame[static_cast<std::size_t>(k)].imag());
       }
@@ -207,7 +207,7 @@ Status infer_window(InferContext& ctx) {
 Status run_window(ReferenceContext& ctx, double a0, double a1, double a2) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   double n = static_cast<double>(y.dims[0] - (ctx.attr_int("periodic") != 0 ? 0 : 1));
-  for (std::int64_t i = 0; i < y.dims[0]; ++i) {
+  for (std::int64_t i : ctx.range(y.dims[0])) {
     double angle = n > 0 ? 2 * kPi * static_cast<double>(i) / n : 0;
     store_f64(y, i, n > 0 ? a0 - a1 * std::cos(angle) + a2 * std::cos(2 * angle) : 1);
   }
@@ -238,24 +238,24 @@ Status run_mel(ReferenceContext& ctx) {
   double low = mel(load_f64(ctx.in(3), 0)), high = mel(load_f64(ctx.in(4), 0));
   double step = (high - low) / static_cast<double>(bins + 2);
   if (rate <= 0) return invalid("mel_weight_matrix: sample_rate is " + std::to_string(rate));
-  zero(y);
+  zero(ctx, y);
   // Corner i as a DFT bin; out of range only when the edges are.
   auto corner = [&](std::int64_t i) -> std::int64_t {
     double hertz = 700 * std::expm1((static_cast<double>(i) * step + low) / 2595 * std::log(10.0));
     double bin = std::floor(static_cast<double>(length + 1) * hertz / static_cast<double>(rate));
     return std::isnan(bin) ? -1 : static_cast<std::int64_t>(std::clamp(bin, -1.0, 1e9));
   };
-  for (std::int64_t i = 0; i < bins; ++i) {
+  for (std::int64_t i : ctx.range(bins)) {
     std::int64_t left = corner(i), centre = corner(i + 1), right = corner(i + 2);
     for (std::int64_t p : {left, centre, right - 1}) {
       if (p < -(p == right - 1) || p >= y.dims[0]) return out_of_range("mel bin", i, p, 0, y.dims[0] - 1);
     }
     auto put = [&](std::int64_t j, double v) { store_f64(y, j * bins + i, v); };
     if (centre == left) put(centre, 1);
-    for (std::int64_t j = left; j <= centre && centre > left; ++j) {
+    for (std::int64_t j : ctx.range_from(left, centre > left ? centre + 1 : left)) {
       put(j, static_cast<double>(j - left) / static_cast<double>(centre - left));
     }
-    for (std::int64_t j = centre; j < right; ++j) {
+    for (std::int64_t j : ctx.range_from<std::int64_t>(centre, right)) {
       put(j, static_cast<double>(right - j) / static_cast<double>(right - centre));
     }
   }

@@ -418,7 +418,7 @@ void Regex::follow(std::int32_t pc, std::uint32_t before, std::uint32_t after, s
   }
 }
 
-bool Regex::full_match(std::string_view text) const {
+bool Regex::full_match(std::string_view text, const std::function<bool(std::int64_t)>& go_on) const {
   std::vector<std::int32_t> threads, next;
   std::vector<bool> seen(program_.size());
   std::uint32_t before = kOutside;
@@ -427,6 +427,7 @@ bool Regex::full_match(std::string_view text) const {
   follow(start_, before, c, threads, seen);
   while (c != kOutside) {
     at = ahead;
+    if (!go_on(static_cast<std::int64_t>(1 + seen.size() / 8 + threads.size()))) return false;
     std::uint32_t after = at < text.size() ? next_code_point(text, ahead) : kOutside;
     next.clear();
     std::fill(seen.begin(), seen.end(), false);

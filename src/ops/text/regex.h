@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,11 @@ class Regex {
   // Errors name the position. Patterns that grow beyond a fixed program size are refused.
   static Result<Regex> compile(std::string_view pattern);
   // Whether the whole of `text` (UTF-8) matches.
-  bool full_match(std::string_view text) const;
+  bool full_match(std::string_view text) const {
+    return full_match(text, [](std::int64_t) { return true; });
+  }
+  // The same, asking before each character whether to go on, with the work that it is; where not, false.
+  bool full_match(std::string_view text, const std::function<bool(std::int64_t)>& go_on) const;
 
  private:
   friend class RegexParser;

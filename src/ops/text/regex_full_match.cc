@@ -23,8 +23,9 @@ Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(Regex regex, Regex::compile(ctx.attr_string("pattern")));
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::boolean, x.shape()));
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    y.as<bool>()[i] = regex.full_match(ctx.string(x.as<StringRef>()[i]));
+  for (std::int64_t i : ctx.range(x.count())) {
+    y.as<bool>()[i] =
+        regex.full_match(ctx.string(x.as<StringRef>()[i]), [&](std::int64_t work) { return ctx.spend(work); });
   }
   return {};
 }

@@ -28,10 +28,10 @@ bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // White space ends a word; the text's first character always begins one, and a word that begins with white space counts
 // only at the text's end.
-std::vector<std::string_view> words_of(std::string_view s) {
+std::vector<std::string_view> words_of(ReferenceContext& ctx, std::string_view s) {
   std::vector<std::string_view> words;
   std::size_t begin = 0;
-  for (std::size_t i = 1; i < s.size(); ++i) {
+  for (std::size_t i : ctx.range_from(std::size_t{1}, s.size())) {
     if (!is_white(s[i])) continue;
     if (i > begin && !is_white(s[begin])) words.push_back(s.substr(begin, i - begin));
     begin = i + 1;
@@ -44,7 +44,7 @@ Status run_grams(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   if (x.count() < 1) return invalid("skip_gram: there is no text");
   const std::string text(ctx.string(x.as<StringRef>()[0]));
-  const std::vector<std::string_view> words = words_of(text);
+  const std::vector<std::string_view> words = words_of(ctx, text);
   const std::int64_t size = ctx.attr_int("ngram_size"), skip = ctx.attr_int("max_skip_size");
   const bool all = ctx.attr_int("include_all_ngrams") != 0;
   std::vector<StringRef> grams;
@@ -63,7 +63,7 @@ Status run_grams(ReferenceContext& ctx) {
     return {};
   };
   std::size_t next = 0;  // the place to try for the next word
-  for (bool more = size >= 1 && words.size() >= static_cast<std::uint64_t>(size); more;) {
+  for (bool more = size >= 1 && words.size() >= static_cast<std::uint64_t>(size); more && ctx.spend(1);) {
     const bool fits = places.size() < static_cast<std::size_t>(size) && next < words.size() &&
                       (places.empty() || static_cast<std::int64_t>(next - places.back()) - 1 <= skip);
     if (fits) {
@@ -77,7 +77,7 @@ Status run_grams(ReferenceContext& ctx) {
   }
   MOTE_ASSIGN(TensorView y,
               ctx.out(0, DType::string, std::vector<std::int64_t>{static_cast<std::int64_t>(grams.size())}));
-  for (std::size_t i = 0; i < grams.size(); ++i) y.as<StringRef>()[i] = grams[i];
+  for (std::size_t i : ctx.range(grams.size())) y.as<StringRef>()[i] = grams[i];
   return {};
 }
 

@@ -41,7 +41,7 @@ Status run_concat(ReferenceContext& ctx) {
   const TensorView &x = ctx.in(0), &y = ctx.in(1);
   MOTE_ASSIGN(TensorView z, infer_out(ctx));
   Status status;
-  walk<3>(z.shape(), {dense_strides(z.shape()), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank)},
+  walk<3>(ctx, z.shape(), {dense_strides(z.shape()), broadcast_strides(x, z.rank), broadcast_strides(y, z.rank)},
           [&](const auto& at) {
             std::string s(ctx.string(x.as<StringRef>()[at[1]]));
             s += ctx.string(y.as<StringRef>()[at[2]]);
@@ -82,16 +82,19 @@ Status run_normalize(ReferenceContext& ctx) {
   if (!exact) {
     for (std::string& s : stop) s = change_case(s, false);
   }
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::string s(ctx.string(x.as<StringRef>()[i]));
-    if (std::find(stop.begin(), stop.end(), exact ? s : change_case(s, false)) != stop.end()) continue;
+    const std::string word = exact ? s : change_case(s, false);
+    bool stops = false;
+    for (std::size_t k : ctx.range(stop.size())) stops = stops || stop[k] == word;
+    if (stops) continue;
     kept.push_back(action == "NONE" ? std::move(s) : change_case(s, action == "UPPER"));
   }
   if (kept.empty()) kept.emplace_back();
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.rank), 1);
   shape.back() = static_cast<std::int64_t>(kept.size());
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::string, shape));
-  for (std::size_t i = 0; i < kept.size(); ++i) {
+  for (std::size_t i : ctx.range(kept.size())) {
     MOTE_ASSIGN(y.as<StringRef>()[i], ctx.add_string(kept[i]));
   }
   return {};
@@ -111,27 +114,37 @@ Status infer_split(InferContext& ctx) {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+// s.find(what, from), in pieces.
+std::size_t find(ReferenceContext& ctx, std::string_view s, std::string_view what, std::size_t from) {
+  for (auto [begin, end] : ctx.pieces(s.size() - from)) {
+    const std::size_t at = s.substr(from + begin, end - begin + what.size() - 1).find(what);
+    if (at != s.npos) return from + begin + at;
+  }
+  return s.npos;
+}
+
 // Ranges of `s` between delimiters.
-std::vector<StringRef> split(std::string_view s, std::string_view delimiter, std::size_t most) {
+std::vector<StringRef> split(ReferenceContext& ctx, std::string_view s, std::string_view delimiter, std::size_t most) {
   std::vector<StringRef> out;
   std::size_t at = 0;
   if (!delimiter.empty()) {
-    for (std::size_t next; out.size() < most && (next = s.find(delimiter, at)) != s.npos;
+    for (std::size_t next; out.size() < most && (next = find(ctx, s, delimiter, at)) != s.npos;
          at = next + delimiter.size()) {
       out.push_back({at, next - at});
     }
     out.push_back({at, s.size() - at});
     return out;
   }
-  while (true) {
-    while (at < s.size() && is_space(s[at])) ++at;
+  while (ctx.spend(1)) {
+    while (at < s.size() && is_space(s[at]) && ctx.spend(1)) ++at;
     if (at == s.size()) return out;
     std::size_t end = at;
-    while (end < s.size() && (out.size() == most || !is_space(s[end]))) ++end;
+    while (end < s.size() && (out.size() == most || !is_space(s[end])) && ctx.spend(1)) ++end;
     out.push_back({at, end - at});
     if (out.size() > most) return out;
     at = end;
   }
+  return out;
 }
 
 Status run_split(ReferenceContext& ctx) {
@@ -139,22 +152,22 @@ Status run_split(ReferenceContext& ctx) {
   std::string delimiter = ctx.attr_string("delimiter");
   std::int64_t given = ctx.has_attr("maxsplit") ? ctx.attr_int("maxsplit") : -1;
   std::size_t most = given < 0 ? std::string::npos - 1 : static_cast<std::size_t>(given);
-  auto parts = [&](std::int64_t i) { return split(ctx.string(x.as<StringRef>()[i]), delimiter, most); };
+  auto parts = [&](std::int64_t i) { return split(ctx, ctx.string(x.as<StringRef>()[i]), delimiter, most); };
   std::int64_t width = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) width = std::max(width, static_cast<std::int64_t>(parts(i).size()));
+  for (std::int64_t i : ctx.range(x.count())) width = std::max(width, static_cast<std::int64_t>(parts(i).size()));
   std::vector<std::int64_t> shape(x.shape().begin(), x.shape().end());
   shape.push_back(width);
   MOTE_ASSIGN(TensorView y, ctx.out(0, DType::string, shape));
-  zero(y);
+  zero(ctx, y);
   TensorView counts;
   if (ctx.wants(1)) {
     MOTE_ASSIGN(counts, ctx.out(1, DType::i64, x.shape()));
   }
-  for (std::int64_t i = 0; i < x.count(); ++i) {
+  for (std::int64_t i : ctx.range(x.count())) {
     std::uint64_t base = x.as<StringRef>()[i].offset;
     std::vector<StringRef> found = parts(i);
     // Parts are ranges of the string they come from.
-    for (std::size_t k = 0; k < found.size(); ++k) {
+    for (std::size_t k : ctx.range(found.size())) {
       y.as<StringRef>()[i * width + static_cast<std::int64_t>(k)] = {base + found[k].offset, found[k].length};
     }
     if (ctx.wants(1)) counts.as<std::int64_t>()[i] = static_cast<std::int64_t>(found.size());

@@ -66,12 +66,12 @@ template <class Word>
 Status run_words(ReferenceContext& ctx, const std::vector<Word>& pool, const auto& word_at) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  zero(y);
+  zero(ctx, y);
   std::map<std::vector<Word>, std::size_t> grams;  // n-gram -> its number
   std::vector<std::int64_t> starts = ctx.attr_ints("ngram_counts"), indexes = ctx.attr_ints("ngram_indexes");
   for (std::size_t n = 0, number = 0; n < starts.size(); ++n) {
     std::size_t end = n + 1 < starts.size() ? static_cast<std::size_t>(starts[n + 1]) : pool.size();
-    for (std::size_t at = static_cast<std::size_t>(starts[n]); at < end; at += n + 1) {
+    for (std::size_t at = static_cast<std::size_t>(starts[n]); at < end && ctx.spend(1); at += n + 1) {
       grams.emplace(std::vector<Word>(pool.begin() + static_cast<std::ptrdiff_t>(at),
                                       pool.begin() + static_cast<std::ptrdiff_t>(at + n + 1)),
                     number++);
@@ -82,13 +82,13 @@ Status run_words(ReferenceContext& ctx, const std::vector<Word>& pool, const aut
       ctx.has_attr("weights") ? ctx.attr_floats("weights") : std::vector<double>(indexes.size(), 1);
   std::int64_t columns = x.dims[x.rank - 1], rows = columns ? x.count() / columns : 0, width = y.dims[y.rank - 1];
   std::int64_t most = std::min(ctx.attr_int("max_gram_length"), static_cast<std::int64_t>(starts.size()));
-  for (std::int64_t r = 0; r < rows; ++r) {
+  for (std::int64_t r : ctx.range(rows)) {
     for (std::int64_t n = std::max<std::int64_t>(1, ctx.attr_int("min_gram_length")); n <= most; ++n) {
       std::int64_t skips = n == 1 ? 0 : std::min(ctx.attr_int("max_skip_count"), columns);
       for (std::int64_t step = 1; step <= skips + 1; ++step) {
-        for (std::int64_t at = 0; at + (n - 1) * step < columns; ++at) {
+        for (std::int64_t at = 0; at + (n - 1) * step < columns && ctx.spend(1); ++at) {
           std::vector<Word> gram;
-          for (std::int64_t k = 0; k < n; ++k) gram.push_back(word_at(r * columns + at + k * step));
+          for (std::int64_t k : ctx.range(n)) gram.push_back(word_at(r * columns + at + k * step));
           auto found = grams.find(gram);
           if (found == grams.end()) continue;
           float& out = y.as<float>()[r * width + indexes[found->second]];
