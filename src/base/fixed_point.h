@@ -62,14 +62,23 @@ MOTE_INLINE std::int32_t scale_fixed(std::int32_t x, FixedScale s) {
   return fixed::divide_by_pot(fixed::high_mul(fixed::wrap_shl(x, left), s.multiplier), right);
 }
 
-// The same of a 64-bit sum: by the upper 16 bits of the multiplier, rounded once, halves up.
-MOTE_INLINE std::int32_t scale_fixed_wide(std::int64_t x, FixedScale s) {
-  const std::int64_t multiplier =
-      s.multiplier < 0x7fff0000 ? (std::int64_t{s.multiplier} + (1 << 15)) >> 16 : std::int64_t{0x7fff};
+// How scale_fixed_wide scales: by the upper 16 bits of a multiplier, over 2^shift. What is shifted by more than a
+// product has bits, or to the left, is 0.
+struct WideScale {
+  std::int64_t multiplier = 0;
+  int shift = 1;  // 1 to 46
+};
+inline WideScale wide_scale(FixedScale s) {
   const int shift = 15 - s.shift;
-  if (shift < 1) return 0;
-  const auto product = static_cast<std::uint64_t>(x) * static_cast<std::uint64_t>(multiplier);
-  return fixed::wrap(static_cast<std::int64_t>(product + (std::uint64_t{1} << (shift - 1))) >> shift);
+  if (shift < 1) return {};
+  return {s.multiplier < 0x7fff0000 ? (std::int64_t{s.multiplier} + (1 << 15)) >> 16 : std::int64_t{0x7fff}, shift};
 }
+
+// The same of a 64-bit sum, rounded once, halves up.
+MOTE_INLINE std::int32_t scale_fixed_wide(std::int64_t x, WideScale s) {
+  const auto product = static_cast<std::uint64_t>(x) * static_cast<std::uint64_t>(s.multiplier);
+  return fixed::wrap(static_cast<std::int64_t>(product + (std::uint64_t{1} << (s.shift - 1))) >> s.shift);
+}
+MOTE_INLINE std::int32_t scale_fixed_wide(std::int64_t x, FixedScale s) { return scale_fixed_wide(x, wide_scale(s)); }
 
 }  // namespace mote

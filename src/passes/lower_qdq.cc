@@ -1,11 +1,13 @@
 // lower_qdq: float ops between dequantize_linear and quantize_linear become integer ones. conv and matmul become
-// qlinear_conv and qlinear_matmul, which take relu and clip behind them in as the range of their result; without a
-// quantize_linear they give f32. Sums and products of two tensors become qlinear_binary, means over windows
-// qlinear_average_pool, and whatever depends on one 8-bit tensor alone a lookup in a table, folded when the plan is
-// prepared. Products of dynamically quantized tensors take the scaling and bias behind them in.
+// qlinear_conv and qlinear_matmul (of activations of 8 or 16 bits), which take relu and clip behind them in as the
+// range of their result; without a quantize_linear they give f32. Sums and products of two tensors become
+// qlinear_binary, means over windows qlinear_average_pool, and whatever depends on one 8-bit tensor alone a lookup in a
+// table, folded when the plan is prepared. Products of dynamically quantized tensors take the scaling and bias behind
+// them in.
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/conv/conv.h"
 #include "passes/facts.h"
 #include "passes/list.h"
 #include "passes/quantization.h"
@@ -61,9 +63,32 @@ std::optional<ValueId> integer_bias(const Graph& g, Builder& b, ValueId bias, co
                     to_bytes(std::span<const std::int32_t>(out)));
 }
 
+// Whether f32 makes fewer products: Winograd's forms, as accurate as 16 bits, but not for integers.
+bool is_winograd(const Graph& g, NodeId conv) {
+  namespace kc = kernels::conv;
+  const Type &w = g.type(g.input(conv, 1)), &y = g.type(g.output(conv));
+  if (!w.has_rank() || !y.has_rank() || w.rank() != 4 || y.rank() != 4 || g.attr_int(conv, "group") != 1) return false;
+  for (const char* steps : {"strides", "dilations"}) {
+    if (std::ranges::any_of(g.attr_ints(conv, steps), [](std::int64_t i) { return i != 1; })) return false;
+  }
+  const std::optional<std::vector<std::int64_t>> extents = constant_extents(*w.shape);
+  if (!extents || !(*y.shape)[2].is_const() || !(*y.shape)[3].is_const()) return false;
+  kc::Shape s;
+  s.channels = (*extents)[1];
+  s.out_channels = (*extents)[0];
+  // The same result without pads.
+  for (std::size_t d : {1u, 2u}) {
+    s.kernel[d] = (*extents)[d + 1];
+    s.in[d] = (*y.shape)[d + 1].value() + s.kernel[d] - 1;
+  }
+  const kc::Algorithm best = kc::choose(s);
+  return best == kc::Algorithm::kWinograd43 || best == kc::Algorithm::kWinograd23;
+}
+
 bool lower_conv(Graph& g, NodeId n, NodeId conv, const Target& t) {
   std::optional<Quantized> x = dequantized(g, g.input(conv, 0)), w = dequantized(g, g.input(conv, 1));
-  if (!x || !w || !x->eight_bits() || !w->eight_bits() || !is_fixed(g, *x) || w->axis > 0) return false;
+  if (!x || !w || !is_integer_product(*x, *w, t.to ? &*t.to : nullptr) || !is_fixed(g, *x) || w->axis > 0) return false;
+  if (x->sixteen_bits() && is_winograd(g, conv)) return false;
   if (!g.constant(w->value) || g.node(conv).attrs.has("epilogue") || g.attr_string(conv, "weight_layout") != "OIX" ||
       g.attr_string(conv, "data_layout") != "NCX")
     return false;
@@ -91,7 +116,8 @@ ValueId swapped(Builder& b, ValueId v) {
 
 bool lower_matmul(Graph& g, NodeId n, NodeId mm, const Target& t) {
   std::optional<Quantized> x = dequantized(g, g.input(mm, 0)), w = dequantized(g, g.input(mm, 1));
-  if (!x || !w || !x->eight_bits() || !w->eight_bits() || !is_fixed(g, *x) || g.node(mm).attrs.has("epilogue"))
+  if (!x || !w || !is_integer_product(*x, *w, t.to ? &*t.to : nullptr) || !is_fixed(g, *x) ||
+      g.node(mm).attrs.has("epilogue"))
     return false;
   int x_rank = g.type(x->value).rank(), w_rank = g.type(w->value).rank();
   bool trans_a = g.attr_int(mm, "trans_a") != 0, trans_b = g.attr_int(mm, "trans_b") != 0;
@@ -122,9 +148,12 @@ ValueId raised(Builder& b, ValueId v, int rank) {
   return b.add("unsqueeze", {v, b.ints(axes)});
 }
 
+// Of 8 bits, or sums of 16.
 bool lower_binary(Graph& g, NodeId n, NodeId op, const Target& t) {
   std::optional<Quantized> x = dequantized(g, g.input(op, 0)), y = dequantized(g, g.input(op, 1));
-  if (!x || !y || !x->eight_bits() || !y->eight_bits() || !is_fixed(g, *x) || !is_fixed(g, *y)) return false;
+  if (!x || !y || !is_fixed(g, *x) || !is_fixed(g, *y)) return false;
+  const bool words = x->sixteen_bits() && y->sixteen_bits() && t.to->sixteen_bits() && !g.is(op, "mul");
+  if (!words && !(x->eight_bits() && y->eight_bits() && t.to->eight_bits())) return false;
   Builder b = g.builder(n);
   int rank = std::max(g.type(x->value).rank(), g.type(y->value).rank());
   std::vector<ValueId> inputs = {raised(b, x->value, rank), x->scale, zero_point(b, *x),
@@ -168,8 +197,9 @@ std::optional<std::pair<double, double>> bounds_of(const Graph& g, NodeId n) {
 bool lower_quantize(Graph& g, NodeId n) {
   Target t;
   t.to = quantized(g, n);
-  if (!t.to || !t.to->eight_bits()) return false;
-  if (lower_function(g, n, *t.to)) return true;
+  if (!t.to || (!t.to->eight_bits() && !t.to->sixteen_bits())) return false;
+  const bool bytes = t.to->eight_bits();
+  if (bytes && lower_function(g, n, *t.to)) return true;
   t.range = whole_range(t.to->dtype);
   ValueId v = g.input(n, 0);
   NodeId p = g.producer(v);
@@ -184,6 +214,7 @@ bool lower_quantize(Graph& g, NodeId n) {
   if (g.is(p, "conv")) return lower_conv(g, n, p, t);
   if (g.is(p, "matmul")) return lower_matmul(g, n, p, t);
   if (g.is(p, "add") || g.is(p, "sub") || g.is(p, "mul")) return lower_binary(g, n, p, t);
+  if (!bytes) return false;
   if (g.is(p, "average_pool") || g.is(p, "global_average_pool")) return lower_pool(g, n, p, t);
   return false;
 }

@@ -147,6 +147,11 @@ std::optional<std::vector<double>> bias_values(const Graph& g, ValueId v) {
 
 ValueId zero_point(Builder& b, const Quantized& q) { return q.zero != kNone ? q.zero : b.scalar(0, q.dtype); }
 
+bool is_integer_product(const Quantized& x, const Quantized& w, const Quantized* y) {
+  if (!w.eight_bits() || (y && !y->eight_bits() && !y->sixteen_bits())) return false;
+  return x.sixteen_bits() || (x.eight_bits() && (!y || y->eight_bits()));
+}
+
 QuantizedRange whole_range(DType dtype) {
   int bits = bits_of(dtype);
   if (is_signed_int(dtype)) return {-(std::int64_t{1} << (bits - 1)), (std::int64_t{1} << (bits - 1)) - 1};

@@ -15,6 +15,7 @@ struct Quantized {
   DType dtype = DType::none;
   int axis = -1;  // of a vector of scales; -1: one scale
   bool eight_bits() const { return dtype == DType::u8 || dtype == DType::i8; }
+  bool sixteen_bits() const { return dtype == DType::u16 || dtype == DType::i16; }
 };
 
 // What `v`, f32, is dequantized from, without blocks.
@@ -25,6 +26,10 @@ std::optional<Quantized> quantized(const Graph& g, NodeId quantize);
 bool is_fixed(const Graph& g, const Quantized& q);
 // Both fixed, with the same numbers and dtype.
 bool same_scale(const Graph& g, const Quantized& a, const Quantized& b);
+
+// Whether there is a product of integers: x of 8 or 16 bits by w of 8, into no more bits than x has, or into f32
+// (null).
+bool is_integer_product(const Quantized& x, const Quantized& w, const Quantized* y);
 
 // The elements of a constant vector of i32 or f32 that may be dequantized: a bias.
 std::optional<std::vector<double>> bias_values(const Graph& g, ValueId v);

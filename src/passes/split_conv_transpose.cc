@@ -117,7 +117,7 @@ ValueId split(const Graph& g, Builder& b, const Shape2& s, const Quantized& w, s
 
 bool rewrite(Graph& g, NodeId n) {
   std::optional<Quantized> to = quantized(g, n);
-  if (!to || !to->eight_bits()) return false;
+  if (!to) return false;
   // relu and clip stay between the convolution and the quantization.
   std::vector<NodeId> between;
   ValueId v = g.input(n, 0);
@@ -131,7 +131,7 @@ bool rewrite(Graph& g, NodeId n) {
   }
   if (!g.is(conv, "conv_transpose") || !g.single(v)) return false;
   std::optional<Quantized> x = dequantized(g, g.input(conv, 0)), w = dequantized(g, g.input(conv, 1));
-  if (!x || !w || !x->eight_bits() || !is_fixed(g, *x)) return false;
+  if (!x || !w || !is_integer_product(*x, *w, &*to) || !is_fixed(g, *x)) return false;
   std::optional<Shape2> s = shape_of(g, conv, *w);
   std::vector<std::int64_t> pads = g.attr_ints(conv, "pads");
   pads.resize(4, 0);

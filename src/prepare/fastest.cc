@@ -13,7 +13,10 @@ namespace {
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
-bool is_integer_layer(const Node& n) { return n.op->name == "qlinear_conv" || n.op->name == "qlinear_matmul"; }
+// Of 8 bits, whose rates the model knows.
+bool is_integer_layer(const NodeView& n) {
+  return (n.node.op->name == "qlinear_conv" || n.node.op->name == "qlinear_matmul") && bits_of(n.type(0).dtype) == 8;
+}
 
 struct Candidate {
   std::size_t node;
@@ -26,8 +29,8 @@ std::vector<Candidate> candidates_of(const Module& m, const Function& f, const C
   std::vector<Candidate> out;
   for (std::size_t i = 0; i < f.nodes.size(); ++i) {
     const Node& n = f.nodes[i];
-    if (!is_integer_layer(n)) continue;
     const NodeView view{m, f, n};
+    if (!is_integer_layer(view)) continue;
     std::optional<LayerWork> work = work_of(view);
     if (!work) continue;
     const LayerCost cost = cost_of(*work, cpu);
@@ -69,7 +72,7 @@ std::string rounded(double us) { return to_text(us < 10 ? std::round(us * 100) /
 }  // namespace
 
 std::string slow_in_integers(const NodeView& n, const CpuFeatures& cpu) {
-  const CpuModel* model = is_integer_layer(n.node) ? model_of(cpu) : nullptr;
+  const CpuModel* model = is_integer_layer(n) ? model_of(cpu) : nullptr;
   std::optional<LayerWork> work = model ? work_of(n) : std::nullopt;
   if (!work) return {};
   const LayerCost cost = cost_of(*work, *model);

@@ -47,18 +47,27 @@ void run_state(const void* state, kernels::TileRange range) noexcept {
 }
 
 bool eight_bits(DType t) { return t == DType::u8 || t == DType::i8; }
+bool sixteen_bits(DType t) { return t == DType::u16 || t == DType::i16; }
+// Whether a kernel takes the operands and the result of a qlinear_binary.
+bool takes(DType a, DType b, DType y, bool product, bool fixed) {
+  if (sixteen_bits(a)) return sixteen_bits(b) && sixteen_bits(y) && (fixed || !product);
+  return eight_bits(a) && eight_bits(b) && eight_bits(y);
+}
 
 bool is_constant_scalar(const NodeView& n, int i) {
   const Constant* c = n.constant(i);
   return c && volume(*c->type.shape).is(1);
 }
 
+std::int32_t least_of(DType t) { return is_signed_int(t) ? -(1 << (bits_of(t) - 1)) : 0; }
+std::int32_t greatest_of(DType t) { return least_of(t) + (1 << bits_of(t)) - 1; }
+
 // Reads y_range, or the range of the dtype.
 template <class Step>
 void read_range(const NodeView& n, Step& s) {
-  bool is_signed = n.out_type(0).dtype == DType::i8;
-  s.low = is_signed ? -128 : 0;
-  s.high = is_signed ? 127 : 255;
+  const DType y = n.out_type(0).dtype;
+  s.low = least_of(y);
+  s.high = greatest_of(y);
   if (std::vector<std::int64_t> range = n.attr_ints("y_range"); range.size() == 2) {
     s.low = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[0], s.low, s.high));
     s.high = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[1], s.low, s.high));
@@ -72,16 +81,17 @@ std::optional<Claim> claim_binary(const NodeView& n, const kq::Row& row) {
   for (int i : {1, 4, 6}) {
     if (n.type(i).dtype != DType::f32) return std::nullopt;
   }
-  if (!eight_bits(n.type(0).dtype) || !eight_bits(n.type(3).dtype) || !eight_bits(n.out_type(0).dtype) ||
-      !n.type(0).has_rank() || !n.type(3).has_rank() || n.type(0).rank() != n.type(3).rank() || n.type(0).rank() > 4)
+  const bool product = n.attr_string("function") == "mul", fixed = n.attr_string("rounding") == "fixed";
+  if (!takes(n.type(0).dtype, n.type(3).dtype, n.out_type(0).dtype, product, fixed) || !n.type(0).has_rank() ||
+      !n.type(3).has_rank() || n.type(0).rank() != n.type(3).rank() || n.type(0).rank() > 4)
     return std::nullopt;
   // Operands come in one order, which is that of the convolutions around.
   bool channels_last = n.type(0).rank() > 2 && !comes_channels_last(n, 0) && !comes_channels_last(n, 3);
   BinaryStep s;
   s.isa = static_cast<std::int32_t>(row.isa);
-  s.product = n.attr_string("function") == "mul";
+  s.product = product;
   s.negative = n.attr_string("function") == "sub";
-  s.fixed = n.attr_string("rounding") == "fixed";
+  s.fixed = fixed;
   if (n.attr_string("rounding") == "shift" || n.attr_string("function") == "div") return std::nullopt;
   read_range(n, s);
   OperandWant want{channels_last ? Layout::kChannelsLast : Layout::kPlain, channels_last};
@@ -174,8 +184,8 @@ std::int32_t zero_of(const TensorView& v) { return v.data ? static_cast<std::int
 
 template <class Step>
 bool result_of(const Step& s, DType dtype, std::int32_t zero, kq::Result& to) {
-  to = {dtype == DType::i8, zero, s.low, s.high};
-  return s.low <= s.high && s.low >= (to.is_signed ? -128 : 0) && s.high <= (to.is_signed ? 127 : 255);
+  to = {is_signed_int(dtype), zero, s.low, s.high};
+  return s.low <= s.high && s.low >= least_of(dtype) && s.high <= greatest_of(dtype);
 }
 
 Status setup_lookup(const KernelCall& call, void* state, KernelWork& work) {
@@ -238,7 +248,7 @@ Status setup_binary(const KernelCall& call, void* state, KernelWork& work) {
   if (call.inputs.size() < 8 || !call.inputs[0] || !call.inputs[3] || call.outputs.empty() || !call.outputs[0])
     return invalid("qlinear_binary needs its operands");
   const TensorView &a = *call.inputs[0], &b = *call.inputs[3], &y = *call.outputs[0];
-  if (!eight_bits(a.dtype) || !eight_bits(b.dtype) || !eight_bits(y.dtype) || a.rank != y.rank || b.rank != y.rank ||
+  if (!takes(a.dtype, b.dtype, y.dtype, s.product != 0, s.fixed != 0) || a.rank != y.rank || b.rank != y.rank ||
       !scalars(call, {1, 4, 6}, DType::f32) || !scalars(call, {2}, a.dtype) || !scalars(call, {5}, b.dtype) ||
       !scalars(call, {7}, y.dtype))
     return invalid("qlinear_binary got operands of the wrong kind");
@@ -253,8 +263,9 @@ Status setup_binary(const KernelCall& call, void* state, KernelWork& work) {
   p.a = a.as<std::uint8_t>();
   p.b = b.as<std::uint8_t>();
   p.y = y.as<std::uint8_t>();
-  p.a_type = {a.dtype == DType::i8, zero_of(*call.inputs[2])};
-  p.b_type = {b.dtype == DType::i8, zero_of(*call.inputs[5])};
+  p.words = sixteen_bits(y.dtype);
+  p.a_type = {is_signed_int(a.dtype), zero_of(*call.inputs[2])};
+  p.b_type = {is_signed_int(b.dtype), zero_of(*call.inputs[5])};
   p.product = s.product != 0;
   float as = scale_of(*call.inputs[1]), bs = scale_of(*call.inputs[4]), ys = scale_of(*call.inputs[6]);
   p.a_scale = p.product ? as * bs / ys : as / ys;
@@ -262,7 +273,7 @@ Status setup_binary(const KernelCall& call, void* state, KernelWork& work) {
   p.fixed = s.fixed != 0;
   p.negative = s.negative != 0;
   if (p.fixed) {
-    const FixedSum sum(as, bs, ys, false);
+    const FixedSum sum(as, bs, ys, y.dtype == DType::i16);
     p.a_fixed = sum.a;
     p.b_fixed = sum.b;
     p.y_fixed = p.product ? fixed_scale(static_cast<double>(p.a_scale)) : sum.y;

@@ -1,5 +1,6 @@
-// matmul_integer, qlinear_matmul, conv_integer and qlinear_conv on kernels/idot. Zero points and scales may be values
-// of the run; where all are constants, what follows from them is computed once.
+// matmul_integer, qlinear_matmul, conv_integer and qlinear_conv on kernels/idot, the qlinear ones of activations of 16
+// bits too. Zero points and scales may be values of the run; where all are constants, what follows from them is
+// computed once.
 #include <algorithm>
 
 #include "backends/cpu/epilogue.h"
@@ -20,7 +21,7 @@ struct QuantizedStep {
   Spatial window;
   std::int64_t group = 1, k = 0, n = 0;  // of one group; matmul: of a packed B
   std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, fixed = 0;
-  std::int32_t low = -128, high = 255;
+  std::int32_t low = -(1 << 15), high = (1 << 16) - 1;
   std::int32_t last = 0, recipe = 0;  // images are [batch, space, channels]
   std::int32_t depth = 4, reserved = 0;
   EpilogueProgram epilogue;
@@ -73,6 +74,7 @@ constexpr Slots kInteger = {0, kAbsent, 2, 1, kAbsent, 3, kAbsent, kAbsent, kAbs
 constexpr Slots kLinear = {0, 1, 2, 3, 4, 5, 6, 7, 8};
 
 bool eight_bits(DType t) { return t == DType::u8 || t == DType::i8; }
+bool words(DType t) { return t == DType::u16 || t == DType::i16; }
 
 bool one_element(const NodeView& n, std::size_t i) {
   return i == kAbsent || !n.has(static_cast<int>(i)) ||
@@ -102,17 +104,18 @@ bool weights_type(const NodeView& n, const Slots& at) {
 
 bool claim_types(const NodeView& n, const Slots& at, bool linear) {
   const Type &a = n.type(static_cast<int>(at.a)), &b = n.type(static_cast<int>(at.b));
-  if (!eight_bits(a.dtype) || !weights_type(n, at) || !a.has_rank() || !b.has_rank()) return false;
+  const bool wide = linear && words(a.dtype);
+  if ((!eight_bits(a.dtype) && !wide) || !weights_type(n, at) || !a.has_rank() || !b.has_rank()) return false;
   if (!one_element(n, at.a_zero) || !one_element(n, at.a_scale) || !one_element(n, at.y_scale) ||
       !one_element(n, at.y_zero))
     return false;
   if (!linear) return true;
   DType y = n.out_type(0).dtype;
-  if (n.has(static_cast<int>(at.bias)) && n.type(static_cast<int>(at.bias)).dtype == DType::i64) return false;
+  if (n.has(static_cast<int>(at.bias)) && n.type(static_cast<int>(at.bias)).dtype == DType::i64 && !wide) return false;
   for (std::size_t i : {at.a_scale, at.b_scale, at.y_scale}) {
     if (n.has(static_cast<int>(i)) && n.type(static_cast<int>(i)).dtype != DType::f32) return false;
   }
-  return eight_bits(y) || y == DType::f32;
+  return eight_bits(y) || (wide && words(y)) || y == DType::f32;
 }
 
 // The weights as bytes: those of the constant itself, or, of fewer than 8 bits, made in `made`.
@@ -177,12 +180,13 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   std::string_view op = n.node.op->name;
   const ki::Row& row = ki::select(options.cpu);
   QuantizedStep s;
-  s.depth = row.depth;
   s.linear = op == "qlinear_matmul" || op == "qlinear_conv";
   s.conv = op == "conv_integer" || op == "qlinear_conv";
   if (!s.linear && !s.conv && op != "matmul_integer") return std::nullopt;
   const Slots& at = s.linear ? kLinear : kInteger;
   if (!claim_types(n, at, s.linear)) return std::nullopt;
+  const bool wide = words(n.type(0).dtype);
+  s.depth = ki::depth_of(row, wide);
   int b_slot = static_cast<int>(at.b);
   const Constant* b = n.constant(b_slot);
   const Type &at_type = n.type(0), &b_type = n.type(b_slot);
@@ -221,7 +225,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     if (s.last && n.out_type(0).dtype == DType::f32) return std::nullopt;
     if (!claim_epilogue(n, s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis, s.epilogue)) return std::nullopt;
     const std::optional<Recipe> recipe = recipe_of(n.attr_string("rounding"));
-    if (!recipe || *recipe == Recipe::kFixedWide) return std::nullopt;
+    if (!recipe || (*recipe == Recipe::kFixedWide && !wide)) return std::nullopt;
     s.recipe = static_cast<std::int32_t>(n.out_type(0).dtype == DType::f32 ? Recipe::kHalfEven : *recipe);
     if (std::vector<std::int64_t> range = n.attr_ints("y_range"); range.size() == 2) {
       s.low = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[0], s.low, s.high));
@@ -244,6 +248,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     c.packings.push_back(packing_of(at.b, s, weights_last));
   }
   c.why = row.name;
+  if (wide) c.why += ", 16 by 8 bits";
   return c;
 }
 
@@ -263,12 +268,15 @@ Status bind_parameters(const Operands& in, const Slots& at, bool linear, std::in
   const bool floating = y == DType::f32;
   if (!fits(a_zero, a, false) || !fits(b_zero, b, true) || !fits(a_scale, DType::f32, false) ||
       !fits(b_scale, DType::f32, true) || !fits(y_scale, DType::f32, false) || !fits(y_zero, y, false) ||
-      (bias && ((bias->dtype != DType::i32 && !(floating && bias->dtype == DType::f32)) || bias->count() != columns)) ||
+      (bias && ((bias->dtype != DType::i32 && !(floating && bias->dtype == DType::f32) &&
+                 !(p.words && bias->dtype == DType::i64)) ||
+                bias->count() != columns)) ||
       (linear && (!a_scale || !b_scale || (!floating && !y_scale))))
     return invalid("a scale or zero point does not fit");
   if (a_zero) p.a_zero = a_zero->data;
   if (b_zero) p.b_zero = {b_zero->data, b_zero->count()};
   if (bias && bias->dtype == DType::i32) p.bias = bias->as<std::int32_t>();
+  if (bias && bias->dtype == DType::i64) p.wide_bias = bias->as<std::int64_t>();
   if (bias && bias->dtype == DType::f32) p.float_bias = bias->as<float>();
   if (linear) {
     p.a_scale = a_scale->as<float>();
@@ -357,21 +365,25 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   const TensorView a = s.last ? as_image(*in(at.a)) : *in(at.a),
                    y = s.last ? as_image(*call.outputs[0]) : *call.outputs[0];
   const auto recipe = static_cast<Recipe>(s.recipe);
-  bool fits = s.linear ? eight_bits(y.dtype) || y.dtype == DType::f32 : y.dtype == DType::i32;
-  if ((recipe != Recipe::kHalfEven && recipe != Recipe::kFixed && recipe != Recipe::kHalfAway) ||
-      (recipe != Recipe::kHalfEven && !eight_bits(y.dtype)) || !eight_bits(a.dtype) || !fits || s.low > s.high ||
-      s.low < -128 || s.high > 255 || (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
+  const bool wide = words(a.dtype);
+  const bool whole = eight_bits(y.dtype) || (wide && words(y.dtype));
+  const bool fits = s.linear ? whole || y.dtype == DType::f32 : y.dtype == DType::i32 && !wide;
+  if ((recipe != Recipe::kHalfEven && recipe != Recipe::kFixed && recipe != Recipe::kHalfAway &&
+       !(recipe == Recipe::kFixedWide && wide)) ||
+      (recipe != Recipe::kHalfEven && !whole) || (!eight_bits(a.dtype) && !wide) || !fits || s.low > s.high ||
+      s.low < -(1 << 15) || s.high >= 1 << 16 || (!s.packed && !eight_bits(b.dtype)) || (s.conv && !s.packed))
     return invalid("a product of integers got other dtypes");
   bool rows = s.conv ? has_pixels(a) && has_pixels(y) : a.dense() && y.dense();
   for (std::size_t i = 1; i < std::min<std::size_t>(call.inputs.size(), 9); ++i)
     rows = rows && (!call.inputs[i] || call.inputs[i]->dense());
   if (!rows && y.count() > 0) return invalid("a product of integers got operands that are not dense");
   const ki::Row& row = ki::select(capped(active_cpu(), static_cast<Isa>(s.isa)));
-  if (s.depth != row.depth) return invalid("a product of integers is laid out for another CPU");
+  if (s.depth != ki::depth_of(row, wide)) return invalid("a product of integers is laid out for another CPU");
   auto* st = new (state) QuantizedState();
   ki::Params& p = st->params;
   p.a = a.as<std::uint8_t>();
-  p.a_signed = a.dtype == DType::i8;
+  p.words = wide;
+  p.a_signed = is_signed_int(a.dtype);
   p.b_signed = s.packed ? s.b_signed != 0 : b.dtype == DType::i8;
   p.c = y.data;
   p.out = y.dtype;
@@ -387,7 +399,11 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   RowOrder order = s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis;
   if (y.dtype == DType::f32) MOTE_TRY(bind_epilogue(s.epilogue, call, y, order, p.epilogue));
   bool depthwise = is_depthwise(s);
-  st->run = depthwise ? row.depthwise : row.run;
+  if (wide) {
+    st->run = depthwise ? row.depthwise_of_words : row.run_words;
+  } else {
+    st->run = depthwise ? row.depthwise : row.run;
+  }
   ki::Work w = depthwise ? ki::setup_depthwise(row, &p) : ki::setup(row, &p);
   std::int64_t shared = (static_cast<std::int64_t>(w.shared_bytes) + 63) / 64 * 64;
   work.thread_scratch = w.scratch_bytes;

@@ -1,20 +1,12 @@
-// Convolutions, products, pools and softmax of quantized tensors. Images are NHWC in the file and stay so.
+// Convolutions (transposed ones apart), products, pools and softmax of quantized tensors. Images are NHWC in the file
+// and stay so.
 #include "base/text.h"
-#include "formats/tflite/compose.h"
-#include "formats/tflite/quantized.h"
+#include "formats/tflite/quantized_products.h"
 
 namespace mote::tflite {
-namespace {
 
 std::string auto_pad(fbs::Padding padding) { return padding == fbs::Padding::SAME ? "SAME_UPPER" : "VALID"; }
 
-// The weights of operand `i`, [outputs first], and what they stand for: a scale per output, or one.
-struct Weights {
-  ValueId value = kNone, scale = kNone, zero = kNone;
-  std::vector<float> scales;
-};
-
-// u8 weights have a zero point; those of signed weights are 0.
 Weights weights_of(NodeContext& n, int i) {
   Weights w;
   w.value = n.in(i);
@@ -31,12 +23,10 @@ Weights weights_of(NodeContext& n, int i) {
   return w;
 }
 
-// Which sums are 64 bits wide: those of 16-bit operands, unless a bias says otherwise.
 bool wide_sums(NodeContext& n, const Scaled& x, int bias) {
   return x.dtype == DType::i16 && !(n.has(bias) && n.dtype(n.in(bias)) == DType::i32);
 }
 
-// A product's operands in the order of the qlinear ops. Where `one_factor`, the two scales are multiplied in f32 first.
 std::vector<ValueId> operands(NodeContext& n, const Scaled& x, const Weights& w, const Scaled& y, ValueId bias,
                               bool one_factor) {
   ValueId x_scale = scale_of(n, x), w_scale = w.scale;
@@ -51,6 +41,14 @@ void add_rounding(std::vector<Attrs::Item>& attrs, std::string rounding, Ints ra
   attrs.push_back({"rounding", std::move(rounding)});
   if (!range.empty()) attrs.push_back({"y_range", std::move(range)});
 }
+
+Status check_image(NodeContext& n, const Scaled& x, const Weights& w) {
+  if (!n.has_rank(x.value) || n.rank(x.value) != 4 || !n.has_rank(w.value) || n.rank(w.value) != 4)
+    return invalid("its operands do not have four axes");
+  return {};
+}
+
+namespace {
 
 struct Geometry {
   fbs::Padding padding;
@@ -70,12 +68,6 @@ Status convolve(NodeContext& n, const Geometry& g, const Scaled& x, const Weight
   const bool wide = wide_sums(n, x, 2);
   add_rounding(attrs, wide ? "fixed_wide" : "fixed", range_of(y, g.activation));
   n.output(0, n.emit("qlinear_conv", operands(n, x, w, y, n.in(2), x.dtype == DType::u8), std::move(attrs)));
-  return {};
-}
-
-Status check_image(NodeContext& n, const Scaled& x, const Weights& w) {
-  if (!n.has_rank(x.value) || n.rank(x.value) != 4 || !n.has_rank(w.value) || n.rank(w.value) != 4)
-    return invalid("its operands do not have four axes");
   return {};
 }
 
@@ -186,51 +178,6 @@ Status quantized_batch_matmul(NodeContext& n) {
                       several ? n.floats(per_output.scales) : n.scalar(1, DType::f32), zero_of(n, b), scale_of(n, y),
                       zero_of(n, y)},
                      std::move(attrs)));
-  return {};
-}
-
-// The sums in f64, which holds them exactly, and then in the units of y. Operand 0 is the shape of the result.
-Status quantized_transpose_conv(NodeContext& n) {
-  auto* o = n.options<fbs::TransposeConvOptions>(fbs::BuiltinOptions::TransposeConv);
-  if (!o) return invalid("has no options");
-  const std::optional<Ints> shape = n.ints_of(n.in(0));
-  const Scaled x = scaled_input(n, 2), y = scaled_output(n);
-  const Weights w = weights_of(n, 1);
-  if (n.failed()) return {};
-  MOTE_TRY(check_image(n, x, w));
-  if (shape && shape->size() != 4) return invalid("the shape of its result does not have four extents");
-  const std::optional<Ints> kernel = constant_extents(n.shape(w.value));
-  if (!kernel || o->stride_h() <= 0 || o->stride_w() <= 0)
-    return invalid("its weights have no static shape, or its strides are not positive");
-  auto whole = [&](ValueId v, double zero) {
-    v = n.cast(v, DType::f64);
-    return zero == 0 ? v : n.emit("sub", {v, n.scalar(zero, DType::f64)});
-  };
-  const double w_zero = is_signed_int(n.dtype(w.value)) ? 0 : static_cast<double>(n.quantization(1).zero_point());
-  const ValueId image = whole(x.value, static_cast<double>(x.zero)), filters = whole(w.value, w_zero);
-  const Ints strides = {o->stride_h(), o->stride_w()};
-  const ValueId sums =
-      shape ? n.emit("conv_transpose", {image, filters},
-                     {{"auto_pad", auto_pad(o->padding())},
-                      {"data_layout", std::string("NXC")},
-                      {"output_shape", Ints{(*shape)[1], (*shape)[2]}},
-                      {"strides", strides},
-                      {"weight_layout", std::string("OXI")}})
-            : spread_to(n, image, filters, kNone, n.in(0),
-                        {{(*kernel)[1], (*kernel)[2]}, strides, {1, 1}, o->padding() == fbs::Padding::SAME});
-  std::vector<double> scales;
-  for (float s : w.scales)
-    scales.push_back(x.dtype == DType::u8
-                         ? static_cast<double>(x.scale * s) / static_cast<double>(y.scale)
-                         : static_cast<double>(x.scale) * static_cast<double>(s) / static_cast<double>(y.scale));
-  std::vector<std::byte> bytes(scales.size() * sizeof(double));
-  std::memcpy(bytes.data(), scales.data(), bytes.size());
-  const ValueId scale =
-      n.constant(plain_constant({}, DType::f64, {static_cast<std::int64_t>(scales.size())}, std::move(bytes)));
-  std::vector<Attrs::Item> attrs;
-  const bool wide = wide_sums(n, x, 3) && o->bias_type() != fbs::TensorType::INT32;
-  add_rounding(attrs, wide ? "fixed_wide" : "fixed", range_of(y, o->activation()));
-  n.output(0, n.emit("requantize_linear", {sums, scale, zero_of(n, y), kNone, n.in(3)}, std::move(attrs)));
   return {};
 }
 

@@ -1,6 +1,8 @@
 #include "kernels/idot/depthwise.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 #include "kernels/scratch.h"
 
@@ -16,6 +18,7 @@ std::int32_t byte_at(const std::byte* p, std::int64_t i, bool is_signed) {
 
 std::int64_t shared_words(const Params& p) {
   const std::int64_t pitch = panels_of(p.groups) * kPanel;
+  if (p.words) return 16 + pitch * (6 + p.k + pairs_of(p.k));
   const std::int64_t forms =
       p.depthwise == Depthwise::kRows ? 1 + row_words_of(p.window) / 2 : 3 + quads_of(p.k) + pairs_of(p.k);
   return 16 + pitch * (3 + p.k + forms) + pitch / 4;
@@ -37,6 +40,12 @@ Filters filters_of(const Params& p) {
   f.add = take(pitch);
   f.scales = scales_at(take(2 * pitch), pitch, p.recipe);
   f.weights = take(p.k * pitch);
+  if (p.words) {
+    f.fill = reinterpret_cast<std::uint8_t*>(take(pitch));
+    f.wide_add = reinterpret_cast<std::int64_t*>(take(2 * pitch));
+    f.pairs = reinterpret_cast<std::int16_t*>(take(pairs_of(p.k) * pitch));
+    return f;
+  }
   f.fill = reinterpret_cast<std::uint8_t*>(take(pitch / 4));
   if (p.depthwise == Depthwise::kRows) {
     f.row_add = take(pitch);
@@ -79,7 +88,7 @@ bool cut_rows(Params* p) {
 Work setup_depthwise(const Row& row, Params* p) {
   if (p->m == 0 || p->groups == 0) return {0, 0, 0};
   std::int64_t pitch = panels_of(p->groups) * kPanel;
-  if (row.reads == Depthwise::kRows && cut_rows(p)) {
+  if (!p->words && row.reads == Depthwise::kRows && cut_rows(p)) {
     p->depthwise = Depthwise::kRows;
     return {p->row_tiles * p->col_tiles, scratch_size(pair_rows_of(p->window.kernel[1]) * p->piece_columns * 64),
             scratch_size(shared_words(*p) * 4)};
@@ -125,6 +134,32 @@ void prepare_pairs(const Params& p, const Filters& f) {
   }
 }
 
+// Of words: the filters by pairs, what is added, and whether i32 is enough for it.
+void prepare_words(const Params& p, const Filters& f) {
+  const std::int64_t pairs = pairs_of(p.k), a_zero = word_zero(p) - (p.a_signed ? 0 : 1 << 15);
+  const double reach = word_reach(p);
+  double most = 0;
+  for (std::int64_t c = 0; c < f.pitch; ++c) {
+    std::int64_t sum = 0, magnitude = 0;
+    for (std::int64_t t = 0; t < pairs * 2; ++t) {
+      const std::int32_t w = t < p.k ? f.weights[t * f.pitch + c] : 0;
+      sum += w;
+      magnitude += std::abs(w);
+      // Where interleaving leaves the channel.
+      const std::int64_t at = c % 16 / 4 % 2 * 8 + c % 16 / 8 * 4 + c % 4;
+      f.pairs[c / 16 * 16 * pairs * 2 + (t / 2 * 16 + at) * 2 + t % 2] = static_cast<std::int16_t>(w);
+    }
+    const std::int64_t bias = bias_of(p, std::min(c, p.groups - 1));
+    const std::uint64_t add = static_cast<std::uint64_t>(bias) - static_cast<std::uint64_t>(a_zero * sum);
+    f.wide_add[c] = static_cast<std::int64_t>(add);
+    f.add[c] = static_cast<std::int32_t>(add);
+    most = std::max(most, reach * static_cast<double>(magnitude) + std::abs(static_cast<double>(bias)));
+  }
+  f.flags[2] = narrow_sums(p.recipe, most);
+  auto* fill = reinterpret_cast<std::uint16_t*>(f.fill);
+  std::fill_n(fill, f.pitch, static_cast<std::uint16_t>(word_zero(p)));
+}
+
 // The filters by pairs of rows, from those with i32.
 void prepare_rows(const Params& p, const Filters& f) {
   const Window& w = p.window;
@@ -152,12 +187,12 @@ void prepare_rows(const Params& p, const Filters& f) {
 
 void prepare_depthwise(const Params& p, TileRange) noexcept {
   Filters f = filters_of(p);
-  f.flags[0] = p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
-  f.flags[1] = p.y_zero ? byte_at(p.y_zero, 0, p.out == DType::i8) : 0;
+  f.flags[0] = p.words ? word_zero(p) : p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
+  f.flags[1] = y_zero_of(p);
   f.flags[2] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe == Recipe::kHalfEven;
   for (std::int64_t c = 0; c < f.pitch; ++c) {
     std::int64_t column = std::min(c, p.groups - 1);
-    f.add[c] = p.bias ? p.bias[column] : 0;
+    f.add[c] = p.bias && !p.words ? p.bias[column] : 0;
     set_scale(p, column, c, f.scales);
     std::int32_t zero = p.b_zero.data ? byte_at(p.b_zero.data, p.b_zero.count == 1 ? 0 : column, p.b_signed) : 0;
     for (std::int64_t t = 0; t < p.k; ++t) {
@@ -166,6 +201,7 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
       if (w < -128 || w > 127) f.flags[2] = 0;
     }
   }
+  if (p.words) return prepare_words(p, f);
   std::fill_n(f.fill, f.pitch, static_cast<std::uint8_t>(f.flags[0]));
   if (p.depthwise == Depthwise::kRows) return prepare_rows(p, f);
   f.flags[3] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe != Recipe::kHalfAway;

@@ -26,6 +26,9 @@ inline constexpr std::int64_t kMostQuadTaps = 64;
 // pairs of rows there is neither of these, but per 16 channels [row of a pair that the result starts at][pairs of
 // rows][kernel width][16][2] words, channels 0 to 3 and 8 to 11 first where they are more than 8, and what is added to
 // sums of A's bytes as they are.
+//
+// Of words of A there are only pairs of taps, channels 0 to 3 and 8 to 11 of 16 first, with what is added to sums of
+// A's words as if they were signed; flags[2] says whether i32 is enough for these.
 struct Filters {
   std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2], [3]: whether the fours and the pairs are there
   Scales scales;
@@ -39,6 +42,7 @@ struct Filters {
   std::int16_t* pairs;
   std::int32_t* row_add;
   std::int16_t* rows;
+  std::int64_t* wide_add;
 };
 constexpr std::int64_t pairs_of(std::int64_t k) { return (k + 1) / 2; }
 inline constexpr std::int64_t kMostPairRows = 8;

@@ -8,18 +8,19 @@ namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
 // Calls f(pointers to the pixels under the taps, result) for the pixels of a range of tiles. Pointers beyond the taps,
-// up to `padded`, and those of taps in padding are to f.fill.
-template <class F>
+// up to `padded`, and those of taps in padding are to f.fill. Elements of the image have so many bytes.
+template <int kValueBytes = 1, class F>
 MOTE_INLINE void walk_taps(const Params& p, const Filters& f, std::int64_t padded, TileRange range, F pixel) {
   const Window& w = p.window;
   const std::int64_t taps = p.k;
-  const std::int64_t row = w.in[2] * p.a_row, plane = w.in[1] * row, image = w.in[0] * plane;
+  const std::int64_t column = p.a_row * kValueBytes, row = w.in[2] * column, plane = w.in[1] * row,
+                     image = w.in[0] * plane;
   std::int64_t offset[kMostQuadTaps];
   bool fits = true;
   for (int d = 0; d < 3; ++d) fits = fits && (w.kernel[d] - 1) * w.dilation[d] < w.in[d];
   for (std::int64_t t = 0; fits && t < taps; ++t) {
     offset[t] = t / w.kernel[2] / w.kernel[1] * w.dilation[0] * plane +
-                t / w.kernel[2] % w.kernel[1] * w.dilation[1] * row + t % w.kernel[2] * w.dilation[2] * p.a_row;
+                t / w.kernel[2] % w.kernel[1] * w.dilation[1] * row + t % w.kernel[2] * w.dilation[2] * column;
   }
   const std::int64_t begin = range.begin * p.row_step,
                      end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
@@ -35,9 +36,9 @@ MOTE_INLINE void walk_taps(const Params& p, const Filters& f, std::int64_t padde
       inside = inside && start[d] >= 0 && start[d] + (w.kernel[d] - 1) * w.dilation[d] < w.in[d];
     }
     if (inside && follows) {
-      for (std::int64_t t = 0; t < taps; ++t) at[t] += w.stride[2] * p.a_row;
+      for (std::int64_t t = 0; t < taps; ++t) at[t] += w.stride[2] * column;
     } else if (inside) {
-      const std::uint8_t* first = x + (start[0] * plane + start[1] * row + start[2] * p.a_row);
+      const std::uint8_t* first = x + (start[0] * plane + start[1] * row + start[2] * column);
       for (std::int64_t t = 0; t < taps; ++t) at[t] = first + offset[t];
     } else {
       for (std::int64_t t = 0; t < taps; ++t) {
@@ -45,7 +46,7 @@ MOTE_INLINE void walk_taps(const Params& p, const Filters& f, std::int64_t padde
                            h = start[1] + t / w.kernel[2] % w.kernel[1] * w.dilation[1],
                            l = start[2] + t % w.kernel[2] * w.dilation[2];
         const bool in = d >= 0 && d < w.in[0] && h >= 0 && h < w.in[1] && l >= 0 && l < w.in[2];
-        at[t] = in ? x + d * plane + h * row + l * p.a_row : f.fill;
+        at[t] = in ? x + d * plane + h * row + l * column : f.fill;
       }
     }
     follows = inside;

@@ -22,7 +22,7 @@ struct Finish {
 MOTE_INLINE Scales advanced(Scales s, Recipe recipe, std::int64_t j) {
   if (recipe == Recipe::kHalfAway) {
     s.f64 += j;
-  } else if (recipe == Recipe::kFixed) {
+  } else if (recipe == Recipe::kFixed || recipe == Recipe::kFixedWide) {
     s.fixed = {s.fixed.multiplier + j, s.fixed.shift + j};
   } else {
     s.f32 = {s.f32.factor + j, s.f32.bias + j};

@@ -5,6 +5,8 @@
 #include "kernels/idot/depthwise_words_impl.h"
 #include "kernels/idot/pairs_impl.h"
 #include "kernels/idot/rows_impl.h"
+#include "kernels/idot/words_depthwise_impl.h"
+#include "kernels/idot/words_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
@@ -13,23 +15,10 @@ template <class T>
 void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   const Shared s = shared_of(p);
   const std::int64_t padded = panels_of(p.n) * kPanel;
-  std::int64_t col = tile % p.col_tiles * p.col_step;
-  tile /= p.col_tiles;
-  const std::int64_t row_tile = tile % p.row_tiles;
-  tile /= p.row_tiles;
-  const std::int64_t group = tile % p.groups, batch = tile / p.groups;
-  std::int64_t row = row_tile * p.row_step, rows = p.m - row < p.row_step ? p.m - row : p.row_step;
-  if (p.access == Access::kImage) {
-    const Window& w = p.window;
-    const std::int64_t strips = (w.out[2] + p.strip - 1) / p.strip, bands = (w.out[1] + p.band - 1) / p.band;
-    const std::int64_t x = row_tile % strips * p.strip, y = row_tile / strips % bands * p.band;
-    row = (row_tile / strips / bands * w.out[1] + y) * w.out[2] + x;
-    rows = strips > 1 ? (w.out[2] - x < p.strip ? w.out[2] - x : p.strip)
-                      : (w.out[1] - y < p.band ? w.out[1] - y : p.band) * w.out[2];
-  }
-  const std::int64_t col_end = col + p.col_step < padded ? col + p.col_step : padded;
+  const auto [batch, group, row, rows, col, col_end] = tile_of(p, tile);
   auto* row_sums = reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).sums);
-  const Rows a = rows_of(p, row, rows, p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0), scratch);
+  const Rows a =
+      rows_of<OfBytes>(p, row, rows, p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0), scratch);
 
   Block t;
   t.segments = a.segments;

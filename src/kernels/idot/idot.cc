@@ -1,6 +1,8 @@
 #include "kernels/idot/idot.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "kernels/scratch.h"
@@ -8,10 +10,12 @@
 
 namespace mote::kernels::idot {
 
-#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth) \
-  namespace ns {                                          \
-  void run(const Params&, TileRange) noexcept;            \
-  void depthwise(const Params&, TileRange) noexcept;      \
+#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth)     \
+  namespace ns {                                              \
+  void run(const Params&, TileRange) noexcept;                \
+  void depthwise(const Params&, TileRange) noexcept;          \
+  void run_words(const Params&, TileRange) noexcept;          \
+  void depthwise_of_words(const Params&, TileRange) noexcept; \
   }
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
@@ -19,9 +23,17 @@ namespace mote::kernels::idot {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth)                                                 \
-  {"idot_" #isa, Isa::isa, Numerics::kExact, MOTE_IF_##ns(&ns::run), MOTE_IF_##ns(&ns::depthwise), reads, \
-   signed_a,     depth},
+#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth) \
+  {"idot_" #isa,                                          \
+   Isa::isa,                                              \
+   Numerics::kExact,                                      \
+   MOTE_IF_##ns(&ns::run),                                \
+   MOTE_IF_##ns(&ns::depthwise),                          \
+   MOTE_IF_##ns(&ns::run_words),                          \
+   MOTE_IF_##ns(&ns::depthwise_of_words),                 \
+   reads,                                                 \
+   signed_a,                                              \
+   depth},
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
 };
@@ -36,6 +48,20 @@ std::int32_t zero_of(const std::byte* p, std::int64_t i, bool is_signed) {
 }
 
 }  // namespace
+
+std::int32_t y_zero_of(const Params& p) {
+  if (!p.y_zero) return 0;
+  std::int16_t word = 0;
+  if (p.out == DType::i16 || p.out == DType::u16) std::memcpy(&word, p.y_zero, 2);
+  if (p.out == DType::i16) return word;
+  if (p.out == DType::u16) return static_cast<std::uint16_t>(word);
+  return zero_of(p.y_zero, 0, p.out == DType::i8);
+}
+
+std::int64_t bias_of(const Params& p, std::int64_t column) {
+  if (p.wide_bias) return p.wide_bias[column];
+  return p.bias ? p.bias[column] : 0;
+}
 
 std::span<const Row> kernels() { return kRows; }
 
@@ -97,7 +123,7 @@ Scales scales_at(std::int32_t* words, std::int64_t columns, Recipe recipe) {
   auto* floats = reinterpret_cast<float*>(words);
   if (recipe == Recipe::kHalfAway) {
     s.f64 = reinterpret_cast<double*>(words);
-  } else if (recipe == Recipe::kFixed) {
+  } else if (recipe == Recipe::kFixed || recipe == Recipe::kFixedWide) {
     s.fixed = {words, words + columns};
   } else {
     s.f32 = {floats, floats + columns};
@@ -117,6 +143,10 @@ void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scal
     const FixedScale fixed = fixed_scale(scale);
     to.fixed.multiplier[at] = fixed.multiplier;
     to.fixed.shift[at] = fixed.shift;
+  } else if (p.recipe == Recipe::kFixedWide) {
+    const WideScale wide = wide_scale(fixed_scale(scale));
+    to.fixed.multiplier[at] = static_cast<std::int32_t>(wide.multiplier);
+    to.fixed.shift[at] = wide.shift;
   } else {
     to.f32.factor[at] = *p.a_scale * b_scale;
     if (p.out != DType::f32) to.f32.factor[at] /= *p.y_scale;
@@ -127,18 +157,46 @@ void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scal
 Shared shared_of(const Params& p) {
   std::int64_t n = shared_columns(p), batch = p.b_batch != 0 ? p.batch : 1;
   auto* at = reinterpret_cast<std::int32_t*>(p.shared);
-  return {at + 16, at + 16 + n * batch, scales_at(at + 16 + n * (batch + 1), n, p.recipe), at};
+  std::int32_t* scales = at + 16 + n * (batch + 1);
+  return {at + 16, at + 16 + n * batch, scales_at(scales, n, p.recipe), at,
+          reinterpret_cast<std::int64_t*>(scales + 2 * n)};
 }
+
+std::int32_t word_zero(const Params& p) {
+  std::uint16_t zero = 0;
+  if (p.a_zero) std::memcpy(&zero, p.a_zero, 2);
+  return p.a_signed ? static_cast<std::int32_t>(static_cast<std::int16_t>(zero)) : static_cast<std::int32_t>(zero);
+}
+
+double word_reach(const Params& p) {
+  const std::int32_t zero = word_zero(p), least = p.a_signed ? -(1 << 15) : 0;
+  return std::max(zero - least, least + 0xffff - zero);
+}
+
+namespace {
+
+// The sum of the magnitudes of column j of a packed [k, n] of pairs.
+std::int64_t magnitude_of(const std::byte* packed, std::int64_t quads, std::int64_t j) {
+  const auto* at = reinterpret_cast<const std::int8_t*>(packed) + j / kPanel * quads * 64 + j % kPanel * 2;
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < quads * 2; ++i, at += 2 * kPanel) sum += std::abs(int{at[0]}) + std::abs(int{at[1]});
+  return sum;
+}
+
+}  // namespace
 
 void prepare(const Params& p, TileRange) noexcept {
   Shared s = shared_of(p);
   const std::int64_t padded = panels_of(p.n) * kPanel, batch = p.b_batch != 0 ? p.batch : 1;
   const std::int64_t k = p.segments.packed_k();
   // In the kernel's forms: a unsigned, b signed.
-  const std::int64_t a_zero =
-      p.a_zero ? zero_of(p.a_zero, 0, p.a_signed) + (p.a_signed ? 128 : 0) : (p.a_signed ? 128 : 0);
+  std::int64_t a_zero =
+      p.a_zero && !p.words ? zero_of(p.a_zero, 0, p.a_signed) + (p.a_signed ? 128 : 0) : (p.a_signed ? 128 : 0);
+  if (p.words) a_zero = word_zero(p) - (p.a_signed ? 0 : 1 << 15);
+  const double reach = p.words ? word_reach(p) : 0;
+  double most = 0;
   s.flags[0] = 0;
-  s.flags[1] = p.y_zero ? zero_of(p.y_zero, 0, p.out == DType::i8) : 0;
+  s.flags[1] = y_zero_of(p);
   for (std::int64_t g = 0; g < p.groups; ++g) {
     for (std::int64_t j = 0; j < padded; ++j) {
       std::int64_t column = g * p.n + std::min(j, p.n - 1), at = g * padded + j;
@@ -149,13 +207,22 @@ void prepare(const Params& p, TileRange) noexcept {
       set_scale(p, column, at, s.scales);
       for (std::int64_t i = 0; i < batch; ++i) {
         std::int32_t sum = 0;
-        std::memcpy(&sum, p.b + i * p.b_batch + g * packed_size(k, p.n) + panels_of(p.n) * quads_of(k) * 64 + j * 4, 4);
-        std::int64_t add = (p.bias ? p.bias[column] : 0) - a_zero * sum + p.k * a_zero * zero;
+        const std::byte* b = p.b + i * p.b_batch + g * packed_size(k, p.n);
+        std::memcpy(&sum, b + panels_of(p.n) * quads_of(k) * 64 + j * 4, 4);
+        const std::int64_t bias = bias_of(p, column);
+        auto add = static_cast<std::int64_t>(static_cast<std::uint64_t>(bias) +
+                                             static_cast<std::uint64_t>(p.k * a_zero * zero - a_zero * sum));
         if (p.signed_kernel) add += 128 * std::int64_t{sum};
         s.add[i * shared_columns(p) + at] = static_cast<std::int32_t>(static_cast<std::uint64_t>(add));
+        if (!p.words) continue;
+        s.wide_add[i * shared_columns(p) + at] = add;
+        const auto weights =
+            static_cast<double>(magnitude_of(b, quads_of(k), j)) + static_cast<double>(p.k * std::abs(zero));
+        most = std::max(most, reach * weights + std::abs(static_cast<double>(bias)));
       }
     }
   }
+  s.flags[2] = narrow_sums(p.recipe, most);
 }
 
 Segments segments_of(std::int64_t k, int depth) { return {1, k, rounded_up(k, depth)}; }
@@ -167,12 +234,19 @@ Segments segments_of(const Window& w, int depth) {
   return {count, length, rounded_up(length, depth)};
 }
 
+namespace {
+
+// Bytes of a value of A in a copy.
+std::int64_t copied_value(const Params& p) { return p.depth == 2 ? 2 : 1; }
+
+}  // namespace
+
 RowScratch row_scratch_of(const Params& p) {
   auto rounded = [](std::int64_t bytes) { return rounded_up(bytes, 64); };
-  const std::int64_t value = p.depth == 2 ? 2 : 1;
+  const std::int64_t value = copied_value(p);
   std::int64_t copy = 0;
   if (p.access == Access::kImage) copy = p.piece_rows * p.piece_pitch + 64;
-  if (p.access == Access::kPixels || (p.access == Access::kPlace && p.depth == 2))
+  if (p.access == Access::kPixels || (p.access == Access::kPlace && p.depth == 2 && !p.words))
     copy = p.row_step * p.segments.packed_k() * value + 64;
   RowScratch s;
   s.sums = s.at + rounded(p.row_step * 8);
@@ -195,7 +269,7 @@ double span_of(const Window& w, int d, std::int64_t outputs) {
 
 double piece_bytes(const Params& p) {
   return span_of(p.window, 1, p.band) * span_of(p.window, 2, p.strip) * static_cast<double>(p.window.channels) *
-         (p.depth == 2 ? 2 : 1);
+         static_cast<double>(copied_value(p));
 }
 
 Access access_of(const Params& p) {
@@ -223,7 +297,7 @@ void cut_image(Params* p, std::int64_t pixels) {
   }
   p->piece_rows = (p->band - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
   p->piece_columns = (p->strip - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
-  p->piece_pitch = p->piece_columns * w.channels * (p->depth == 2 ? 2 : 1);
+  p->piece_pitch = p->piece_columns * w.channels * copied_value(*p);
   p->row_step = p->band * p->strip;
   p->row_tiles =
       p->m / (w.out[1] * w.out[2]) * ((w.out[1] + p->band - 1) / p->band) * ((w.out[2] + p->strip - 1) / p->strip);
@@ -232,9 +306,9 @@ void cut_image(Params* p, std::int64_t pixels) {
 }  // namespace
 
 Work setup(const Row& row, Params* p) {
-  p->signed_kernel = row.depth == 8 ? p->a_signed : row.signed_a;
-  p->depth = row.depth;
-  p->segments = p->gather ? segments_of(p->window, row.depth) : segments_of(p->k, row.depth);
+  p->signed_kernel = !p->words && (row.depth == 8 ? p->a_signed : row.signed_a);
+  p->depth = depth_of(row, p->words);
+  p->segments = p->gather ? segments_of(p->window, p->depth) : segments_of(p->k, p->depth);
   if (p->m == 0 || p->n == 0 || p->batch == 0) return {0, 0, 0};
   p->access = access_of(*p);
   const std::int64_t k = p->segments.packed_k();
@@ -251,7 +325,7 @@ Work setup(const Row& row, Params* p) {
                            rounded_up(padded, 64));
   p->col_tiles = (padded + p->col_step - 1) / p->col_step;
   std::int64_t batch = p->b_batch != 0 ? p->batch : 1;
-  std::int64_t shared = (16 + shared_columns(*p) * (batch + 3)) * 4;
+  std::int64_t shared = (16 + shared_columns(*p) * (batch * (p->words ? 3 : 1) + 3)) * 4;
   return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch_size(row_scratch_of(*p).bytes),
           scratch_size(shared)};
 }

@@ -1,17 +1,20 @@
-// idot: products of 8-bit integers, exact in i32 (which wraps): matrices, and channels-last convolutions whose rows are
-// pixels.
+// idot: products of integers of 8 bits, or of 16 by 8 bits, exact: matrices, and channels-last convolutions whose rows
+// are pixels. Sums of bytes are i32, which wraps; those of words are i64, or i32 where nothing can tell the difference.
 //
 //   sum[m, n] = bias[n] + sum over k of (a[m, k] - a_zero) (b[k, n] - b_zero[n])
-//   i32: y = sum;   u8, i8: y = clamp(scaled(sum) + y_zero, low, high), where scaled is, by `recipe`,
-//     kHalfEven round_even(f32(sum) * scale[n]), kFixed scale_fixed(sum, scale[n]), kHalfAway
-//     round_half_away(f64(sum) * scale[n])
+//   i32: y = sum (of bytes only);   integers of 8 bits, and of 16 from words: y = clamp(scaled(sum) + y_zero, low,
+//     high), where scaled is, by `recipe`, kHalfEven round_even(f32(sum) * scale[n]), kFixed scale_fixed(i32(sum),
+//     scale[n]), kHalfAway round_half_away(f64(sum) * scale[n]), kFixedWide (of words only) scale_fixed_wide(sum,
+//     scale[n])
 //   f32: y = epilogue(f32(sum) * scale[n] + float_bias[n])
 //
 // A is u8 or i8, read in place by rows, or copied per tile: widened, where the row's depth is 2, and of a convolution
 // the piece of the image under the tile, padded with a_zero, so that rows are places in it and taps offsets from them.
 // B is packed once (pack) into panels of 16 columns, [k / depth][16][depth] signed bytes, k filled up with zeros (of a
 // convolution after every stretch of taps that are neighbours in memory); behind the panels follow the columns' sums.
-// Bytes that are unsigned are packed less 128, and their zero points likewise. `prepare`, one tile, turns zero points
+// Bytes that are unsigned are packed less 128, and their zero points likewise. Words of A are multiplied by pairs, in
+// place or copied as they are, on every CPU (`depth` 2); unsigned ones are taken less 2^15, and their zero point
+// likewise. `prepare`, one tile, turns zero points
 // and scales, which may be values of the run, into what `run` adds. Class `exact`: integers everywhere; requantizing is
 // f32 in one order.
 #pragma once
@@ -66,30 +69,32 @@ struct PerColumn {
 };
 
 struct Params {
-  // A: rows of k bytes, or pixels `a_row` bytes apart where `gather` is set.
+  // A: rows of k elements, or pixels, `a_row` elements apart; pixels where `gather` is set.
   const std::uint8_t* a = nullptr;
   std::int64_t a_row = 0;
   bool a_signed = false, b_signed = true, gather = false;
+  bool words = false;  // elements of A have 16 bits
   Window window;
   const std::byte* b = nullptr;  // packed
   // Of one product; `groups` of them with B, columns and channels side by side (convolutions), or `batch` with A, B and
   // C apart.
   std::int64_t m = 0, n = 0, k = 0, groups = 1, batch = 1;
-  std::int64_t a_batch = 0, b_batch = 0, c_batch = 0;
+  std::int64_t a_batch = 0, b_batch = 0, c_batch = 0;  // elements, bytes, elements
   std::byte* c = nullptr;
   std::int64_t c_row = 0;  // elements
   DType out = DType::i32;
-  Recipe recipe = Recipe::kHalfEven;   // u8, i8 only
-  const std::byte* a_zero = nullptr;   // one byte, or null
-  PerColumn b_zero;                    // bytes
-  const std::int32_t* bias = nullptr;  // [groups * n]
+  Recipe recipe = Recipe::kHalfEven;        // integers of 8 and 16 bits only
+  const std::byte* a_zero = nullptr;        // one element, or null
+  PerColumn b_zero;                         // bytes
+  const std::int32_t* bias = nullptr;       // [groups * n]
+  const std::int64_t* wide_bias = nullptr;  // the same, of words only
   // Scale: a_scale * b_scale[n] / y_scale, in f64 but for kHalfEven; f32: a_scale * b_scale[n].
   const float *a_scale = nullptr, *y_scale = nullptr;
   PerColumn b_scale;  // floats
   const std::byte* y_zero = nullptr;
-  std::int32_t low = -128, high = 255;  // what u8 and i8 are clamped to, within their dtype
-  const float* float_bias = nullptr;    // f32 only: [groups * n]
-  Epilogue epilogue;                    // f32 only
+  std::int32_t low = -(1 << 15), high = (1 << 16) - 1;  // what integers are clamped to, within their dtype
+  const float* float_bias = nullptr;                    // f32 only: [groups * n]
+  Epilogue epilogue;                                    // f32 only
   // A B that is an activation: packed by `pack_run`, `batch` of them, from here to `b`.
   const std::uint8_t* b_plain = nullptr;
   std::int64_t b_plain_batch = 0, b_k_stride = 0, b_n_stride = 0;
@@ -110,7 +115,8 @@ struct Row {
   const char* name;
   Isa isa;
   Numerics numerics;
-  KernelFn<Params> run, depthwise;  // depthwise: see depthwise.h
+  KernelFn<Params> run, depthwise;                 // depthwise: see depthwise.h
+  KernelFn<Params> run_words, depthwise_of_words;  // of A of 16 bits
   Depthwise reads;
   bool signed_a;  // depth 8: as p.a_signed
   int depth;      // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
@@ -118,6 +124,7 @@ struct Row {
 
 std::span<const Row> kernels();
 const Row& select(const CpuFeatures& cpu);
+constexpr int depth_of(const Row& row, bool words) { return words ? 2 : row.depth; }
 
 struct Work {
   std::int64_t tiles;
@@ -132,7 +139,8 @@ struct RowScratch {
 };
 RowScratch row_scratch_of(const Params& p);
 
-// Per column: f32 factors and float_bias, fixed-point multipliers and their shifts, or f64 factors, in one place.
+// Per column: f32 factors and float_bias, fixed-point multipliers and their shifts (of kFixedWide the upper bits of the
+// multipliers, and how far products are shifted to the right), or f64 factors, in one place.
 union Scales {
   struct {
     float *factor, *bias;
@@ -147,13 +155,24 @@ Scales scales_at(std::int32_t* words, std::int64_t columns, Recipe recipe);
 // Writes that of one column, from those of the operands.
 void set_scale(const Params& p, std::int64_t column, std::int64_t at, const Scales& to);
 
+std::int32_t y_zero_of(const Params& p);
+std::int64_t bias_of(const Params& p, std::int64_t column);
+
 // What `prepare` leaves in shared memory: per product and column, what is added and the scale; and the zero points.
 struct Shared {
-  std::int32_t* add;    // [groups * n], per batch where B's sums differ
-  std::int32_t* zero;   // [groups * n]: of b, of its packed form
-  Scales scales;        // [groups * n]
-  std::int32_t* flags;  // [0]: some b zero point is not 0; [1]: y's zero point
+  std::int32_t* add;       // [groups * n], per batch where B's sums differ
+  std::int32_t* zero;      // [groups * n]: of b, of its packed form
+  Scales scales;           // [groups * n]
+  std::int32_t* flags;     // [0]: some b zero point is not 0; [1]: y's zero point; [2]: i32 is enough for sums of words
+  std::int64_t* wide_add;  // as add, of words
 };
+// Whether sums of words by i32 are as good as exact ones: no sum leaves i32, which `most`, a bound on what is added up
+// and the bias, says; or i32 is what the recipe asks for.
+constexpr bool narrow_sums(Recipe recipe, double most) { return recipe == Recipe::kFixed || most < 0x1p31 - 1; }
+// The zero point of words, 0 where there is none, as they are stored.
+std::int32_t word_zero(const Params& p);
+// The greatest distance of a word from its zero point.
+double word_reach(const Params& p);
 Shared shared_of(const Params& p);
 constexpr std::int64_t shared_columns(const Params& p) { return p.groups * panels_of(p.n) * kPanel; }
 

@@ -9,8 +9,6 @@ namespace {
 
 using namespace simd::MOTE_SIMD_NS;
 
-inline constexpr std::int64_t kValue = kDepth == 2 ? 2 : 1;  // bytes of a copied value
-
 // Few bytes without a call.
 MOTE_INLINE void copy_bytes(std::uint8_t* to, const std::uint8_t* from, std::int64_t n) {
   if (n > 64) {
@@ -26,18 +24,11 @@ MOTE_INLINE void copy_bytes(std::uint8_t* to, const std::uint8_t* from, std::int
   for (std::int64_t i = 0; i < (n & 3); ++i) to[i] = from[i];
 }
 
-MOTE_INLINE void put_word(std::uint8_t* to, std::int64_t i, std::uint8_t value) {
-  const std::uint16_t word = value;
-  __builtin_memcpy(to + 2 * i, &word, 2);
+MOTE_INLINE void put_word(std::uint8_t* to, std::int64_t i, std::uint16_t value) {
+  __builtin_memcpy(to + 2 * i, &value, 2);
 }
 
-// n bytes of A as values of a copy; where these are words, in the kernel's form: `flip` turns signed bytes into
-// unsigned ones.
-MOTE_INLINE void copy_values(std::uint8_t* to, const std::uint8_t* from, std::int64_t n, std::uint8_t flip) {
-  if constexpr (kDepth != 2) {
-    copy_bytes(to, from, n);
-    return;
-  }
+MOTE_INLINE void widen_bytes(std::uint8_t* to, const std::uint8_t* from, std::int64_t n, std::uint8_t flip) {
   std::int64_t i = 0;
 #if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
   const __m128i flips = _mm_set1_epi8(static_cast<char>(flip));
@@ -51,15 +42,42 @@ MOTE_INLINE void copy_values(std::uint8_t* to, const std::uint8_t* from, std::in
     i += 8;
   }
 #endif
-  for (; i < n; ++i) put_word(to, i, from[i] ^ flip);
+  for (; i < n; ++i) put_word(to, i, static_cast<std::uint8_t>(from[i] ^ flip));
 }
-MOTE_INLINE void fill_values(std::uint8_t* to, std::int64_t n, std::uint8_t value, std::uint8_t flip) {
-  if constexpr (kDepth != 2) {
-    __builtin_memset(to, value, static_cast<std::size_t>(n));
-    return;
+MOTE_INLINE void fill_words(std::uint8_t* to, std::int64_t n, std::uint16_t value) {
+  for (std::int64_t i = 0; i < n; ++i) put_word(to, i, value);
+}
+
+// What A's values are, and as what they are copied: bytes as they are, or, where a step is two of them, as words in the
+// kernel's form, into which `flip` turns signed ones; words as they are. kInPlace: a row may be read where it lies.
+struct OfBytes {
+  static constexpr std::int64_t kValue = 1, kCopied = kDepth == 2 ? 2 : 1;
+  static constexpr bool kInPlace = kDepth != 2;
+  static MOTE_INLINE void copy(std::uint8_t* to, const std::uint8_t* from, std::int64_t n, std::uint8_t flip) {
+    if constexpr (kDepth == 2) {
+      widen_bytes(to, from, n, flip);
+    } else {
+      copy_bytes(to, from, n);
+    }
   }
-  for (std::int64_t i = 0; i < n; ++i) put_word(to, i, value ^ flip);
-}
+  static MOTE_INLINE void fill(std::uint8_t* to, std::int64_t n, std::uint16_t value, std::uint8_t flip) {
+    if constexpr (kDepth == 2) {
+      fill_words(to, n, static_cast<std::uint8_t>(value ^ flip));
+    } else {
+      __builtin_memset(to, value, static_cast<std::size_t>(n));
+    }
+  }
+};
+struct OfWords {
+  static constexpr std::int64_t kValue = 2, kCopied = 2;
+  static constexpr bool kInPlace = true;
+  static MOTE_INLINE void copy(std::uint8_t* to, const std::uint8_t* from, std::int64_t n, std::uint8_t) {
+    copy_bytes(to, from, 2 * n);
+  }
+  static MOTE_INLINE void fill(std::uint8_t* to, std::int64_t n, std::uint16_t value, std::uint8_t) {
+    fill_words(to, n, value);
+  }
+};
 
 // A pixel of the result, counted on from one to the next.
 struct Pixel {
@@ -85,32 +103,36 @@ struct Rows {
   std::int64_t* segments;
   std::int64_t segment_bytes, tail;
   std::uint8_t* copy;
-  std::uint8_t fill, flip;
+  std::uint16_t fill;
+  std::uint8_t flip;
 };
 
+template <class V>
 MOTE_INLINE void place_rows(const Params& p, std::int64_t row, std::int64_t rows, const std::uint8_t* a, Rows& to) {
   const Window& w = p.window;
+  const std::int64_t pixel = p.a_row * V::kValue;
   to.first = a;
   to.segments[0] = 0;
   if (p.gather) {
-    const std::int64_t line = w.in[2] * p.a_row, plane = w.in[1] * line;
+    const std::int64_t line = w.in[2] * pixel, plane = w.in[1] * line;
     Pixel q(w, row);
     for (std::int64_t r = 0; r < rows; ++r, q.next(w)) {
       to.at[r] = (q.image * w.in[0] + q.at[0] * w.stride[0]) * plane + q.at[1] * w.stride[1] * line +
-                 q.at[2] * w.stride[2] * p.a_row;
+                 q.at[2] * w.stride[2] * pixel;
     }
   } else {
-    for (std::int64_t r = 0; r < rows; ++r) to.at[r] = (row + r) * p.a_row;
+    for (std::int64_t r = 0; r < rows; ++r) to.at[r] = (row + r) * pixel;
   }
-  if constexpr (kDepth != 2) {
-    to.segment_bytes = p.k / kDepth * kDepth;
-    to.tail = p.k % kDepth;
+  if constexpr (V::kInPlace) {
+    const std::int64_t step = V::kValue == 2 ? 2 : kDepth;
+    to.segment_bytes = p.k / step * step * V::kValue;
+    to.tail = p.k % step * V::kValue;
     return;
   }
-  const std::int64_t pitch = p.segments.pitch * kValue;
+  const std::int64_t pitch = p.segments.pitch * V::kCopied;
   for (std::int64_t r = 0; r < rows; ++r) {
     std::uint8_t* copy = to.copy + r * pitch;
-    copy_values(copy, a + to.at[r], p.k, to.flip);
+    V::copy(copy, a + to.at[r], p.k, to.flip);
     if (p.segments.pitch != p.k) put_word(copy, p.k, 0);
     to.at[r] = r * pitch;
   }
@@ -119,6 +141,7 @@ MOTE_INLINE void place_rows(const Params& p, std::int64_t row, std::int64_t rows
 }
 
 // The piece of the image under pixels [row, row + rows) of the result, which are whole rows of it or part of one.
+template <class V>
 MOTE_INLINE void image_rows(const Params& p, std::int64_t row, std::int64_t rows, const std::uint8_t* a, Rows& to) {
   const Window& w = p.window;
   const Pixel q(w, row);
@@ -130,29 +153,30 @@ MOTE_INLINE void image_rows(const Params& p, std::int64_t row, std::int64_t rows
   if (end < begin) end = begin;
   const std::int64_t bands = (rows + w.out[2] - 1) / w.out[2];
   const std::int64_t height = (bands - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
-  const std::uint8_t* plane = a + (q.image * w.in[0] + q.at[0]) * w.in[1] * w.in[2] * p.a_row;
+  const std::int64_t pixel = p.a_row * V::kValue;
+  const std::uint8_t* plane = a + (q.image * w.in[0] + q.at[0]) * w.in[1] * w.in[2] * pixel;
   for (std::int64_t y = 0; y < height; ++y) {
     std::uint8_t* line = to.copy + y * p.piece_pitch;
     const std::int64_t h = top + y;
     if (h < 0 || h >= w.in[1]) {
-      fill_values(line, width * channels, to.fill, to.flip);
+      V::fill(line, width * channels, to.fill, to.flip);
       continue;
     }
-    fill_values(line, begin * channels, to.fill, to.flip);
-    const std::uint8_t* from = plane + (h * w.in[2] + left + begin) * p.a_row;
-    std::uint8_t* at = line + begin * channels * kValue;
+    V::fill(line, begin * channels, to.fill, to.flip);
+    const std::uint8_t* from = plane + (h * w.in[2] + left + begin) * pixel;
+    std::uint8_t* at = line + begin * channels * V::kCopied;
     if (p.a_row == channels) {
-      copy_values(at, from, (end - begin) * channels, to.flip);
+      V::copy(at, from, (end - begin) * channels, to.flip);
     } else {
-      for (std::int64_t x = begin; x < end; ++x, from += p.a_row, at += channels * kValue)
-        copy_values(at, from, channels, to.flip);
+      for (std::int64_t x = begin; x < end; ++x, from += pixel, at += channels * V::kCopied)
+        V::copy(at, from, channels, to.flip);
     }
-    fill_values(line + end * channels * kValue, (width - end) * channels, to.fill, to.flip);
+    V::fill(line + end * channels * V::kCopied, (width - end) * channels, to.fill, to.flip);
   }
   std::int64_t at = 0, x = 0;
   for (std::int64_t r = 0, line = 0; r < rows; ++r) {
     to.at[r] = at;
-    at += w.stride[2] * channels * kValue;
+    at += w.stride[2] * channels * V::kCopied;
     if (++x < w.out[2]) continue;
     x = 0;
     at = ++line * w.stride[1] * p.piece_pitch;
@@ -160,17 +184,18 @@ MOTE_INLINE void image_rows(const Params& p, std::int64_t row, std::int64_t rows
   const bool joined = w.dilation[2] == 1;
   for (std::int64_t s = 0, j = 0; j < w.kernel[1]; ++j) {
     for (std::int64_t l = 0; l < (joined ? 1 : w.kernel[2]); ++l)
-      to.segments[s++] = j * w.dilation[1] * p.piece_pitch + l * w.dilation[2] * channels * kValue;
+      to.segments[s++] = j * w.dilation[1] * p.piece_pitch + l * w.dilation[2] * channels * V::kCopied;
   }
   to.first = to.copy;
-  to.segment_bytes = p.segments.pitch * kValue;
+  to.segment_bytes = p.segments.pitch * V::kCopied;
 }
 
 // All taps of every pixel.
+template <class V>
 MOTE_INLINE void pixel_rows(const Params& p, std::int64_t row, std::int64_t rows, const std::uint8_t* a, Rows& to) {
   const Window& w = p.window;
   const std::int64_t channels = w.channels, taps = p.segments.length / channels;
-  const std::int64_t pitch = p.segments.pitch * kValue;
+  const std::int64_t pitch = p.segments.pitch * V::kCopied;
   std::uint8_t* at = to.copy;
   Pixel q(w, row);
   for (std::int64_t r = 0; r < rows; ++r, q.next(w)) {
@@ -180,19 +205,19 @@ MOTE_INLINE void pixel_rows(const Params& p, std::int64_t row, std::int64_t rows
                          h = q.at[1] * w.stride[1] - w.pad[1] + t / w.kernel[2] % w.kernel[1] * w.dilation[1];
       for (std::int64_t l = 0; l < taps; ++l) {
         const std::int64_t x = q.at[2] * w.stride[2] - w.pad[2] + (t % w.kernel[2] + l) * w.dilation[2];
-        std::uint8_t* tap = at + l * channels * kValue;
+        std::uint8_t* tap = at + l * channels * V::kCopied;
         if (d >= 0 && d < w.in[0] && h >= 0 && h < w.in[1] && x >= 0 && x < w.in[2]) {
-          const std::int64_t pixel = (((q.image * w.in[0] + d) * w.in[1] + h) * w.in[2] + x) * p.a_row;
-          copy_values(tap, a + pixel, channels, to.flip);
+          const std::int64_t pixel = (((q.image * w.in[0] + d) * w.in[1] + h) * w.in[2] + x) * p.a_row * V::kValue;
+          V::copy(tap, a + pixel, channels, to.flip);
         } else {
-          fill_values(tap, channels, to.fill, to.flip);
+          V::fill(tap, channels, to.fill, to.flip);
         }
       }
     }
   }
   to.segments[0] = 0;
   to.first = to.copy;
-  to.segment_bytes = p.segments.packed_k() * kValue;
+  to.segment_bytes = p.segments.packed_k() * V::kCopied;
 }
 
 // The sums of the bytes of rows, as if all were unsigned.
@@ -203,7 +228,7 @@ MOTE_INLINE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std
   for (std::int64_t r = 0; r < rows; ++r) {
     std::int32_t sum = 0;
     for (std::int64_t s = 0; s < p.segments.count; ++s) {
-      const std::uint8_t* from = a.first + a.at[r] + (apart ? a.segments[s] : s * p.segments.pitch * kValue);
+      const std::uint8_t* from = a.first + a.at[r] + (apart ? a.segments[s] : s * p.segments.pitch * OfBytes::kCopied);
       for (std::int64_t i = 0; i < p.segments.length; ++i) {
         if (words) {
           std::uint16_t word;
@@ -218,6 +243,34 @@ MOTE_INLINE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std
   }
 }
 
+// The part of the products that a tile makes.
+struct TilePart {
+  std::int64_t batch, group, row, rows, col, col_end;
+};
+MOTE_INLINE TilePart tile_of(const Params& p, std::int64_t tile) {
+  const std::int64_t padded = panels_of(p.n) * kPanel;
+  TilePart t;
+  t.col = tile % p.col_tiles * p.col_step;
+  t.col_end = t.col + p.col_step < padded ? t.col + p.col_step : padded;
+  tile /= p.col_tiles;
+  const std::int64_t row_tile = tile % p.row_tiles;
+  tile /= p.row_tiles;
+  t.group = tile % p.groups;
+  t.batch = tile / p.groups;
+  t.row = row_tile * p.row_step;
+  t.rows = p.m - t.row < p.row_step ? p.m - t.row : p.row_step;
+  if (p.access == Access::kImage) {
+    const Window& w = p.window;
+    const std::int64_t strips = (w.out[2] + p.strip - 1) / p.strip, bands = (w.out[1] + p.band - 1) / p.band;
+    const std::int64_t x = row_tile % strips * p.strip, y = row_tile / strips % bands * p.band;
+    t.row = (row_tile / strips / bands * w.out[1] + y) * w.out[2] + x;
+    t.rows = strips > 1 ? (w.out[2] - x < p.strip ? w.out[2] - x : p.strip)
+                        : (w.out[1] - y < p.band ? w.out[1] - y : p.band) * w.out[2];
+  }
+  return t;
+}
+
+template <class V>
 MOTE_INLINE Rows rows_of(const Params& p, std::int64_t row, std::int64_t rows, const std::uint8_t* a,
                          std::byte* scratch) {
   const RowScratch at = row_scratch_of(p);
@@ -226,14 +279,15 @@ MOTE_INLINE Rows rows_of(const Params& p, std::int64_t row, std::int64_t rows, c
   to.segments = reinterpret_cast<std::int64_t*>(scratch + at.segments);
   to.copy = reinterpret_cast<std::uint8_t*>(scratch + at.copy);
   to.tail = 0;
-  to.fill = p.a_zero ? static_cast<std::uint8_t>(*p.a_zero) : 0;
+  to.fill = 0;
+  if (p.a_zero) __builtin_memcpy(&to.fill, p.a_zero, V::kValue);  // little-endian
   to.flip = p.a_signed ? 0x80 : 0;
   if (p.access == Access::kPlace) {
-    place_rows(p, row, rows, a, to);
+    place_rows<V>(p, row, rows, a, to);
   } else if (p.access == Access::kImage) {
-    image_rows(p, row, rows, a, to);
+    image_rows<V>(p, row, rows, a, to);
   } else {
-    pixel_rows(p, row, rows, a, to);
+    pixel_rows<V>(p, row, rows, a, to);
   }
   return to;
 }

@@ -1,8 +1,11 @@
-// Tables, sums and pools of bytes, for the ISA of the including file.
+// Tables and pools of bytes, sums of bytes and of words, for the ISA of the including file.
+#include <cstring>
+
 #include "kernels/pool/window.h"
 #include "kernels/qmap/qmap.h"
 #include "simd/fixed.h"
 #include "simd/vec.h"
+#include "simd/words.h"
 
 namespace mote::kernels::qmap::MOTE_SIMD_NS {
 namespace {
@@ -28,6 +31,35 @@ MOTE_INLINE void store_any(std::uint8_t* p, bool is_signed, I32 v, int n) {
   } else {
     n == kLanes ? store_u8(p, v) : store_u8_n(p, v, n);
   }
+}
+
+// Elements of operands and results.
+struct Bytes {
+  static constexpr std::int64_t kBytes = 1;
+  static MOTE_INLINE I32 load(const std::uint8_t* p, bool is_signed, int n) { return load_any(p, is_signed, n); }
+  static MOTE_INLINE void store(std::uint8_t* p, bool is_signed, I32 v, int n) { store_any(p, is_signed, v, n); }
+};
+struct Words {
+  static constexpr std::int64_t kBytes = 2;
+  static MOTE_INLINE I32 load(const std::uint8_t* p, bool is_signed, int n) {
+    std::uint16_t room[kLanes] = {};
+    if (n < kLanes) p = static_cast<const std::uint8_t*>(std::memcpy(room, p, 2 * static_cast<std::size_t>(n)));
+    return is_signed ? load_i16(reinterpret_cast<const std::int16_t*>(p))
+                     : load_u16(reinterpret_cast<const std::uint16_t*>(p));
+  }
+  static MOTE_INLINE void store(std::uint8_t* p, bool, I32 v, int n) {
+    if (n == kLanes) return store_16(p, v);
+    std::uint16_t room[kLanes];
+    store_16(room, v);
+    std::memcpy(p, room, 2 * static_cast<std::size_t>(n));
+  }
+};
+// One element in all lanes.
+template <class V>
+MOTE_INLINE I32 load_one(const std::uint8_t* p, bool is_signed) {
+  std::int32_t lanes[kLanes];
+  store(lanes, V::load(p, is_signed, 1));
+  return set_i32(lanes[0]);
 }
 
 // Rounds within the range; the conversion takes halves to the even one.
@@ -133,43 +165,48 @@ struct Line {
   std::int64_t a_step, b_step, n;
 };
 
-template <bool Product>
+template <bool Product, class V>
 MOTE_INLINE void binary_row(const BinaryParams& p, const Line& l, const Rounding& rounded) {
   const I32 a_zero = set_i32(p.a_type.zero), b_zero = set_i32(p.b_type.zero);
   const F32 a_scale = set(p.a_scale), b_scale = set(p.b_scale);
-  auto one = [](const std::uint8_t* q, bool is_signed) {
-    return set_i32(is_signed ? static_cast<std::int32_t>(static_cast<std::int8_t>(*q)) : static_cast<std::int32_t>(*q));
-  };
-  I32 a = one(l.a, p.a_type.is_signed), b = one(l.b, p.b_type.is_signed);
+  I32 a = load_one<V>(l.a, p.a_type.is_signed), b = load_one<V>(l.b, p.b_type.is_signed);
   for (std::int64_t i = 0; i < l.n; i += kLanes) {
     int m = static_cast<int>(l.n - i < kLanes ? l.n - i : kLanes);
-    if (l.a_step) a = load_any(l.a + i, p.a_type.is_signed, m);
-    if (l.b_step) b = load_any(l.b + i, p.b_type.is_signed, m);
+    if (l.a_step) a = V::load(l.a + i * V::kBytes, p.a_type.is_signed, m);
+    if (l.b_step) b = V::load(l.b + i * V::kBytes, p.b_type.is_signed, m);
     F32 x = Product ? to_f32((a - a_zero) * (b - b_zero)) * a_scale
                     : to_f32(a - a_zero) * a_scale + to_f32(b - b_zero) * b_scale;
-    store_any(l.y + i, p.y_type.is_signed, rounded(x), m);
+    V::store(l.y + i * V::kBytes, p.y_type.is_signed, rounded(x), m);
   }
 }
 
-template <bool Product>
+template <bool Product, class V>
 MOTE_INLINE void fixed_row(const BinaryParams& p, const Line& l) {
   const Fixed a_scale = fixed_of(p.a_fixed), b_scale = fixed_of(p.b_fixed), y_scale = fixed_of(p.y_fixed);
   const I32 a_zero = set_i32(p.a_type.zero), b_zero = set_i32(p.b_type.zero), left = set_i32(p.left);
   const Clamping clamped(p.y_type);
-  auto one = [](const std::uint8_t* q, bool is_signed) {
-    return set_i32(is_signed ? static_cast<std::int32_t>(static_cast<std::int8_t>(*q)) : static_cast<std::int32_t>(*q));
-  };
   auto scaled = [&](I32 x, I32 zero, const Fixed& f) {
     return Product ? x - zero : scale_fixed(shl_by(x - zero, left), f);
   };
-  I32 a = scaled(one(l.a, p.a_type.is_signed), a_zero, a_scale),
-      b = scaled(one(l.b, p.b_type.is_signed), b_zero, b_scale);
+  I32 a = scaled(load_one<V>(l.a, p.a_type.is_signed), a_zero, a_scale),
+      b = scaled(load_one<V>(l.b, p.b_type.is_signed), b_zero, b_scale);
   for (std::int64_t i = 0; i < l.n; i += kLanes) {
     int m = static_cast<int>(l.n - i < kLanes ? l.n - i : kLanes);
-    if (l.a_step) a = scaled(load_any(l.a + i, p.a_type.is_signed, m), a_zero, a_scale);
-    if (l.b_step) b = scaled(load_any(l.b + i, p.b_type.is_signed, m), b_zero, b_scale);
+    if (l.a_step) a = scaled(V::load(l.a + i * V::kBytes, p.a_type.is_signed, m), a_zero, a_scale);
+    if (l.b_step) b = scaled(V::load(l.b + i * V::kBytes, p.b_type.is_signed, m), b_zero, b_scale);
     const I32 x = Product ? a * b : p.negative ? a - b : a + b;
-    store_any(l.y + i, p.y_type.is_signed, clamped(scale_fixed(x, y_scale)), m);
+    V::store(l.y + i * V::kBytes, p.y_type.is_signed, clamped(scale_fixed(x, y_scale)), m);
+  }
+}
+
+template <class V>
+MOTE_INLINE void line(const BinaryParams& p, const Line& l, const Rounding& rounded) {
+  if (p.fixed) {
+    p.product ? fixed_row<true, V>(p, l) : fixed_row<false, V>(p, l);
+  } else if (V::kBytes == 1 && p.product) {
+    binary_row<true, V>(p, l, rounded);
+  } else {
+    binary_row<false, V>(p, l, rounded);
   }
 }
 
@@ -226,22 +263,18 @@ void lookup(const LookupParams& p, TileRange range) noexcept {
 }
 
 void binary(const BinaryParams& p, TileRange range) noexcept {
-  const std::int64_t rows = p.dims[0] * p.dims[1] * p.dims[2];
+  const std::int64_t rows = p.dims[0] * p.dims[1] * p.dims[2], bytes = p.words ? 2 : 1;
   const std::int64_t end = range.end * p.step < rows ? range.end * p.step : rows;
   const Rounding rounded(p.y_type);
   for (std::int64_t r = range.begin * p.step; r < end; ++r) {
     const std::int64_t at[3] = {r / p.dims[2] / p.dims[1], r / p.dims[2] % p.dims[1], r % p.dims[2]};
     Line l{p.a, p.b, p.y, p.a_stride[3], p.b_stride[3], p.dims[3]};
     for (int d = 0; d < 3; ++d) {
-      l.a += at[d] * p.a_stride[d];
-      l.b += at[d] * p.b_stride[d];
-      l.y += at[d] * p.y_stride[d];
+      l.a += at[d] * p.a_stride[d] * bytes;
+      l.b += at[d] * p.b_stride[d] * bytes;
+      l.y += at[d] * p.y_stride[d] * bytes;
     }
-    if (p.fixed) {
-      p.product ? fixed_row<true>(p, l) : fixed_row<false>(p, l);
-      continue;
-    }
-    p.product ? binary_row<true>(p, l, rounded) : binary_row<false>(p, l, rounded);
+    p.words ? line<Words>(p, l, rounded) : line<Bytes>(p, l, rounded);
   }
 }
 

@@ -1,5 +1,6 @@
 // qmap: 8-bit quantized tensors to 8-bit quantized tensors, one element at a time or over windows: functions by a table
-// of 256 values, sums and products of two tensors, pools. Bytes are u8 or i8; what lies between is i32 and f32.
+// of 256 values, sums and products of two tensors (of 16 bits too), pools. Bytes are u8 or i8, words u16 or i16; what
+// lies between is i32 and f32.
 // Class `exact`: integers, and f32 in one order, as ops/quant says.
 #pragma once
 
@@ -44,6 +45,7 @@ struct BinaryParams {
   Result y_type;
   float a_scale = 1, b_scale = 1;
   bool product = false, fixed = false, negative = false;
+  bool words = false;  // operands and result have 16 bits; products only where `fixed`, and wrap
   FixedScale a_fixed, b_fixed, y_fixed;
   std::int32_t left = 0;
   std::int64_t dims[4] = {1, 1, 1, 1}, a_stride[4] = {}, b_stride[4] = {}, y_stride[4] = {};

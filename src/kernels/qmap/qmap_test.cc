@@ -110,6 +110,70 @@ TEST(QuantizedMaps, EveryRowAddsAndMultiplies) {
   }
 }
 
+TEST(QuantizedMaps, EveryRowAddsWords) {
+  std::mt19937 random(6);
+  for (int round = 0; round < 60; ++round) {
+    BinaryParams p;
+    p.words = true;
+    p.dims[2] = 1 + static_cast<std::int64_t>(random() % 5);
+    p.dims[3] = 1 + static_cast<std::int64_t>(random() % 70);
+    const std::int64_t count = p.dims[2] * p.dims[3];
+    p.y_stride[2] = p.dims[3];
+    p.y_stride[3] = 1;
+    // Whole, a row, a column, or one element.
+    auto strides = [&](std::int64_t(&to)[4]) {
+      to[3] = random() % 4 ? 1 : 0;
+      to[2] = random() % 4 ? (to[3] ? p.dims[3] : 1) : 0;
+    };
+    strides(p.a_stride);
+    strides(p.b_stride);
+    const bool is_signed = random() % 2;
+    p.a_type = {random() % 2 != 0, static_cast<std::int32_t>(random() % 1000)};
+    p.b_type = {random() % 2 != 0, static_cast<std::int32_t>(random() % 1000)};
+    p.y_type = {is_signed, 100, is_signed ? -30000 : 0, is_signed ? 32767 : 60000};
+    p.a_scale = 0.7f;
+    p.b_scale = -0.3f;
+    p.fixed = random() % 2;
+    p.product = p.fixed && random() % 2;
+    p.negative = random() % 2;
+    p.left = 15;
+    p.a_fixed = fixed_scale(0.5);
+    p.b_fixed = fixed_scale(0.31);
+    p.y_fixed = fixed_scale(p.product ? 3e-5 : 1.7 / (1 << 15));
+    std::vector<std::uint8_t> as = bytes(2 * count, random), bs = bytes(2 * count, random);
+    std::vector<std::uint16_t> out(static_cast<std::size_t>(count));
+    p.a = as.data();
+    p.b = bs.data();
+    p.y = reinterpret_cast<std::uint8_t*>(out.data());
+    auto word = [](const std::uint8_t* of, std::int64_t i, const Quantized& type) {
+      std::uint16_t v = 0;
+      std::memcpy(&v, of + 2 * i, 2);
+      return (type.is_signed ? static_cast<std::int32_t>(static_cast<std::int16_t>(v)) : std::int32_t{v}) - type.zero;
+    };
+    const std::int64_t tiles = setup(&p);
+    for (const Row& row : kernels()) {
+      if (skip(row)) continue;
+      testing::run_in_parts(row.binary, p, tiles, 0, 2);
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t r = i / p.dims[3], c = i % p.dims[3];
+        const std::int32_t u = word(p.a, r * p.a_stride[2] + c * p.a_stride[3], p.a_type),
+                           v = word(p.b, r * p.b_stride[2] + c * p.b_stride[3], p.b_type);
+        double y =
+            static_cast<double>(std::nearbyint(static_cast<float>(u) * p.a_scale + static_cast<float>(v) * p.b_scale));
+        if (p.fixed) {
+          const std::int64_t d = scale_fixed(fixed::wrap_shl(u, 15), p.a_fixed),
+                             e = scale_fixed(fixed::wrap_shl(v, 15), p.b_fixed);
+          const std::int64_t sum = p.product ? std::int64_t{u} * v : p.negative ? d - e : d + e;
+          y = scale_fixed(fixed::wrap(sum), p.y_fixed);
+        }
+        y = std::clamp<double>(y + p.y_type.zero, p.y_type.low, p.y_type.high);
+        ASSERT_EQ(out[static_cast<std::size_t>(i)], static_cast<std::uint16_t>(static_cast<std::int32_t>(y)))
+            << row.name << " round " << round;
+      }
+    }
+  }
+}
+
 // The pool of channel c at output pixel `o`, by its taps.
 std::uint8_t pooled(const PoolParams& p, std::int64_t n, const std::int64_t (&o)[3], std::int64_t c) {
   std::int32_t sum = 0, stored = 0, most = p.x_type.is_signed ? -128 : 0;

@@ -11,7 +11,7 @@ namespace mote {
 namespace {
 
 constexpr Slot kInputs[] = {
-    {"x", "image of i8, u8 or i16"},
+    {"x", "image of i8, u8, i16 or u16"},
     {"x_scale", "f32 scalar"},
     {"x_zero_point", "scalar, dtype of x; also the value of padding"},
     {"w", "weights of i8, u8 or i4"},

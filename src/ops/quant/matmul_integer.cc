@@ -16,7 +16,7 @@ constexpr Slot kIntegerInputs[] = {{"a", "i8 or u8 [..., m, k]"},
                                    {"b_zero_point", "one element, [n], or [..., 1, n]; absent: 0", Arity::kOptional}};
 constexpr Slot kIntegerOutputs[] = {{"y", "i32 [..., m, n]"}};
 constexpr Slot kQLinearInputs[] = {
-    {"a", "i8, u8, i16 or an 8-bit float [..., m, k]"},
+    {"a", "i8, u8, i16, u16 or an 8-bit float [..., m, k]"},
     {"a_scale", "one element, [m], or [..., m, 1]"},
     {"a_zero_point", "shape of a_scale, dtype of a"},
     {"b", "as a, or i4 [..., k, n]"},
@@ -110,7 +110,8 @@ Status infer_qlinear(InferContext& ctx) {
   MOTE_TRY(check_recipe(ctx));
   for (int i : {0, 2, 3, 5, 7}) {
     MOTE_TRY(check_dtype(ctx, i, kEightBits | (i == 3 || i == 5 ? kSmallSigned : 0u)));
-    if (ctx.has(i) && ctx.dtype(i) != DType::i16 && bits_of(ctx.dtype(i)) > 8) MOTE_TRY(check_eight_bits(ctx, i));
+    if (ctx.has(i) && ctx.dtype(i) != DType::i16 && ctx.dtype(i) != DType::u16 && bits_of(ctx.dtype(i)) > 8)
+      MOTE_TRY(check_eight_bits(ctx, i));
   }
   for (int i : {1, 4, 6}) MOTE_TRY(check_dtype(ctx, i, kFloats));
   MOTE_TRY(check_same_dtype(ctx, 0, 2));

@@ -14,10 +14,10 @@
 namespace mote {
 namespace {
 
-constexpr Slot kInputs[] = {{"a", "u8, i8 or i16"},          {"a_scale", "f32, one element"},
-                            {"a_zero_point", "dtype of a"},  {"b", "u8, i8 or i16"},
-                            {"b_scale", "f32, one element"}, {"b_zero_point", "dtype of b"},
-                            {"y_scale", "f32, one element"}, {"y_zero_point", "u8, i8 or i16"}};
+constexpr Slot kInputs[] = {{"a", "integers of 8 or 16 bits"}, {"a_scale", "f32, one element"},
+                            {"a_zero_point", "dtype of a"},    {"b", "integers of 8 or 16 bits"},
+                            {"b_scale", "f32, one element"},   {"b_zero_point", "dtype of b"},
+                            {"y_scale", "f32, one element"},   {"y_zero_point", "integers of 8 or 16 bits"}};
 constexpr Slot kOutputs[] = {{"y", "the broadcast of a and b, dtype of y_zero_point"}};
 constexpr AttrSpec kAttrs[] = {{"function", AttrKind::kString, "\"add\"", "add, sub, mul or div"},
                                {"rounding", AttrKind::kString, "\"half_even\"",
@@ -25,7 +25,7 @@ constexpr AttrSpec kAttrs[] = {{"function", AttrKind::kString, "\"add\"", "add, 
                                 "two, that of y the greatest)"},
                                kQuantizedRangeAttr};
 
-bool takes(DType t) { return t == DType::none || bits_of(t) == 8 || t == DType::i16; }
+bool takes(DType t) { return t == DType::none || bits_of(t) == 8 || bits_of(t) == 16; }
 
 // Scales that are powers of two: operands are shifted to the scale of y, rounded, and added with saturation.
 std::int64_t shifted_sum(std::int32_t u, std::int32_t v, int a_shift, int b_shift, bool negative) {
@@ -43,7 +43,7 @@ int bits_below(float scale, float y_scale) {
 Status infer(InferContext& ctx) {
   for (int i : {0, 2, 3, 5, 7}) {
     MOTE_TRY(check_dtype(ctx, i, kInts));
-    if (!takes(ctx.dtype(i))) return ctx.error("operands have 8 bits, or are i16");
+    if (!takes(ctx.dtype(i))) return ctx.error("operands have 8 or 16 bits");
   }
   for (int i : {1, 4, 6}) MOTE_TRY(check_dtype(ctx, i, kFloats));
   MOTE_TRY(check_same_dtype(ctx, 0, 2));
@@ -94,7 +94,7 @@ Status run(ReferenceContext& ctx) {
                                                    : sum(u, v, subtracts)));
     }
     if (rounding == "shift") return store_i64(y, i++, quantize.clamped(shifted_sum(u, v, a_shift, b_shift, subtracts)));
-    float x = multiplies ? static_cast<float>(u * v) * product
+    float x = multiplies ? static_cast<float>(std::int64_t{u} * v) * product
                          : static_cast<float>(u) * as + static_cast<float>(subtracts ? -v : v) * bs;
     store_i64(y, i++, quantize(x));
   });

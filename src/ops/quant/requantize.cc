@@ -73,6 +73,7 @@ std::int64_t scaled(Recipe recipe, std::int64_t sum, double scale) {
 Requantizer::Requantizer(const ReferenceContext& ctx, DType dtype)
     : dtype_(dtype),
       float_bias_(ctx.has(8) && ctx.in(8).dtype == DType::f32),
+      wraps_(bits_of(ctx.in(0).dtype) == 8 && !is_float(ctx.in(0).dtype)),
       recipe_(recipe_of_node(ctx)),
       range_(ctx.attr_ints("y_range")) {}
 
@@ -83,8 +84,9 @@ void Requantizer::operator()(const TensorView& y, std::int64_t i, double sum, co
     const std::int64_t x = scaled(recipe_, static_cast<std::int64_t>(sum), scale);
     return store_i64(y, i, Quantizer(range_, dtype_, static_cast<std::int32_t>(of.y_zero)).clamped(x));
   }
-  bool whole = std::abs(sum) < 0x1p62;  // products of 8-bit floats need not be
-  float x = whole && sum == std::trunc(sum) ? f32(static_cast<std::int32_t>(static_cast<std::int64_t>(sum))) : f32(sum);
+  float x = wraps_ && std::abs(sum) < 0x1p62 && sum == std::trunc(sum)
+                ? f32(static_cast<std::int32_t>(static_cast<std::int64_t>(sum)))
+                : f32(sum);
   float scale = f32(of.a_scale) * f32(of.b_scale);
   if (is_float(dtype_) && bits_of(dtype_) > 8) {
     x = x * scale;

@@ -2,11 +2,14 @@
 // f32.
 //
 //   quantized: y = clamp(scaled(sum + bias) + y_zero_point, range), where scaled is, by the attribute `rounding`,
-//     half_even   round_half_even(f32(sum) * f32(f32(a_scale * b_scale) / y_scale)), sums in i32, which wrap
+//     half_even   round_half_even(f32(sum) * f32(f32(a_scale * b_scale) / y_scale)); sums in i32, which wrap, of a of
+//     16
+//                 bits in i64
 //     fixed       scale_fixed (base/fixed_point.h), by f64(a_scale) * f64(b_scale) / f64(y_scale); sums in i32
 //     fixed_wide  scale_fixed_wide, by the same; sums in i64
 //     half_away   round_half_away(f64(sum) * that scale); sums in i64
-//   f32: y = f32(sum + bias) * f32(a_scale * b_scale), or with a bias of f32 f32(sum) * f32(a_scale * b_scale) + bias;
+//   f32 (sums as for half_even): y = f32(sum + bias) * f32(a_scale * b_scale), or with a bias of f32 f32(sum) *
+//   f32(a_scale * b_scale) + bias;
 //     every step is rounded to f32
 #pragma once
 
@@ -68,7 +71,7 @@ class Requantizer {
 
  private:
   DType dtype_;
-  bool float_bias_;
+  bool float_bias_, wraps_;
   Recipe recipe_;
   std::vector<std::int64_t> range_;
 };
