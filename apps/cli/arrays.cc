@@ -77,6 +77,8 @@ std::string port_names(const std::vector<Port>& ports) {
 
 }  // namespace
 
+bool takes_input(const Session& session, std::string_view name) { return match_input(session, name).input >= 0; }
+
 Status bind_inputs(Session& session, std::vector<media::Array>& arrays) {
   const std::vector<Port>& ports = session.inputs();
   std::vector<bool> bound(ports.size(), false);

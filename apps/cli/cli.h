@@ -167,6 +167,8 @@ void set_action(CLI::App& verb, int& exit_code, std::function<Result<int>()> act
 // A session's inputs from arrays: by name, or as in_0, in_1 ... by position. The arrays must outlive the run. Fails
 // naming an input without an array and an array without an input.
 Status bind_inputs(Session& session, std::vector<media::Array>& arrays);
+// Whether an array of that name is for an input of the session.
+bool takes_input(const Session& session, std::string_view name);
 // Seeded normal floats, integers 0 or 1, for every input; symbolic extents count 1.
 Result<std::vector<media::Array>> random_inputs(const std::vector<Port>& ports, std::uint64_t seed,
                                                 const media::Limits& limits);

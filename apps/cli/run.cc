@@ -19,7 +19,7 @@ struct Options {
   ArrayOptions arrays;
   AnswerOptions answers;
   std::string outputs, until;
-  std::vector<std::string> dump;
+  std::vector<std::string> dump, before;
   int steps = 1;
 
   const std::vector<std::string>& files() const { return audio.files.empty() ? images.files : audio.files; }
@@ -113,12 +113,36 @@ Status give_answers(const Options& o, const Session& session, const std::vector<
   return {};
 }
 
+// Runs the signatures that come before, with the arrays that are theirs. Those that are not the session's as well go.
+Status run_before(const Options& o, const RunOptions& run, const Session& session, std::vector<media::Array>& arrays) {
+  std::vector<bool> taken(arrays.size(), false);
+  for (const std::string& name : o.before) {
+    MOTE_ASSIGN(Session before, session.sibling(name));
+    std::vector<media::Array> own;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      if (!takes_input(before, arrays[i].name)) continue;
+      own.push_back(arrays[i]);
+      taken[i] = true;
+    }
+    Status status = bind_inputs(before, own);
+    if (status.ok()) status = before.run(run);
+    if (!status.ok()) return std::move(status).at("signature " + mote::quoted(name));
+  }
+  std::vector<media::Array> left;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    if (!taken[i] || takes_input(session, arrays[i].name)) left.push_back(std::move(arrays[i]));
+  }
+  arrays = std::move(left);
+  return {};
+}
+
 // One run per batch of images or sound, or one run.
 Status run_batches(const Options& o, const Model& model, Session& session, const std::vector<std::string>& labels,
                    Answer& a) {
   MOTE_ASSIGN(media::Limits limits, o.model.limits());
   MOTE_ASSIGN(RunOptions run, o.model.run());
   MOTE_ASSIGN(std::vector<media::Array> arrays, o.arrays.read(limits));
+  MOTE_TRY(run_before(o, run, session, arrays));
   std::vector<media::Array> batches;
   std::vector<media::Placement> placements;
   if (!o.files().empty()) {
@@ -201,6 +225,9 @@ void register_run(CLI::App& app, int& exit_code) {
   verb->add_option("--outputs", o->outputs, "write every output to this .npz, under its own name");
   verb->add_option("--steps", o->steps, "run this often with the same inputs, carrying states; gives the last results")
       ->check(CLI::PositiveNumber);
+  verb->add_option("--before", o->before,
+                   "run these signatures first, in this order: they share variables with the one that is run")
+      ->take_all();
   verb->add_option("--until", o->until, "run no further than this node, and give its results");
   verb->add_option("--dump", o->dump, "give these nodes' results as well")->take_all();
   set_action(*verb, exit_code, [o] { return run(*o); });

@@ -25,6 +25,7 @@ Runs a prepared model, which mote convert MODEL -o MODEL.mote makes.
   --fill                    inputs that are not given: seeded numbers from -1 to 1, integers 0 or 1; open extents are 1
   --output [NAME=]FILE.npy  writes an output; without a name, the next one by position
   --signature NAME          the entry point, where the model has several
+  --before NAME             runs this entry point first, with its inputs by name; they share the model's states
   --threads N               0: all that the process may use (default)
   --seed N                  of random ops and --fill
   --repeat N                runs N times more and prints the shortest time
@@ -42,6 +43,7 @@ struct NamedFile {
 struct Arguments {
   std::string model, signature;
   std::vector<NamedFile> inputs, outputs;
+  std::vector<std::string> before;
   std::int64_t threads = 0, seed = 0, repeat = 0;
   bool fill = false, json = false, done = false;  // done: help or version was all that was asked for
 };
@@ -110,6 +112,8 @@ Result<Arguments> parse_arguments(int argc, char** argv) {
       a.outputs.push_back(named_file(value));
     } else if (option == "--signature") {
       a.signature = value;
+    } else if (option == "--before") {
+      a.before.emplace_back(value);
     } else if (option == "--threads") {
       MOTE_TRY(set_number(a.threads, option, value));
     } else if (option == "--seed") {
@@ -188,7 +192,8 @@ Result<media::Array> filled(const Port& port, std::uint64_t& state) {
 }
 
 // Reads or makes all inputs and binds them; `arrays` holds their memory.
-Status bind_inputs(Session& session, const Arguments& a, std::vector<media::Array>& arrays) {
+Status bind_inputs(Session& session, const std::vector<NamedFile>& files, const Arguments& a,
+                   std::vector<media::Array>& arrays) {
   const std::vector<Port>& ports = session.inputs();
   std::vector<bool> bound(ports.size());
   arrays.resize(ports.size());
@@ -204,7 +209,7 @@ Status bind_inputs(Session& session, const Arguments& a, std::vector<media::Arra
     if (in.shape.size() > kMaxRank) return invalid(concat("an input of ", in.shape.size(), " axes"));
     return session.set_input(index, TensorView::of(arrays[i].data.data(), in.dtype, in.shape));
   };
-  for (const NamedFile& file : a.inputs) {
+  for (const NamedFile& file : files) {
     Result<int> i = find_port(ports, file.name, file.name.empty() ? position++ : 0);
     if (!i.ok()) return std::move(i).status().at("--input");
     MOTE_TRY(bind(static_cast<std::size_t>(*i), read_array(file.path, ports[static_cast<std::size_t>(*i)])));
@@ -275,6 +280,29 @@ void report(const Session& session, const Model& model, const Arguments& a, cons
   print("\n");
 }
 
+// Runs the signatures that come before, each with the inputs that it has by name. Gives the inputs that are left.
+Result<std::vector<NamedFile>> run_before(const Session& session, const Arguments& a) {
+  std::vector<bool> taken(a.inputs.size());
+  for (const std::string& name : a.before) {
+    MOTE_ASSIGN(Session before, session.sibling(name));
+    std::vector<NamedFile> own;
+    for (std::size_t i = 0; i < a.inputs.size(); ++i) {
+      if (a.inputs[i].name.empty() || before.input_index(a.inputs[i].name) < 0) continue;
+      own.push_back(a.inputs[i]);
+      taken[i] = true;
+    }
+    std::vector<media::Array> arrays;
+    Status status = bind_inputs(before, own, a, arrays);
+    if (status.ok()) status = before.run();
+    if (!status.ok()) return std::move(status).at("signature " + quoted(name));
+  }
+  std::vector<NamedFile> left;
+  for (std::size_t i = 0; i < a.inputs.size(); ++i) {
+    if (!taken[i] || session.input_index(a.inputs[i].name) >= 0) left.push_back(a.inputs[i]);
+  }
+  return left;
+}
+
 Status run(const Arguments& a) {
   double start = now_ms();
   MOTE_ASSIGN(Model model, Model::load(a.model));
@@ -286,7 +314,8 @@ Status run(const Arguments& a) {
   Times t;
   t.ready = now_ms() - start;
   std::vector<media::Array> arrays;
-  MOTE_TRY(bind_inputs(session, a, arrays));
+  MOTE_ASSIGN(std::vector<NamedFile> files, run_before(session, a));
+  MOTE_TRY(bind_inputs(session, files, a, arrays));
   for (std::int64_t i = 0; i <= a.repeat; ++i) {
     start = now_ms();
     MOTE_TRY(session.run());

@@ -168,6 +168,10 @@ class Session {
   std::vector<TensorView> output_list(int i) const;
   std::vector<std::string> output_strings(const TensorView& v) const;
 
+  // A session of another signature with the states of this one: what either changes, both see. They share threads and
+  // memory limit too, and are used by one thread at a time; results are valid until any of them runs again.
+  Result<Session> sibling(std::string_view signature) const;
+  // States, those of siblings too, back to how they began.
   Status reset_states();
   // What values take: the planned arena, with the results that the session keeps, and values whose size a run decided.
   std::int64_t arena_bytes() const;

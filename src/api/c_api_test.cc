@@ -252,4 +252,47 @@ TEST(CApi, CarriesAGrowingState) {
   mote_options_free(options);
 }
 
+TEST(CApi, SignaturesShareStates) {
+  const char text[] =
+      "module \"counter\"\n"
+      "signature \"add\" = @add {\n"
+      "  state \"sum\" = input 1, output 0\n"
+      "}\n"
+      "signature \"get\" = @get {\n"
+      "  state \"sum\" = input 0, output 0\n"
+      "}\n"
+      "func @add(%x: f32[2], %sum: f32[2]) -> (%next) {\n"
+      "  %next = add(%x, %sum)\n"
+      "}\n"
+      "func @get(%sum: f32[2]) -> (%same) {\n"
+      "  %same = identity(%sum)\n"
+      "}\n";
+  mote_model* model = nullptr;
+  mote_session *add = nullptr, *get = nullptr;
+  ASSERT_EQ(mote_model_load_memory(text, sizeof text - 1, "counter.ir", nullptr, &model), MOTE_OK)
+      << mote_error_message();
+  ASSERT_EQ(mote_session_create(model, nullptr, &add), MOTE_OK) << mote_error_message();
+  EXPECT_EQ(mote_session_create_sibling(add, "put", &get), MOTE_INVALID);
+  EXPECT_NE(std::string(mote_error_message()).find("put"), std::string::npos);
+  EXPECT_EQ(mote_session_create_sibling(add, nullptr, &get), MOTE_INVALID);
+  EXPECT_EQ(get, nullptr);
+  ASSERT_EQ(mote_session_create_sibling(add, "get", &get), MOTE_OK) << mote_error_message();
+  float x[2] = {1, 2};
+  mote_tensor in = {x, MOTE_F32, 1, {2}}, out = {};
+  ASSERT_EQ(mote_session_set_input(add, 0, &in), MOTE_OK);
+  for (int step = 1; step < 4; ++step) {
+    ASSERT_EQ(mote_session_run(add, 0), MOTE_OK);
+    ASSERT_EQ(mote_session_run(get, 0), MOTE_OK);
+    ASSERT_EQ(mote_session_get_output(get, 0, &out), MOTE_OK);
+    EXPECT_EQ(static_cast<const float*>(out.data)[1], 2 * step);
+  }
+  mote_session_free(add);
+  mote_model_free(model);
+  ASSERT_EQ(mote_session_reset_states(get), MOTE_OK);
+  ASSERT_EQ(mote_session_run(get, 0), MOTE_OK);
+  ASSERT_EQ(mote_session_get_output(get, 0, &out), MOTE_OK);
+  EXPECT_EQ(static_cast<const float*>(out.data)[1], 0);
+  mote_session_free(get);
+}
+
 }  // namespace

@@ -36,6 +36,17 @@ mote_code mote_session_create(const mote_model* model, const mote_options* optio
   return MOTE_OK;
 }
 
+mote_code mote_session_create_sibling(const mote_session* session, const char* signature, mote_session** sibling) {
+  MOTE_NEED(sibling);
+  *sibling = nullptr;
+  MOTE_NEED(session);
+  MOTE_NEED(signature);
+  mote::Result<mote::Session> made = session->session.sibling(signature);
+  if (!made.ok()) return report(made.status());
+  *sibling = new mote_session(*std::move(made));
+  return MOTE_OK;
+}
+
 void mote_session_free(mote_session* session) { delete session; }
 
 int32_t mote_session_input_index(const mote_session* session, const char* name) {

@@ -4,7 +4,9 @@
 #include "api/allocation_counter.h"
 #include "api/engine.h"
 #include "ir/text.h"
+#include "ir/verify.h"
 #include "ops/ops.h"
+#include "plan/verify.h"
 
 namespace mote {
 namespace {
@@ -164,6 +166,130 @@ func @main(%x: f32[N], %a: f32[A], %b: f32[B]) -> (%p, %q) {
   EXPECT_EQ((*context)->state(1).count(), 100);
   EXPECT_EQ((*context)->state(0).as<float>()[99], -2.0f);
   ASSERT_TRUE(run(101).ok());
+}
+
+// Two signatures have the state "w", and "put" one of its own.
+constexpr std::string_view kShared = R"(module "shared"
+signature "put" = @put {
+  state "calls" = input 1, output 0
+  state "w" = input 2, output 1
+}
+signature "get" = @get {
+  state "w" = input 0, output 0
+}
+func @put(%x: f32[N], %calls: f32[1], %w: f32[M]) -> (%next, %new) {
+  %next = add(%calls, f32[1](1))
+  %new = neg(%x)
+}
+func @get(%w: f32[M]) -> (%same) {
+  %same = identity(%w)
+}
+)";
+
+Result<std::shared_ptr<const LinkedPlan>> shared_plan(std::string text) {
+  MOTE_ASSIGN(Module module, parse(text, builtin_ops()));
+  MOTE_TRY(verify(module));
+  return api::build(std::move(module), {});
+}
+
+Floats state_of(const Context& context, int i) {
+  const TensorView& v = context.state(i);
+  return {v.as<float>(), v.as<float>() + v.count()};
+}
+
+TEST(FixedStates, AreSharedBySignatures) {
+  auto linked = shared_plan(std::string(kShared));
+  ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+  auto put = Context::create(*linked, {.threads = 1, .max_bytes = 20000});
+  ASSERT_TRUE(put.ok()) << put.status().to_string();
+  auto get = (*put)->sibling(1);
+  ASSERT_TRUE(get.ok()) << get.status().to_string();
+  for (std::int64_t n : {3, 50, 2}) {
+    Floats x(static_cast<std::size_t>(n), static_cast<float>(n));
+    std::int64_t dims[] = {n};
+    ASSERT_TRUE((*put)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(x.data()), DType::f32, dims)).ok());
+    ASSERT_TRUE((*put)->run().ok());
+    ASSERT_TRUE((*get)->run().ok());
+    EXPECT_EQ((*get)->output(0).count(), n);
+    EXPECT_EQ(state_of(**get, 0), Floats(x.size(), -x[0]));
+  }
+  EXPECT_EQ(state_of(**put, 0), Floats{3});
+  // One budget for both: w of 16,000 bytes leaves no room for the copy that "put" makes first.
+  Floats x(4000, 1.0f);
+  std::int64_t dims[] = {4000};
+  ASSERT_TRUE((*put)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(x.data()), DType::f32, dims)).ok());
+  EXPECT_EQ((*put)->run().code(), Code::kResourceExhausted);
+  EXPECT_EQ(state_of(**get, 0).size(), 2u);
+  // What is reset is so for all, and a context keeps the states alive without the one that made them.
+  ASSERT_TRUE((*get)->reset_states().ok());
+  EXPECT_EQ(state_of(**put, 0), Floats{0});
+  (*put).reset();
+  ASSERT_TRUE((*get)->run().ok());
+  EXPECT_EQ((*get)->output(0).count(), 0);
+  EXPECT_FALSE((*get)->sibling(2).ok());
+  // Another context of the plan has states of its own.
+  auto other = Context::create(*linked, {.threads = 1, .signature = 1});
+  ASSERT_TRUE(other.ok());
+  EXPECT_NE((*other)->state(0).data, (*get)->state(0).data);
+}
+
+TEST(FixedStates, ThatAreSharedAreOneTensor) {
+  std::string text(kShared);
+  text.replace(text.find("func @get(%w: f32[M]"), 20, "func @get(%w: f64[M]");
+  Status s = shared_plan(text).status();
+  EXPECT_NE(s.to_string().find("state 'w' is f32[M] in signature 'put' and f64[M] in signature 'get'"),
+            std::string::npos)
+      << s.to_string();
+  std::string twice(kShared);
+  twice.replace(twice.find("state \"calls\""), 13, "state \"w\"");
+  s = shared_plan(twice).status();
+  EXPECT_NE(s.to_string().find("two states are named 'w'"), std::string::npos) << s.to_string();
+}
+
+TEST(FixedStates, OfAPlanThatAreSharedAreOneTensor) {
+  auto linked = shared_plan(std::string(kShared));
+  ASSERT_TRUE(linked.ok());
+  Plan plan = (*linked)->plan;
+  EXPECT_TRUE(verify(plan).ok());
+  PlanFunction& get = plan.functions[static_cast<std::size_t>(plan.signatures[1].function)];
+  for (std::int32_t v : {get.inputs[0], get.outputs[0]}) get.values[static_cast<std::size_t>(v)].dtype = DType::f64;
+  Status s = verify(plan);
+  EXPECT_NE(s.to_string().find("state 'w' is not the same in signatures 'put' and 'get'"), std::string::npos)
+      << s.to_string();
+}
+
+// What one signature appended in place, another would not find: such states are copied.
+TEST(FixedStates, ThatAreSharedDoNotGrowInPlace) {
+  const std::string text = R"(module "cache"
+signature "append" = @append {
+  state "past" = input 1, output 0
+}
+signature "read" = @read {
+  state "past" = input 0, output 0
+}
+func @append(%x: f32[2,1,3], %past: f32[2,P,3]) -> (%present) {
+  %present = concat(%past, %x) {axis=1}
+}
+func @read(%past: f32[2,P,3]) -> (%same) {
+  %same = neg(%past)
+}
+)";
+  auto linked = shared_plan(text);
+  ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+  auto append = Context::create(*linked, {.threads = 1});
+  ASSERT_TRUE(append.ok());
+  auto read = (*append)->sibling(1);
+  ASSERT_TRUE(read.ok());
+  Floats x(6);
+  std::int64_t dims[] = {2, 1, 3};
+  for (int step = 1; step <= 3; ++step) {
+    for (std::size_t i = 0; i < 6; ++i) x[i] = static_cast<float>(10 * step) + static_cast<float>(i);
+    ASSERT_TRUE((*append)->set_input(0, TensorView::of(reinterpret_cast<std::byte*>(x.data()), DType::f32, dims)).ok());
+    ASSERT_TRUE((*append)->run().ok());
+  }
+  ASSERT_TRUE((*read)->run().ok());
+  EXPECT_EQ(state_of(**append, 0), (Floats{-10, -11, -12, -20, -21, -22, -30, -31, -32,  //
+                                           -13, -14, -15, -23, -24, -25, -33, -34, -35}));
 }
 
 }  // namespace

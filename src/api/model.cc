@@ -79,6 +79,26 @@ Result<Model> make_model(std::shared_ptr<const Source> source, const std::string
   return Model(std::move(impl));
 }
 
+Result<std::int32_t> find_signature(const Plan& plan, std::string_view name) {
+  auto it = std::find_if(plan.signatures.begin(), plan.signatures.end(),
+                         [&](const PlanSignature& s) { return s.name == name; });
+  if (it == plan.signatures.end()) {
+    std::string names;
+    for (const PlanSignature& s : plan.signatures) names += (names.empty() ? "" : ", ") + s.name;
+    return invalid("the model has no signature '" + std::string(name) + "'").hint("it has: " + names);
+  }
+  return static_cast<std::int32_t>(it - plan.signatures.begin());
+}
+
+Session make_session(std::unique_ptr<Context> context, const PlanSignature& signature) {
+  auto impl = std::make_unique<Session::Impl>();
+  const Plan& plan = context->linked().plan;
+  impl->context = std::move(context);
+  impl->inputs = api::ports(plan, signature, true);
+  impl->outputs = api::ports(plan, signature, false);
+  return Session(std::move(impl));
+}
+
 }  // namespace
 
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
@@ -100,16 +120,10 @@ Result<Session> Model::session(const SessionOptions& options) const {
   o.state_capacity = options.state_capacity;
   const Plan& plan = impl_->linked->plan;
   if (!options.signature.empty()) {
-    auto it = std::find_if(plan.signatures.begin(), plan.signatures.end(),
-                           [&](const PlanSignature& s) { return s.name == options.signature; });
-    if (it == plan.signatures.end()) return invalid("the model has no signature '" + options.signature + "'");
-    o.signature = static_cast<std::int32_t>(it - plan.signatures.begin());
+    MOTE_ASSIGN(o.signature, find_signature(plan, options.signature));
   }
-  auto impl = std::make_unique<Session::Impl>();
-  MOTE_ASSIGN(impl->context, Context::create(impl_->linked, o));
-  impl->inputs = api::ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], true);
-  impl->outputs = api::ports(plan, plan.signatures[static_cast<std::size_t>(o.signature)], false);
-  return Session(std::move(impl));
+  MOTE_ASSIGN(std::unique_ptr<Context> context, Context::create(impl_->linked, o));
+  return make_session(std::move(context), plan.signatures[static_cast<std::size_t>(o.signature)]);
 }
 
 Status Model::save(const std::string& path) const { return api::save_plan(*impl_->linked, path); }
@@ -186,6 +200,13 @@ std::vector<std::string> Session::output_strings(const TensorView& v) const {
   if (v.dtype != DType::string) return out;
   for (std::int64_t i = 0; i < v.count(); ++i) out.emplace_back(impl_->context->string(v.as<StringRef>()[i]));
   return out;
+}
+
+Result<Session> Session::sibling(std::string_view signature) const {
+  const Plan& plan = impl_->context->linked().plan;
+  MOTE_ASSIGN(std::int32_t index, find_signature(plan, signature));
+  MOTE_ASSIGN(std::unique_ptr<Context> context, impl_->context->sibling(index));
+  return make_session(std::move(context), plan.signatures[static_cast<std::size_t>(index)]);
 }
 
 Status Session::reset_states() { return impl_->context->reset_states(); }

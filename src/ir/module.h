@@ -122,7 +122,7 @@ struct Symbol {
   std::int64_t max = std::int64_t{1} << 31;
 };
 
-// A tensor that outlives a run: read at `input` of the function, replaced by `output` when the run ends.
+// A tensor that outlives a run, one for all signatures that name it: read at `input`, replaced by `output` at the end.
 struct State {
   std::string name;
   std::int32_t input;   // position in the function's inputs

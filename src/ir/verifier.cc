@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <limits>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "base/text.h"
 #include "ir/verify.h"
@@ -203,6 +205,33 @@ bool may_follow(const Type& before, const Type& after) {
   return !before.has_rank() || !after.has_rank() || before.rank() == after.rank();
 }
 
+// Whether a tensor of the one type can be of the other: what both say is the same.
+bool agree(const Type& a, const Type& b) {
+  if (a.kind != b.kind) return false;
+  if (!a.is_tensor()) return agree(*a.of, *b.of);
+  if (a.dtype != DType::none && b.dtype != DType::none && a.dtype != b.dtype) return false;
+  if (!a.has_rank() || !b.has_rank()) return true;
+  return std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
+                    [](const Dim& x, const Dim& y) { return x == y || !x.is_const() || !y.is_const(); });
+}
+
+// A state that several signatures have is one tensor.
+Status check_shared_states(const Module& m) {
+  std::unordered_map<std::string_view, std::pair<const Signature*, const Type*>> types;
+  for (const Signature& s : m.signatures) {
+    const Function& f = m.functions[at(s.function)];
+    for (const State& t : s.states) {
+      const Type& type = f.values[at(f.inputs[at(t.input)])].type;
+      auto [known, first] = types.try_emplace(t.name, &s, &type);
+      if (first || agree(*known->second.second, type)) continue;
+      return invalid(concat("state ", quoted(t.name), " is ", known->second.second->to_string(), " in signature ",
+                            quoted(known->second.first->name), " and ", type.to_string(), " in signature ",
+                            quoted(s.name)));
+    }
+  }
+  return {};
+}
+
 Status check_signature(const Module& m, const Signature& s) {
   if (!in_range(s.function, m.functions)) return invalid("is of a function that is none");
   const Function& f = m.functions[at(s.function)];
@@ -212,7 +241,9 @@ Status check_signature(const Module& m, const Signature& s) {
       return invalid("two outputs are named " + quoted(f.values[at(v)].name));
   }
   std::unordered_set<std::int32_t> inputs, outputs;
+  std::unordered_set<std::string_view> states;
   for (const State& t : s.states) {
+    if (!states.insert(t.name).second) return invalid("two states are named " + quoted(t.name));
     if (!in_range(t.input, f.inputs))
       return invalid(concat("state ", quoted(t.name), " is input ", t.input, ", which is none"));
     if (!in_range(t.output, f.outputs))
@@ -264,7 +295,7 @@ Status verify(const Module& m) {
     if (!names.insert(s.name).second) return invalid("two signatures are named " + quoted(s.name));
     if (Status status = check_signature(m, s); !status.ok()) return std::move(status).at("signature " + quoted(s.name));
   }
-  return {};
+  return check_shared_states(m);
 }
 
 }  // namespace mote

@@ -1,6 +1,8 @@
 #include "plan/verify.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/checked.h"
 #include "tensor/view.h"
@@ -224,6 +226,32 @@ Status check_function(const Plan& plan, std::size_t index) {
   return check_order(f);
 }
 
+// A state that several signatures have is one tensor, which no one of them appends to in place.
+Status check_shared_states(const Plan& plan) {
+  struct First {
+    const PlanSignature* signature;
+    const PlanState* state;
+    const PlanValue* value;
+  };
+  std::unordered_map<std::string_view, First> states;
+  for (const PlanSignature& s : plan.signatures) {
+    const PlanFunction& f = plan.functions[static_cast<std::size_t>(s.function)];
+    for (const PlanState& st : s.states) {
+      const PlanValue& in = f.values[static_cast<std::size_t>(f.inputs[static_cast<std::size_t>(st.input)])];
+      auto [it, made] = states.try_emplace(st.name, First{&s, &st, &in});
+      const First& first = it->second;
+      if (made || first.signature == &s) continue;
+      auto same = [](Extent a, Extent b) { return a == b || a < 0 || b < 0; };
+      if (st.axis != kNone || first.state->axis != kNone || in.dtype != first.value->dtype ||
+          in.rank != first.value->rank ||
+          !std::equal(in.dims.begin(), in.dims.end(), first.value->dims.begin(), first.value->dims.end(), same))
+        return invalid("state '" + st.name + "' is not the same in signatures '" + first.signature->name + "' and '" +
+                       s.name + "'");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Status verify(const Plan& plan) {
@@ -258,7 +286,8 @@ Status verify(const Plan& plan) {
         return invalid("state '" + st.name + "' goes out as another type than it comes in");
       }
       for (const PlanState* other = s.states.data(); other != &st; ++other) {
-        if (other->input == st.input) return invalid("state '" + st.name + "' shares its input with another");
+        if (other->input == st.input || other->name == st.name)
+          return invalid("state '" + st.name + "' shares its input or name with another");
       }
       if (st.axis == kNone) continue;
       if (st.axis < 0 || st.axis >= in.rank || in.late || out.late || bits_of(in.dtype) < 8 ||
@@ -266,6 +295,7 @@ Status verify(const Plan& plan) {
         return invalid("state '" + st.name + "' cannot grow in place");
     }
   }
+  MOTE_TRY(check_shared_states(plan));
   std::vector<std::uint8_t> state(plan.functions.size(), 0);
   for (std::size_t i = 0; i < plan.functions.size(); ++i)
     MOTE_TRY(check_calls(plan, static_cast<std::int32_t>(i), state, 0));

@@ -111,6 +111,7 @@ class FunctionLowering {
   Result<bool> append_view(const Node& n, const std::vector<std::int32_t>& parts, std::size_t axis);
   std::optional<std::int32_t> stacked_view(const Node& n, const std::vector<std::int32_t>& parts, std::size_t axis);
   bool is_grown(const GrowingState& g, const Val& v) const;
+  bool is_shared(const State& state) const;
 
   // The end.
   Status place_outputs();

@@ -33,10 +33,17 @@ bool same_strides(const Shape& dims, const std::vector<Dim>& a, const std::vecto
 
 }  // namespace
 
+// What one signature appends in place others would find where they do not look for it.
+bool FunctionLowering::is_shared(const State& state) const {
+  return std::ranges::any_of(shared_.module_.signatures, [&](const Signature& other) {
+    return &other != entry_ && std::ranges::any_of(other.states, [&](const State& s) { return s.name == state.name; });
+  });
+}
+
 void FunctionLowering::find_growing_states() {
   for (std::size_t s = 0; entry_ && s < entry_->states.size(); ++s) {
-    if (copied_.contains(s)) continue;
     const State& st = entry_->states[s];
+    if (copied_.contains(s) || is_shared(st)) continue;
     ValueId in = f_.inputs[at(st.input)], out = f_.outputs[at(st.output)];
     const Type &from = f_.values[at(in)].type, &to = f_.values[at(out)].type;
     if (!from.is_tensor() || !from.has_rank() || !to.has_rank() || from.rank() != to.rank() || from.rank() == 0 ||

@@ -50,7 +50,8 @@ Status ContextCore::reserve_scratch(std::uint64_t shared, std::uint64_t per_thre
   return {};
 }
 
-Context::Context(std::shared_ptr<const LinkedPlan> plan, ContextOptions options) : core_(options.max_bytes) {
+Context::Context(std::shared_ptr<const LinkedPlan> plan, ContextOptions options, std::shared_ptr<SharedStates> shared)
+    : core_(std::move(shared)) {
   core_.linked = std::move(plan);
   core_.options = options;
   core_.threads = options.threads > 0 ? options.threads : allowed_threads();
@@ -61,11 +62,13 @@ Context::Context(std::shared_ptr<const LinkedPlan> plan, ContextOptions options)
   for (Cell& input : inputs_) args_.push_back(&input);
 }
 
-Result<std::unique_ptr<Context>> Context::create(std::shared_ptr<const LinkedPlan> plan, ContextOptions options) {
+Result<std::unique_ptr<Context>> Context::create(std::shared_ptr<const LinkedPlan> plan, ContextOptions options,
+                                                 std::shared_ptr<SharedStates> shared) {
   if (options.signature < 0 || options.signature >= static_cast<std::int32_t>(plan->plan.signatures.size())) {
     return invalid("the plan has no signature " + std::to_string(options.signature));
   }
-  std::unique_ptr<Context> c(new Context(std::move(plan), options));
+  if (!shared) shared = std::make_shared<SharedStates>(options.max_bytes);
+  std::unique_ptr<Context> c(new Context(std::move(plan), options, std::move(shared)));
   ContextCore& core = c->core_;
   core.constants.resize(core.plan().constants.size());
   for (std::size_t i = 0; i < core.constants.size(); ++i) {
@@ -79,8 +82,14 @@ Result<std::unique_ptr<Context>> Context::create(std::shared_ptr<const LinkedPla
     core.constants[i].present = true;
   }
   core.strings.keep();
-  MOTE_TRY(c->reset_states());
+  MOTE_TRY(core.add_states(c->signature()));
   return c;
+}
+
+Result<std::unique_ptr<Context>> Context::sibling(std::int32_t signature) const {
+  ContextOptions options = core_.options;
+  options.signature = signature;
+  return create(core_.linked, options, core_.shared);
 }
 
 const PlanSignature& Context::signature() const { return core_.plan().signatures[at(core_.options.signature)]; }
@@ -204,7 +213,7 @@ Status Context::run(const ContextRun& options) {
   core_.strings.reset();
   for (const PlanState& st : signature().states) {
     std::size_t index = static_cast<std::size_t>(&st - signature().states.data());
-    inputs_[at(st.input)].view = core_.states[index].view;
+    inputs_[at(st.input)].view = core_.states[index]->view;
     inputs_[at(st.input)].present = true;
   }
   for (int i = 0; i < input_count(); ++i) {
@@ -273,7 +282,7 @@ Result<TensorView> Context::dense_output(int i) {
 
 // Whether what is to become another state, or goes to the caller, lies in state i's memory.
 bool Context::is_seen(std::size_t i) const {
-  std::span<std::byte> memory = core_.states[i].memory.bytes();
+  std::span<std::byte> memory = core_.states[i]->memory.bytes();
   for (std::size_t o = 0; o < outputs_.size(); ++o) {
     const Cell& cell = main_->output(o);
     const std::byte* p = cell.view.data;
@@ -289,7 +298,7 @@ bool Context::is_seen(std::size_t i) const {
 Status Context::store_states() {
   const auto& states = signature().states;
   for (std::size_t i = 0; i < states.size(); ++i) {
-    StateMemory& m = core_.states[i];
+    StateMemory& m = *core_.states[i];
     const Cell& result = main_->output(at(states[i].output));
     const TensorView& out = result.view;
     m.turned = false;
@@ -307,7 +316,7 @@ Status Context::store_states() {
     m.turned = true;
   }
   for (std::size_t i = 0; i < states.size(); ++i) {
-    StateMemory& m = core_.states[i];
+    StateMemory& m = *core_.states[i];
     const TensorView& out = main_->output(at(states[i].output)).view;
     if (states[i].axis != kNone) {
       m.view.dims[states[i].axis] = out.dims[states[i].axis];
@@ -325,43 +334,7 @@ Status Context::store_states() {
 }
 
 Status Context::reset_states() {
-  const auto& states = signature().states;
-  core_.states.resize(states.size());
-  for (std::size_t i = 0; i < states.size(); ++i) {
-    const PlanValue& pv = input_info(states[i].input);
-    StateMemory& m = core_.states[i];
-    std::vector<std::int64_t> dims;
-    std::int64_t most = core_.options.state_capacity;
-    for (Extent e : pv.dims) {
-      // A growing axis starts empty, or at the least its symbol allows.
-      std::int64_t d = e;
-      if (e < 0) {
-        d = 0;
-        for (const Symbol& s : core_.plan().symbols) {
-          if (s.name != to_text(function(), e)) continue;
-          d = s.min;
-          if (most == 0 && static_cast<std::int32_t>(dims.size()) == states[i].axis && s.max < Symbol().max)
-            most = s.max;
-        }
-      }
-      dims.push_back(d);
-    }
-    std::optional<std::int64_t> count = usable_count(dims);
-    if (!count || dims.size() > kMaxRank) return invalid("state '" + states[i].name + "' has no usable shape");
-    if (states[i].axis != kNone) {
-      if (m.capacity == 0) m.view = TensorView::of(nullptr, pv.dtype, dims);
-      std::int64_t start = dims[at(states[i].axis)];
-      m.view.dims[states[i].axis] = 0;
-      MOTE_TRY(core_.reserve_state(i, states[i], std::max({start, most, std::int64_t{1}})));
-      m.view.dims[states[i].axis] = start;
-      if (start > 0) std::memset(m.memory.data(), 0, static_cast<std::size_t>(m.memory.capacity()));
-      continue;
-    }
-    std::int64_t bytes = bytes_of(pv.dtype, *count);
-    MOTE_TRY(m.memory.reserve(core_.budget, std::max<std::int64_t>(bytes, 1), states[i].name));
-    std::memset(m.memory.data(), 0, static_cast<std::size_t>(bytes));
-    m.view = TensorView::of(m.memory.data(), pv.dtype, dims);
-  }
+  for (const auto& m : core_.shared->states) MOTE_TRY(core_.reset_state(*m));
   return {};
 }
 

@@ -1,5 +1,6 @@
-// Context: what one caller runs: the arena, states and bindings of one plan. Contexts of one plan are independent; each
-// is used by one thread at a time. After the first run of a shape, a run with static or bound shapes takes no memory.
+// Context: what one caller runs: the arena, states and bindings of one plan. Contexts of one plan are independent, but
+// for siblings; each is used by one thread at a time. After the first run of a shape, a run with static or bound shapes
+// takes no memory.
 #pragma once
 
 #include <atomic>
@@ -36,11 +37,22 @@ struct StepTime {
 };
 
 struct StateMemory {
+  const PlanFunction* function = nullptr;  // whose input says how it begins
+  const PlanState* state = nullptr;
   HeapBlock memory;
   HeapBlock next;       // memory of the state that comes, where it may not be written over the one that is
   bool turned = false;  // the state that comes is in `next`
   TensorView view;
   std::int64_t capacity = 0;  // growing in place: extents of its axis that fit
+};
+
+// The states of a plan that its signatures have so far, by name, and the budget of all that uses them. Signatures that
+// call a state by one name mean the same one.
+struct SharedStates {
+  Budget budget;
+  std::vector<std::unique_ptr<StateMemory>> states;
+
+  explicit SharedStates(std::int64_t max_bytes) : budget(max_bytes, Budget::kUnlimited) {}
 };
 
 // Sizes beyond it are mistakes of a plan, and no sizes to compute with.
@@ -50,10 +62,11 @@ inline constexpr std::uint64_t kMostKernelBytes = std::uint64_t{1} << 48;
 struct ContextCore {
   std::shared_ptr<const LinkedPlan> linked;
   ContextOptions options;
-  Budget budget;
+  std::shared_ptr<SharedStates> shared;
+  Budget& budget;
   StringHeap strings;
-  std::vector<Cell> constants;  // views of Plan::constants; strings made ready
-  std::vector<StateMemory> states;
+  std::vector<Cell> constants;       // views of Plan::constants; strings made ready
+  std::vector<StateMemory*> states;  // the signature's, in its order
   SpareBlocks spare;
   HeapBlock scratch;  // shared scratch, then one piece per thread
   std::int64_t shared_scratch = 0, thread_scratch = 0;
@@ -66,11 +79,15 @@ struct ContextCore {
       after_step;  // debugging: dump, compare; called per step when set
   int threads = 1;
 
-  explicit ContextCore(std::int64_t max_bytes) : budget(max_bytes, Budget::kUnlimited) {}
+  explicit ContextCore(std::shared_ptr<SharedStates> with) : shared(std::move(with)), budget(shared->budget) {}
   const Plan& plan() const { return linked->plan; }
   Status reserve_scratch(std::uint64_t shared, std::uint64_t per_thread);
-  // Room for `capacity` positions of growing state i; what it holds moves along.
-  Status reserve_state(std::size_t i, const PlanState& state, std::int64_t capacity);
+  // Room for `capacity` positions of a growing state; what it holds moves along.
+  Status reserve_state(StateMemory& m, std::int64_t capacity);
+  // Finds the signature's states, or makes them.
+  Status add_states(const PlanSignature& signature);
+  // Back to its initial extents and zeros.
+  Status reset_state(StateMemory& m);
   // Whether growing state i can become `out`, which lies in its memory.
   Status check_grown(std::size_t i, const PlanState& state, const TensorView& out) const;
 };
@@ -80,7 +97,11 @@ void copy_view(const TensorView& from, const TensorView& to);
 
 class Context {
  public:
-  static Result<std::unique_ptr<Context>> create(std::shared_ptr<const LinkedPlan> plan, ContextOptions options = {});
+  // `shared`: the states of another context of the plan, which this one has in common with it.
+  static Result<std::unique_ptr<Context>> create(std::shared_ptr<const LinkedPlan> plan, ContextOptions options = {},
+                                                 std::shared_ptr<SharedStates> shared = nullptr);
+  // Of another signature, with the states and the budget of this one, and used by the same thread at a time.
+  Result<std::unique_ptr<Context>> sibling(std::int32_t signature) const;
 
   // Positions are those of the signature's inputs and outputs; states are among them and need no binding.
   int input_count() const;
@@ -115,9 +136,9 @@ class Context {
   const OwnedList* output_list(int i) const;
   std::string_view string(StringRef r) const { return core_.strings.get(r); }
 
-  // States back to their initial extents and zeros.
+  // States, those of siblings too, back to their initial extents and zeros.
   Status reset_states();
-  const TensorView& state(int i) const { return core_.states[static_cast<std::size_t>(i)].view; }
+  const TensorView& state(int i) const { return core_.states[static_cast<std::size_t>(i)]->view; }
 
   const LinkedPlan& linked() const { return *core_.linked; }
   std::int64_t arena_bytes() const { return main_->total_arena_bytes() + core_.spare.bytes(); }
@@ -131,7 +152,7 @@ class Context {
   }
 
  private:
-  Context(std::shared_ptr<const LinkedPlan> plan, ContextOptions options);
+  Context(std::shared_ptr<const LinkedPlan> plan, ContextOptions options, std::shared_ptr<SharedStates> shared);
   const PlanSignature& signature() const;
   const PlanFunction& function() const;
   Status check_input(int i, const TensorView& view) const;

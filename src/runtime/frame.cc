@@ -219,8 +219,8 @@ Status Frame::place_shared(std::span<const TensorView> outputs, bool check) {
         base = arena_.data() + from;
       }
     } else if (pv.place == Place::kState) {
-      base = core_.states[at(pv.index)].memory.data();
-      capacity = core_.states[at(pv.index)].memory.capacity();
+      base = core_.states[at(pv.index)]->memory.data();
+      capacity = core_.states[at(pv.index)]->memory.capacity();
     } else if (pv.place == Place::kInput && f_.inputs[at(pv.index)] != static_cast<std::int32_t>(v)) {
       const Cell& input = slots_[at(f_.inputs[at(pv.index)])];
       base = input.present ? input.view.data : nullptr;

@@ -1,5 +1,7 @@
-// States that grow in place: their room, and the memory that a frame will need when they are full.
+// The memory of states: how they begin, the room of those that grow in place, and the memory that a frame will need
+// when they are full.
 #include <algorithm>
+#include <cstring>
 
 #include "base/checked.h"
 #include "kernels/copy/copy.h"
@@ -36,8 +38,61 @@ void copy_view(const TensorView& from, const TensorView& to) {
     kernels::copy_elements(p, kernels::TileRange{0, tiles, nullptr});
 }
 
-Status ContextCore::reserve_state(std::size_t i, const PlanState& state, std::int64_t capacity) {
-  StateMemory& m = states[i];
+Status ContextCore::add_states(const PlanSignature& signature) {
+  const PlanFunction& f = plan().functions[at(signature.function)];
+  for (const PlanState& st : signature.states) {
+    auto it = std::ranges::find_if(shared->states, [&](const auto& m) { return m->state->name == st.name; });
+    if (it == shared->states.end()) {
+      auto made = std::make_unique<StateMemory>();
+      made->function = &f;
+      made->state = &st;
+      MOTE_TRY(reset_state(*made));
+      it = shared->states.insert(it, std::move(made));
+    }
+    states.push_back(it->get());
+  }
+  return {};
+}
+
+Status ContextCore::reset_state(StateMemory& m) {
+  const PlanFunction& f = *m.function;
+  const PlanState& state = *m.state;
+  const PlanValue& pv = f.values[at(f.inputs[at(state.input)])];
+  std::vector<std::int64_t> dims;
+  std::int64_t most = options.state_capacity;
+  for (Extent e : pv.dims) {
+    // A growing axis starts empty, or at the least its symbol allows.
+    std::int64_t d = e;
+    if (e < 0) {
+      d = 0;
+      for (const Symbol& s : plan().symbols) {
+        if (s.name != to_text(f, e)) continue;
+        d = s.min;
+        if (most == 0 && static_cast<std::int32_t>(dims.size()) == state.axis && s.max < Symbol().max) most = s.max;
+      }
+    }
+    dims.push_back(d);
+  }
+  std::optional<std::int64_t> count = usable_count(dims);
+  if (!count || dims.size() > kMaxRank) return invalid("state '" + state.name + "' has no usable shape");
+  if (state.axis != kNone) {
+    if (m.capacity == 0) m.view = TensorView::of(nullptr, pv.dtype, dims);
+    std::int64_t start = dims[at(state.axis)];
+    m.view.dims[state.axis] = 0;
+    MOTE_TRY(reserve_state(m, std::max({start, most, std::int64_t{1}})));
+    m.view.dims[state.axis] = start;
+    if (start > 0) std::memset(m.memory.data(), 0, static_cast<std::size_t>(m.memory.capacity()));
+    return {};
+  }
+  std::int64_t bytes = bytes_of(pv.dtype, *count);
+  MOTE_TRY(m.memory.reserve(budget, std::max<std::int64_t>(bytes, 1), state.name));
+  std::memset(m.memory.data(), 0, static_cast<std::size_t>(bytes));
+  m.view = TensorView::of(m.memory.data(), pv.dtype, dims);
+  return {};
+}
+
+Status ContextCore::reserve_state(StateMemory& m, std::int64_t capacity) {
+  const PlanState& state = *m.state;
   if (capacity <= m.capacity) return {};
   std::vector<std::int64_t> dims(m.view.dims, m.view.dims + m.view.rank);
   dims[at(state.axis)] = capacity;
@@ -54,7 +109,7 @@ Status ContextCore::reserve_state(std::size_t i, const PlanState& state, std::in
 }
 
 Status ContextCore::check_grown(std::size_t i, const PlanState& state, const TensorView& out) const {
-  const StateMemory& m = states[i];
+  const StateMemory& m = *states[i];
   bool fits = out.rank == m.view.rank && out.dims[state.axis] <= m.capacity;
   for (int d = 0; d < out.rank && fits; ++d) fits = d == state.axis || out.dims[d] == m.view.dims[d];
   return fits ? Status() : internal_error("state '" + state.name + "' has not grown along one axis");
@@ -63,7 +118,7 @@ Status ContextCore::check_grown(std::size_t i, const PlanState& state, const Ten
 std::int64_t Frame::input_bytes(std::size_t i) const {
   if (entry_) {
     for (std::size_t s = 0; s < entry_->states.size(); ++s) {
-      if (entry_->states[s].input == static_cast<std::int32_t>(i)) return core_.states[s].memory.capacity();
+      if (entry_->states[s].input == static_cast<std::int32_t>(i)) return core_.states[s]->memory.capacity();
     }
   }
   const Cell& slot = slots_[at(f_.inputs[i])];
@@ -74,10 +129,10 @@ Status Frame::make_room(std::span<Cell* const> inputs) {
   for (std::size_t s = 0; s < entry_->states.size(); ++s) {
     const PlanState& st = entry_->states[s];
     if (st.axis == kNone) continue;
-    StateMemory& m = core_.states[s];
+    StateMemory& m = *core_.states[s];
     std::int64_t total = eval(f_.values[at(f_.outputs[at(st.output)])].dims[at(st.axis)]);
     if (total > m.capacity) {
-      MOTE_TRY(core_.reserve_state(s, st, std::max({total, kFirstRoom, m.capacity * 2})));
+      MOTE_TRY(core_.reserve_state(m, std::max({total, kFirstRoom, m.capacity * 2})));
       inputs[at(st.input)]->view = m.view;
     }
     if (st.capacity != kNone) symbols_[at(st.capacity)] = m.capacity;
@@ -108,12 +163,12 @@ Status Frame::rehearse(std::span<Cell* const> inputs) {
     const PlanValue &in = f_.values[at(f_.inputs[at(st.input)])], &out = f_.values[at(f_.outputs[at(st.output)])];
     std::int32_t past = symbol_of(f_, in.dims[at(st.axis)]);
     if (past == kNone) continue;
-    Checked most = Checked(core_.states[s].capacity) -
+    Checked most = Checked(core_.states[s]->capacity) -
                    (Checked(evaluate(f_, out.dims[at(st.axis)], saved_symbols_)) - saved_symbols_[at(past)]);
     if (!most.ok()) continue;
     symbols_[at(past)] = std::max(saved_symbols_[at(past)], most.value());
     rehearsed_[at(past)] = symbols_[at(past)];
-    if (st.capacity != kNone) rehearsed_[at(st.capacity)] = core_.states[s].capacity;
+    if (st.capacity != kNone) rehearsed_[at(st.capacity)] = core_.states[s]->capacity;
   }
   auto take = [&]() -> Status {
     for (std::size_t i = 0; i < f_.inputs.size(); ++i) {
@@ -131,7 +186,7 @@ Status Frame::rehearse(std::span<Cell* const> inputs) {
       view = TensorView::of(same ? view.data : nullptr, pv.dtype, view.shape());
       for (std::size_t s = 0; s < entry_->states.size(); ++s) {
         if (entry_->states[s].input == static_cast<std::int32_t>(i) && entry_->states[s].axis != kNone)
-          view = grown_view(core_.states[s].memory.data(), view, entry_->states[s].axis, core_.states[s].capacity);
+          view = grown_view(core_.states[s]->memory.data(), view, entry_->states[s].axis, core_.states[s]->capacity);
       }
       slots_[at(f_.inputs[i])].view = view;
       slots_[at(f_.inputs[i])].present = inputs[i]->present;

@@ -72,6 +72,19 @@ class Run(program.Case):
         self.assertEqual(self.run_small(saved, "--bogus").code, 2)
         self.assertIn("example", self.run_small("--help").out)
 
+    def test_signatures_share_variables(self):
+        saved = self.path("signatures.mote")
+        self.ok("convert", os.path.join(program.ROOT, "fuzz/corpus/tflite/signatures.tflite"), "-o", saved)
+        step, x = (self.write(name + ".npy", onnx.npy((2,), values)) for name, values in (("step", [10, 20]), ("x", [3, 4])))
+        files = ["--input", f"step={step}", "--input", f"x={x}", "--output", self.path("y.npy")]
+        for before, wanted in ((("train",), (33, 88)), (("train", "train"), (63, 168)), (("train", "reset"), (3, 8))):
+            r = self.run_small(saved, "--signature", "infer", *(a for name in before for a in ("--before", name)), *files)
+            self.assertEqual(r.code, 0, r.err)
+            with open(self.path("y.npy"), "rb") as f:
+                self.assertEqual(struct.unpack("<2f", f.read()[-8:]), wanted)
+        self.refused_small(saved, "--before", "other", says=("'other'", "train"))
+        self.refused_small(saved, "--before", "train", "--signature", "infer", "--input", f"x={x}", says=("signature 'train'", "'step'"))
+
     def test_another_cpu(self):
         for more in ((), ("--plans-only",)):
             saved = self.prepared("--target", "avx2", *more)

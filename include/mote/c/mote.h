@@ -203,6 +203,11 @@ MOTE_API mote_code mote_session_get_output_item(const mote_session* session, int
 MOTE_API mote_code mote_session_get_output_string(mote_session* session, int32_t index, int64_t element,
                                                   const char** text, size_t* length);
 
+/* A session of another signature with the states of this one: what either changes, both see. They share threads and
+ * memory limit too, and are used by one thread at a time; results are valid until any of them runs again. */
+MOTE_API mote_code mote_session_create_sibling(const mote_session* session, const char* signature,
+                                               mote_session** sibling);
+/* States, those of siblings too, back to how they began. */
 MOTE_API mote_code mote_session_reset_states(mote_session* session);
 /* What values take: the planned arena, with the results that the session keeps, and values whose size a run decided. */
 MOTE_API int64_t mote_session_arena_bytes(const mote_session* session);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <queue>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "formats/tflite/node.h"
 
@@ -25,23 +26,24 @@ std::string as_symbol(std::string_view text) {
 }  // namespace
 
 Result<Module> import_tflite(std::shared_ptr<const Source> model, const ImportOptions& options) {
-  MOTE_ASSIGN(File file, File::open(std::move(model), options));
-  return Importer(std::move(file), options).run();
+  MOTE_ASSIGN(File file, File::open(model, options));
+  Result<Module> whole = Importer(std::move(file), options).run();
+  if (whole.ok() || options.signature.empty() || whole.status().code() != Code::kUnsupported) return whole;
+  MOTE_ASSIGN(File again, File::open(std::move(model), options));
+  Result<Module> alone = Importer(std::move(again), options).run(options.signature);
+  if (!alone.ok() || alone->signatures.empty()) return whole;
+  log(LogLevel::kWarning, concat("signature ", quoted(options.signature), " is read without the others, of which Mote ",
+                                 "lacks something: ", whole.status().message()));
+  return alone;
 }
 
-Result<Module> Importer::run() {
-  const fbs::Model& m = tflite_.model();
+Result<Module> Importer::run(std::string_view only) {
   module_.name = text_of(tflite_.subgraph(0).name());
   std::vector<Entry> all = entries();
+  if (!only.empty()) std::erase_if(all, [&](const Entry& e) { return e.name != only; });
   auto place = [&](const Entry& e, Status s) {
     return all.size() > 1 && !s.ok() ? std::move(s).at(concat("signature ", quoted(e.name))) : std::move(s);
   };
-  for (Entry& e : all) {
-    Result<VariableUses> uses = variable_uses(e.subgraph, {});
-    if (!uses.ok()) return place(e, std::move(uses).status());
-    e.variables = *std::move(uses);
-  }
-  MOTE_TRY(part(all));
   for (const Entry& e : all) MOTE_TRY(place(e, signature(e.name, e.subgraph, e.def)));
   read_metadata();
   if (has_missing()) {

@@ -31,13 +31,6 @@ struct Table {
   ConstantId keys = kNone, values = kNone;
 };
 
-// The variables that a subgraph reads or writes, those of the subgraphs it calls included.
-struct VariableUses {
-  std::set<VariableId> used;     // all of them
-  std::set<VariableId> changed;  // written by every run
-  std::set<VariableId> started;  // written by CALL_ONCE
-};
-
 // A function under construction.
 struct Frame {
   FunctionId function = kNone;
@@ -65,12 +58,13 @@ class Importer final : public Emitter {
       : Emitter(*options.ops, file.source(), options.limits.max_nodes, options.max_constants),
         tflite_(std::move(file)),
         options_(options) {}
-  Result<Module> run();
+  // `only`: the one signature that is read; "": all.
+  Result<Module> run(std::string_view only = {});
 
   // Reads a subgraph's operators into `frame`; gives the values and handles of its outputs.
   Result<std::vector<Argument>> inline_subgraph(Frame& frame, std::int32_t index, std::vector<Argument> arguments,
                                                 std::string prefix);
-  Result<VariableUses> variable_uses(std::int32_t index, const std::vector<Handle>& arguments);
+  // The variables that a subgraph reads or writes, those of the subgraphs it calls included.
   Result<std::set<VariableId>> variables_of(std::int32_t index, const std::vector<Handle>& arguments);
   // A subgraph index as operators state it.
   Result<std::int32_t> subgraph_index(std::int64_t index) const;
@@ -100,12 +94,8 @@ class Importer final : public Emitter {
     std::string name;
     std::int32_t subgraph = 0;
     const fbs::SignatureDef* def = nullptr;  // null: the first subgraph as it is
-    VariableUses variables;
   };
   std::vector<Entry> entries() const;
-  // Every signature keeps states of its own. Where that would show, leaves out those that share variables with the one
-  // asked for, or fails naming the variable where none is.
-  Status part(std::vector<Entry>& entries);
   Status signature(const std::string& name, std::int32_t subgraph, const fbs::SignatureDef* def);
   Result<Type> input_type(const fbs::Tensor& tensor, std::string_view name);
   Result<std::vector<std::size_t>> order(const Scope& scope) const;

@@ -1,4 +1,4 @@
-// The entry points of a file, and which of them can stand beside each other.
+// The entry points of a file. A variable is a state of the module, which all of them share.
 #include <algorithm>
 
 #include "base/text.h"
@@ -18,45 +18,11 @@ std::vector<Importer::Entry> Importer::entries() const {
     const fbs::SignatureDef* def = defs->Get(at(static_cast<std::int64_t>(i)));
     std::string name(text_of(def->signature_key()));
     out.push_back({name.empty() ? concat("signature_", i) : std::move(name),
-                   static_cast<std::int32_t>(def->subgraph_index()),
-                   def,
-                   {}});
+                   static_cast<std::int32_t>(def->subgraph_index()), def});
   }
   if (std::none_of(out.begin(), out.end(), [](const Entry& e) { return e.subgraph == 0; }))
-    out.insert(out.begin(), {"main", 0, nullptr, {}});
+    out.insert(out.begin(), {"main", 0, nullptr});
   return out;
-}
-
-Status Importer::part(std::vector<Entry>& entries) {
-  // A variable of `by` that `from` makes what it is, or kNone.
-  auto shared = [](const Entry& by, const Entry& from) {
-    for (VariableId v : by.variables.used) {
-      const bool started = from.variables.started.contains(v) && !by.variables.started.contains(v);
-      if (by.subgraph != from.subgraph && (from.variables.changed.contains(v) || started)) return v;
-    }
-    return kNone;
-  };
-  auto asked =
-      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.name == options_.signature; });
-  if (asked != entries.end()) {
-    const Entry chosen = *asked;
-    std::erase_if(entries, [&](const Entry& e) { return shared(e, chosen) != kNone || shared(chosen, e) != kNone; });
-  }
-  for (const Entry& by : entries) {
-    for (const Entry& from : entries) {
-      const VariableId v = shared(by, from);
-      if (v == kNone) continue;
-      std::string what = concat("variable ", quoted(variable(v).name), " is written by signature ", quoted(from.name),
-                                " and used by signature ", quoted(by.name), ", but every signature keeps its own");
-      if (options_.missing) {  // The file is only looked at.
-        miss(std::move(what), by.name);
-        return {};
-      }
-      return unsupported(std::move(what))
-          .hint("ask for one signature by name: it is then read without those that share variables with it");
-    }
-  }
-  return {};
 }
 
 Status Importer::signature(const std::string& name, std::int32_t index, const fbs::SignatureDef* def) {

@@ -1,4 +1,4 @@
-// Files of several signatures: each keeps states of its own, so that those of shared variables are refused or left out.
+// Files of several signatures: what they share.
 #include <gtest/gtest.h>
 
 #include "formats/tflite/file.h"
@@ -10,13 +10,13 @@ namespace {
 
 using flatbuffers::Offset;
 
-enum Code : std::uint32_t { kHandle, kRead, kAssign, kAdd, kOnce };
-enum class Get { kPlain, kStarts, kOwn };
+enum Code : std::uint32_t { kHandle, kRead, kAssign, kAdd, kOnce, kLacked };
+enum class Get { kPlain, kStarts, kOwn, kLacked };
 
 class Builder {
  public:
   // Signature "add" adds its input to the variable "sum", which CALL_ONCE has set, or sets it alone; "get" reads it
-  // (kStarts: after the same CALL_ONCE; kOwn: another variable).
+  // (kStarts: after the same CALL_ONCE; kOwn: another variable; kLacked: by an operator that there is not).
   Result<Module> import(bool adds, Get get, std::string signature = {}) {
     graphs_ = {add(adds), this->get(get), graph({}, {}, {handle("sum"), op(kAssign, {0, 1}, {})})};
     finish();
@@ -65,13 +65,15 @@ class Builder {
   }
   Offset<fbs::SubGraph> get(Get how) {
     std::vector<Offset<fbs::Operator>> ops = {handle(how == Get::kOwn ? "other" : "sum"), op(kRead, {0}, {3})};
+    if (how == Get::kLacked) ops.back() = op(kLacked, {1}, {3});
     if (how == Get::kStarts) ops.insert(ops.begin(), once());
     return graph({}, {3}, ops);
   }
   void finish() {
     std::vector<Offset<fbs::OperatorCode>> codes;
-    for (auto c : {fbs::BuiltinOperator::VAR_HANDLE, fbs::BuiltinOperator::READ_VARIABLE,
-                   fbs::BuiltinOperator::ASSIGN_VARIABLE, fbs::BuiltinOperator::ADD, fbs::BuiltinOperator::CALL_ONCE})
+    for (auto c :
+         {fbs::BuiltinOperator::VAR_HANDLE, fbs::BuiltinOperator::READ_VARIABLE, fbs::BuiltinOperator::ASSIGN_VARIABLE,
+          fbs::BuiltinOperator::ADD, fbs::BuiltinOperator::CALL_ONCE, fbs::BuiltinOperator::DELEGATE})
       codes.push_back(fbs::CreateOperatorCode(b_, 0, 0, 1, c));
     const std::vector<std::uint8_t> start = {0, 0, 0x80, 0x3f, 0, 0, 0, 0x40};  // 1 and 2
     const auto none = fbs::CreateBuffer(b_), data = fbs::CreateBuffer(b_, b_.CreateVector(start));
@@ -89,31 +91,27 @@ class Builder {
   std::vector<Offset<fbs::SubGraph>> graphs_;
 };
 
-std::string names(const Result<Module>& m) {
+std::string states(const Result<Module>& m) {
   if (!m.ok()) return m.status().to_string();
   std::string out;
-  for (const Signature& s : m->signatures) out += s.name + " ";
+  for (const Signature& s : m->signatures) {
+    out += s.name + ":";
+    for (const State& state : s.states) out += " " + state.name;
+    out += "; ";
+  }
   return out;
 }
 
-TEST(TfliteSignatures, VariablesThatOthersWriteAreRefusedByName) {
-  const std::string said = names(Builder().import(true, Get::kStarts));
-  EXPECT_NE(said.find("variable 'sum' is written by signature 'add' and used by signature 'get'"), std::string::npos)
-      << said;
-  // What only one signature sets from the start is not there for the other.
-  EXPECT_NE(names(Builder().import(false, Get::kPlain)).find("variable 'sum' is written"), std::string::npos);
+TEST(TfliteSignatures, AVariableIsOneStateOfTheModule) {
+  EXPECT_EQ(states(Builder().import(true, Get::kStarts)), "add: sum call_once/2; get: sum call_once/2; ");
+  EXPECT_EQ(states(Builder().import(false, Get::kPlain)), "add: sum call_once/2; get: sum; ");
+  EXPECT_EQ(states(Builder().import(true, Get::kOwn)), "add: sum call_once/2; get: other; ");
 }
 
-TEST(TfliteSignatures, OneThatIsAskedForStandsAlone) {
-  EXPECT_EQ(names(Builder().import(true, Get::kStarts, "add")), "add ");
-  EXPECT_EQ(names(Builder().import(true, Get::kStarts, "get")), "get ");
-  EXPECT_NE(names(Builder().import(true, Get::kStarts, "put")).find("variable 'sum'"), std::string::npos);
-}
-
-TEST(TfliteSignatures, VariablesThatNobodyElseChangesAreNoMatter) {
-  EXPECT_EQ(names(Builder().import(true, Get::kOwn)), "add get ");
-  EXPECT_EQ(names(Builder().import(false, Get::kStarts)), "add get ");
-  EXPECT_EQ(names(Builder().import(false, Get::kStarts, "get")), "add get ");
+TEST(TfliteSignatures, OneThatIsAskedForDoesWithoutThoseThatLackSomething) {
+  EXPECT_EQ(states(Builder().import(true, Get::kLacked, "add")), "add: sum call_once/2; ");
+  for (const char* name : {"", "get", "other"})
+    EXPECT_NE(states(Builder().import(true, Get::kLacked, name)).find("DELEGATE"), std::string::npos) << name;
 }
 
 }  // namespace

@@ -35,8 +35,7 @@ struct ImportOptions {
   // Where set, what Mote lacks is listed here, as "operator ('tensor', ...)", instead of failing. The module then lacks
   // those nodes and serves only to be looked at.
   std::vector<std::string>* missing = nullptr;
-  // The signature that is wanted. Others that share variables with it are then left out; where none is named, a file
-  // whose signatures share variables is refused.
+  // The signature that is wanted. Where others lack something, they are left out, and the log says so.
   std::string signature;
   ImportLimits limits;
   std::size_t max_constants = std::size_t{1}

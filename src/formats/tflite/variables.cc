@@ -62,7 +62,7 @@ class Scan {
     return out;
   }
 
-  VariableUses uses;
+  std::set<VariableId> used;
 
  private:
   Status op(std::int32_t index, const fbs::SubGraph& graph, const fbs::Operator& op, std::vector<Handle>& handles) {
@@ -75,7 +75,7 @@ class Scan {
       const fbs::Tensor* tensor = t < 0 ? nullptr : graph.tensors()->Get(at(t));
       if (!tensor || !tensor->is_variable()) continue;
       MOTE_ASSIGN(VariableId v, importer_.variable(concat("tensor ", index, "/", t), declared(*tensor)));
-      write(v);
+      used.insert(v);
       const Result<Quantization> q = quantization_of(*tensor);
       if (dtype_of(tensor->type()) == DType::i8 && q.ok() && q->per_tensor())
         importer_.start_at(v, static_cast<std::int8_t>(q->zero_point()));
@@ -84,15 +84,14 @@ class Scan {
       for (std::size_t i = 0; i < made.size() && i < outputs.size(); ++i)
         handles[static_cast<std::size_t>(outputs[i])] = made[i];
     };
-    auto touch = [&](std::int64_t of, bool writes) -> Status {
+    auto touch = [&](std::int64_t of) -> Status {
       if (passed.empty() || passed[0].kind != Handle::Kind::kVariable) return {};
       const Type& known = importer_.variable(passed[0].id).type;
       if (known.dtype == DType::none && of >= 0) {
         MOTE_TRY(importer_.variable(importer_.variable(passed[0].id).name, declared(*graph.tensors()->Get(at(of))))
                      .status());
       }
-      uses.used.insert(passed[0].id);
-      if (writes) write(passed[0].id);
+      used.insert(passed[0].id);
       return {};
     };
     switch (operator_of(importer_.file().code(op))) {
@@ -103,9 +102,9 @@ class Scan {
         }
         return {};
       case fbs::BuiltinOperator::READ_VARIABLE:
-        return touch(outputs.empty() ? -1 : outputs[0], false);
+        return touch(outputs.empty() ? -1 : outputs[0]);
       case fbs::BuiltinOperator::ASSIGN_VARIABLE:
-        return touch(inputs.size() < 2 ? -1 : inputs[1], true);
+        return touch(inputs.size() < 2 ? -1 : inputs[1]);
       case fbs::BuiltinOperator::IF:
         if (const auto* o = op.builtin_options_as_If()) {
           passed.erase(passed.begin(), passed.begin() + (passed.empty() ? 0 : 1));
@@ -135,15 +134,13 @@ class Scan {
         return {};
       case fbs::BuiltinOperator::CALL_ONCE:
         if (const auto* o = op.builtin_options_as_CallOnce()) {
-          std::size_t before = uses.used.size();
-          ++once_;
+          std::size_t before = used.size();
           MOTE_TRY(subgraph(o->init_subgraph(), {}).status());
-          --once_;
           // Without variables (tables alone) there is nothing to remember. Variables used before are there already.
-          if (uses.used.size() != before || touches_variables(o->init_subgraph())) {
+          if (used.size() != before || touches_variables(o->init_subgraph())) {
             MOTE_ASSIGN(VariableId v, importer_.variable(concat("call_once/", o->init_subgraph()),
                                                          Type::tensor(DType::boolean, Shape())));
-            uses.used.insert(v);
+            used.insert(v);
           }
         }
         return {};
@@ -167,37 +164,27 @@ class Scan {
               const fbs::SubGraph& graph, const fbs::Operator& op) {
     for (const auto& [name, type] : states) {
       MOTE_ASSIGN(VariableId v, importer_.variable(hidden_name(graph, index, op, name), type));
-      write(v);
+      used.insert(v);
     }
     return {};
   }
 
-  void write(VariableId v) {
-    uses.used.insert(v);
-    (once_ > 0 ? uses.started : uses.changed).insert(v);
-  }
-
   bool touches_variables(std::int64_t index) {
     Scan inner(importer_, limit_ - seen_);
-    return inner.subgraph(index, {}).ok() && !inner.uses.used.empty();
+    return inner.subgraph(index, {}).ok() && !inner.used.empty();
   }
 
   Importer& importer_;
   std::size_t limit_, seen_ = 0;
-  int depth_ = 0, once_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace
 
-Result<VariableUses> Importer::variable_uses(std::int32_t index, const std::vector<Handle>& arguments) {
+Result<std::set<VariableId>> Importer::variables_of(std::int32_t index, const std::vector<Handle>& arguments) {
   Scan scan(*this, options_.limits.max_nodes);
   MOTE_TRY(scan.subgraph(index, arguments).status());
-  return std::move(scan.uses);
-}
-
-Result<std::set<VariableId>> Importer::variables_of(std::int32_t index, const std::vector<Handle>& arguments) {
-  MOTE_ASSIGN(VariableUses uses, variable_uses(index, arguments));
-  return std::move(uses.used);
+  return std::move(scan.used);
 }
 
 Status import_var_handle(NodeContext& n) {
