@@ -70,7 +70,7 @@ def value(name, shape, dtype=F32, kind="tensor"):
 
 
 def tensor(name, shape, values, dtype=F32):
-    code = {F32: "f", I64: "q", DTYPES["u8"]: "B", DTYPES["i8"]: "b"}[dtype]
+    code = {F32: "f", I64: "q", DTYPES["u8"]: "B", DTYPES["i8"]: "b", DTYPES["i32"]: "i"}[dtype]
     raw = struct.pack(f"<{len(values)}{code}", *values)
     return b"".join(field(1, d) for d in shape) + field(2, dtype) + field(8, name) + field(9, raw)
 
