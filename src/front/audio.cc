@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "front/front.h"
+#include "front/micro.h"
 #include "front/nodes.h"
 #include "media/audio_input.h"
 
@@ -72,12 +73,9 @@ ValueId features(Front& f, ValueId v, const Features& s) {
 
 Status prepend_audio(Module& module, const OpLookup& ops, const media::FeatureSettings& settings,
                      const media::Quantization& quantization) {
-  if (!settings.rate) return invalid("no rate is given").hint("--rate 16000 says what the samples are");
-  MOTE_ASSIGN(const Features s, media::complete(settings, *settings.rate));
-  if (s.kind == FeatureKind::kMicro) {
-    return unsupported("micro features are computed outside of the model")
-        .hint("leave out --with-preprocessing: mote run --audio computes them");
-  }
+  const bool micro = settings.features == FeatureKind::kMicro;
+  if (!settings.rate && !micro) return invalid("no rate is given").hint("--rate 16000 says what the samples are");
+  MOTE_ASSIGN(const Features s, media::complete(settings, settings.rate.value_or(0)));
   if (module.functions.empty()) return invalid("the module has no function");
   const FunctionId function = module.signatures.empty() ? 0 : module.signatures[0].function;
   Function& fn = module.functions[static_cast<std::size_t>(function)];
@@ -104,7 +102,11 @@ Status prepend_audio(Module& module, const OpLookup& ops, const media::FeatureSe
                       : !spectral ? Dim(place->frames)
                                   : Dim(s.most_samples(place->frames));
   ValueId v = f.input(Type::tensor(DType::f32, Shape{Dim(1), samples}));
-  if (spectral) v = features(f, f.add("unsqueeze", {v, f.ints({1})}), s);
+  if (micro) {
+    v = micro_features(f, v, s);
+  } else if (spectral) {
+    v = features(f, f.add("unsqueeze", {v, f.ints({1})}), s);
+  }
   if (s.mean != 0) v = f.add("sub", {v, f.f32(s.mean)});
   if (s.std != 1) v = f.add("div", {v, f.f32(s.std)});
   if (spectral && place->time_first()) v = f.add("transpose", {v}, {{"perm", std::vector<std::int64_t>{0, 2, 1}}});
@@ -115,7 +117,10 @@ Status prepend_audio(Module& module, const OpLookup& ops, const media::FeatureSe
     shape[static_cast<std::size_t>(place->time)] =
         place->frames * (place->bands == place->time && spectral ? s.height() : 1);
   }
-  v = f.stored(f.add("reshape", {v, f.ints(shape)}), dtype, quantization);
+  v = f.add("reshape", {v, f.ints(shape)});
+  // Of 8 bits as the preprocessor of the Micro runtime has it, whatever the scale.
+  v = micro && bits_of(dtype) == 8 ? micro_steps(f, v, dtype)
+                                   : f.stored(micro ? micro_floats(f, v) : v, dtype, quantization);
   const std::string scale_key = "mote.quantization." + name;
   const std::string_view drop[] = {"mote.audio.", scale_key};
   MOTE_TRY(f.finish(v, drop));

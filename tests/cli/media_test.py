@@ -104,14 +104,28 @@ class Media(MediaCase):
         self.refused("run", self.identity([1, "T", 40]), "--audio", sound, "--features", "micro", "--window", "hann", says="window")
         self.refused("run", self.identity([1, "T", 40]), "--audio", sound, "--features", "micro", "--fft", "500", says="FFT of 500")
         self.refused("run", self.identity([1, "T", 40]), "--audio", sound, "--features", "micro", "--rate", "8000", says="fmax 7500")
-        self.refused("convert", self.identity([1, 49, 40]), "-o", self.path("c.mote"), "--with-preprocessing", "--features", "micro", "--rate", "16000",
-                     says="outside of the model")
+        self.refused("convert", self.identity([1, 49, 40]), "-o", self.path("c.mote"), "--with-preprocessing", "--features", "micro", "--mean", "1", says="mean")
+
+    def test_micro_features_in_the_model(self):
+        """The same bits as outside of it: a loop over the frames."""
+        sound = self.write("s.wav", wav(noise(2000)))
+        other = self.write("t.wav", wav(noise(700), rate=8000))
+        for shape, file, options in (([1, "T", 40], sound, []), ([1, 5, 40], sound, []), ([1, 40, "T"], sound, []), ([1, 5 * 40], sound, []), ([1, 3, 20, 1], other, ["--rate", "8000", "--mels", "20", "--fmax", "3800"])):
+            model, inside = self.identity(shape), self.path("inside.mote")
+            self.ok("convert", model, "-o", inside, "--with-preprocessing", "--features", "micro", *options)
+            wanted = self.outputs(model, "--audio", file, "--features", "micro", *options)
+            self.assertEqual(self.outputs(inside, "--audio", file), wanted, shape)
+        self.refused("convert", self.identity([1, 5, 40]), "-o", self.path("c.onnx"), "--with-preprocessing", "--features", "micro", says="signal_window")
 
     @unittest.skipUnless(os.path.isdir(MICRO), "MOTE_TEST_DATA has no models of TensorFlow Lite Micro")
     def test_spoken_words(self):
         sounds = [os.path.join(MICRO, f"micro_speech_wav/{word}_1000ms.wav") for word in ("silence", "noise", "yes", "no")]
         r = self.ok("run", os.path.join(MICRO, "micro_speech_quantized.tflite"), "--audio", *sounds, "--features", "micro", "--json")
         self.assertEqual([a["top"][0]["index"] for a in r.json["audio"]], [0, 0, 2, 3])
+        inside = self.path("speech.mote")
+        self.ok("convert", os.path.join(MICRO, "micro_speech_quantized.tflite"), "-o", inside, "--with-preprocessing", "--features", "micro")
+        same = self.ok("run", inside, "--audio", *sounds, "--json")
+        self.assertEqual([a["top"] for a in same.json["audio"]], [a["top"] for a in r.json["audio"]])
 
     def test_sounds_that_are_none(self):
         model = self.identity([1, "T"])
