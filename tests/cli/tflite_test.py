@@ -25,6 +25,27 @@ class TensorFlowLite(program.Case):
         self.assertEqual(self.run_model(seed("variables"), t0=x)["t3"], [11, 22])
         self.assertEqual(self.run_model(seed("variables"), "--steps", "3", t0=x)["t3"], [31, 62])
 
+    def test_signatures_share_variables(self):
+        prepared = self.path("signatures.mote")
+        self.ok("convert", seed("signatures"), "-o", prepared)
+        step, x = ((2,), [10, 20]), ((2,), [3, 4])
+        for model in (seed("signatures"), prepared):
+            infer = lambda *before, **arrays: self.run_model(  # noqa: E731
+                model, "--signature", "infer", *(part for name in before for part in ("--before", name)), x=x, **arrays)["y"]
+            self.assertEqual(infer(), [3, 8])
+            self.assertEqual(infer("train", step=step), [33, 88])
+            self.assertEqual(infer("infer", "train", "train", step=step), [63, 168])
+            self.assertEqual(infer("train", "reset", step=step), [3, 8])
+            self.assertEqual(infer("train", "reset", "train", step=step), [33, 88])
+            self.assertEqual(self.run_model(model, "--steps", "2", "--before", "infer", "--signature", "train", x=x, step=step)["now"], [21, 42])
+        r = self.mote("run", prepared, "--signature", "reset", "--before", "nothing")
+        self.assertEqual(r.code, 2)
+        self.assertIn("no signature 'nothing'", r.err)
+        r = self.mote("run", prepared, "--signature", "reset", "--before", "train")
+        self.assertEqual(r.code, 2)
+        self.assertIn("signature 'train'", r.err)
+        self.assertIn("'step'", r.err)
+
     def test_branches(self):
         x = ((2,), [-1, 2])
         self.assertEqual(self.run_model(seed("branches"), t0=((), [1], "|b1"), t1=x)["t2"], [0, 2])
@@ -58,6 +79,18 @@ class TensorFlowLite(program.Case):
         self.assertEqual((about["mote.image.mean"], about["mote.image.std"]), ("0.5", "0.5"))
         self.assertEqual((about["mote.image.layout"], about["mote.image.channels"]), ("nhwc", "rgb"))
         self.assertEqual(about["tflite.min_runtime_version"], "1.5.0")
+
+    def test_compressed_labels(self):
+        about = dict(self.ok("inspect", seed("compressed_labels"), "--json").json["metadata"])
+        self.assertEqual(about["mote.labels"], "".join(f"class {i}\n" for i in range(60)))
+        with open(seed("compressed_labels"), "rb") as f:
+            model = f.read()
+        entry, local = model.rindex(b"PK\1\2"), model.rindex(b"PK\3\4")
+        data = local + 30 + len("labels.txt")
+        for at, byte, says in ((entry + 10, 12, "method 12"), (data, 0xff, "damaged"), (entry + 24, 1, "damaged"), (entry + 20, 1, "damaged")):
+            r = self.ok("inspect", self.write("changed.tflite", model[:at] + bytes([byte]) + model[at + 1:]), "--json")
+            self.assertNotIn("mote.labels", dict(r.json["metadata"]))
+            self.assertIn(says, r.err)
 
     def test_prepared(self):
         prepared = self.path("svdf.mote")

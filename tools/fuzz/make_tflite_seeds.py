@@ -29,6 +29,7 @@ def ints(*values):
 class Model:
     def __init__(self):
         self.codes, self.buffers, self.graphs, self.more, self.archive = [], [{}], [], {}, {}
+        self.method = zipfile.ZIP_STORED
 
     def graph(self):
         self.graphs.append({"tensors": [], "inputs": [], "outputs": [], "operators": [], "name": f"g{len(self.graphs)}"})
@@ -259,6 +260,42 @@ def compiled(schema, text):
         return made.read_bytes()
 
 
+def signatures():
+    """A weight that "train" changes, "infer" uses and "reset" takes back to where it began."""
+    m = Model()
+    train, infer, reset, once = m.graph(), m.graph(), m.graph(), m.graph()
+
+    def handle(g):
+        h = g.tensor([], "RESOURCE")
+        g.op("VAR_HANDLE", [], [h], ("VarHandle", {"shared_name": "w"}))
+        return h
+
+    def start(g):
+        g.op("CALL_ONCE", [], [], ("CallOnce", {"init_subgraph": 3}))
+        return handle(g)
+    x, h = train.input([2]), start(train)
+    old, new = train.tensor([2]), train.tensor([2])
+    train.op("READ_VARIABLE", [h], [old])
+    train.op("ADD", [old, x], [new], ("Add", {}))
+    train.op("ASSIGN_VARIABLE", [h, new], [])
+    train.output(new)
+    x, h = infer.input([2]), start(infer)
+    w, y = infer.tensor([2]), infer.tensor([2])
+    infer.op("READ_VARIABLE", [h], [w])
+    infer.op("MUL", [w, x], [y], ("Mul", {}))
+    infer.output(y)
+    for g in (reset, once):
+        g.op("ASSIGN_VARIABLE", [handle(g), g.tensor([2], data=floats(1, 2))], [])
+    y = reset.tensor([2])
+    reset.op("NEG", [1], [y], ("Neg", {}))
+    reset.output(y)
+    maps = {"train": ("step", "now"), "infer": ("x", "y"), "reset": (None, "done")}
+    m.more["signature_defs"] = [
+        {"signature_key": key, "subgraph_index": k, "inputs": [{"name": i, "tensor_index": t} for t in g["inputs"]],
+         "outputs": [{"name": o, "tensor_index": t} for t in g["outputs"]]} for k, (g, (key, (i, o))) in enumerate(zip(m.graphs, maps.items()))]
+    return m
+
+
 def metadata():
     m = conv()
     about = {"name": "two kinds", "author": "somebody", "subgraph_metadata": [{
@@ -268,6 +305,12 @@ def metadata():
     m.more["metadata"] = [{"name": "TFLITE_METADATA", "buffer": len(m.buffers)}, {"name": "min_runtime_version", "buffer": len(m.buffers) + 1}]
     m.buffers += [{"data": list(compiled(SCHEMA.with_name("metadata.fbs"), about))}, {"data": list(b"1.5.0\0\0")}]
     m.archive = {"labels.txt": "one\ntwo\n"}
+    return m
+
+
+def compressed_labels():
+    m = metadata()
+    m.archive, m.method = {"labels.txt": "".join(f"class {i}\n" for i in range(60))}, zipfile.ZIP_DEFLATED
     return m
 
 
@@ -293,13 +336,13 @@ def main():
     for old in CORPUS.glob("*"):
         if not old.name.startswith("crash-"):
             old.unlink()
-    for make in (conv, hybrid, quantized, control, variables, branches, svdf, lstm, strings, signal, frames, sparse, external, metadata, tables):
+    for make in (conv, hybrid, quantized, control, variables, signatures, branches, svdf, lstm, strings, signal, frames, sparse, external, metadata, compressed_labels, tables):
         model = make()
         data = io.BytesIO(compiled(SCHEMA, model.json()))
         if model.archive:
             with zipfile.ZipFile(data, "a") as z:
                 for name, text in model.archive.items():
-                    z.writestr(zipfile.ZipInfo(name), text)
+                    z.writestr(zipfile.ZipInfo(name), text, model.method)
         (CORPUS / f"{make.__name__}.tflite").write_bytes(data.getvalue())
 
 

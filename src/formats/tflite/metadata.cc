@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "base/inflate.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "formats/tflite/importer.h"
@@ -18,37 +19,48 @@ std::uint64_t number(std::span<const std::byte> b, std::size_t at, int bytes) {
   return v;
 }
 
-// A file of the zip archive at the end of the model; nothing where there is none of that name, or it is compressed.
-std::optional<std::string_view> packed_file(std::span<const std::byte> file, std::string_view name) {
+// A file of the zip archive at the end of the model, as it is or deflated.
+Result<std::string> packed_file(std::span<const std::byte> file, std::string_view name) {
   constexpr std::size_t kEnd = 22, kEntry = 46, kLocal = 30;
   std::size_t lowest = file.size() > kEnd + 65535 ? file.size() - kEnd - 65535 : 0;
   std::size_t end = file.size() < kEnd ? 0 : file.size() - kEnd + 1;
   while (end > lowest && number(file, end - 1, 4) != 0x06054b50) --end;
-  if (end <= lowest) return std::nullopt;
+  const Status none = invalid("the model does not end with an archive that has it");
+  const Status cut = invalid("the archive that the model ends with is damaged");
+  if (end <= lowest) return none;
   --end;
   // Offsets count from where the archive begins, or from the start of the file: both occur.
   std::uint64_t entries = number(file, end + 10, 2), size = number(file, end + 12, 4),
                 offset = number(file, end + 16, 4);
-  if (size > end) return std::nullopt;
+  if (size > end) return cut;
   std::size_t at = end - static_cast<std::size_t>(size);
   std::uint64_t base = at >= offset ? at - offset : 0;
   for (std::uint64_t i = 0; i < entries && end - at >= kEntry && number(file, at, 4) == 0x02014b50; ++i) {
     std::size_t name_size = static_cast<std::size_t>(number(file, at + 28, 2));
     std::size_t next =
         at + kEntry + name_size + static_cast<std::size_t>(number(file, at + 30, 2) + number(file, at + 32, 2));
-    if (next > end) return std::nullopt;
+    if (next > end) return cut;
     std::string_view entry(reinterpret_cast<const char*>(file.data()) + at + kEntry, name_size);
-    std::uint64_t method = number(file, at + 10, 2), bytes = number(file, at + 24, 4),
-                  local = base + number(file, at + 42, 4);
+    std::uint64_t method = number(file, at + 10, 2), packed = number(file, at + 20, 4),
+                  bytes = number(file, at + 24, 4), local = base + number(file, at + 42, 4);
     at = next;
     if (entry != name) continue;
-    if (method != 0 || local > end || end - local < kLocal) return std::nullopt;
+    constexpr std::uint64_t kStored = 0, kDeflated = 8;
+    if (method != kStored && method != kDeflated)
+      return unsupported(concat("the archive keeps it by the method ", method, ", and only deflate is read"));
+    if (local > end || end - local < kLocal) return cut;
     std::uint64_t begin = local + kLocal + number(file, static_cast<std::size_t>(local) + 26, 2) +
                           number(file, static_cast<std::size_t>(local) + 28, 2);
-    if (begin > end || bytes > end - begin || bytes > kMaxText) return std::nullopt;
-    return std::string_view(reinterpret_cast<const char*>(file.data()) + begin, static_cast<std::size_t>(bytes));
+    if (bytes > kMaxText) return invalid(concat("it has more than ", kMaxText, " bytes"));
+    if (begin > end || packed > end - begin || (method == kStored && packed != bytes)) return cut;
+    const std::span<const std::byte> from =
+        file.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(packed));
+    if (method == kStored) return std::string(reinterpret_cast<const char*>(from.data()), from.size());
+    std::string text(static_cast<std::size_t>(bytes), '\0');
+    MOTE_TRY(inflate(from, std::as_writable_bytes(std::span(text))));
+    return text;
   }
-  return std::nullopt;
+  return none;
 }
 
 class MetadataReader {
@@ -100,12 +112,11 @@ class MetadataReader {
     for (std::size_t i = 0; i < size_of(files); ++i) {
       const meta::AssociatedFile& f = *files->Get(static_cast<flatbuffers::uoffset_t>(i));
       if (f.type() != meta::FileType::TENSOR_AXIS_LABELS && f.type() != meta::FileType::TENSOR_VALUE_LABELS) continue;
-      if (std::optional<std::string_view> text = packed_file(file_, text_of(f.name()))) {
+      if (Result<std::string> text = packed_file(file_, text_of(f.name())); text.ok()) {
         put("mote.labels", *text);
       } else {
         log(LogLevel::kWarning,
-            concat("the labels in ", mote::quoted(text_of(f.name())),
-                   " are not to be had: the archive that the model ends with lacks the file, or keeps it compressed"));
+            concat("the labels in ", mote::quoted(text_of(f.name())), " are not to be had: ", text.status().message()));
       }
     }
   }
