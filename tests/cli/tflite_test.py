@@ -51,6 +51,11 @@ class TensorFlowLite(program.Case):
         self.assertEqual(self.run_model(seed("branches"), t0=((), [1], "|b1"), t1=x)["t2"], [0, 2])
         self.assertAlmostEqual(self.run_model(seed("branches"), t0=((), [0], "|b1"), t1=x)["t2"][1], 0.9640276, 6)
 
+    def test_an_lstm_of_16_bits_answers_as_the_micro_runtime(self):
+        x = ((1, 3, 2), [12000, -7000, 30000, 5, -32768, 32767], "<i2")
+        for steps, y in ((1, [7473, -2406, 14686, -1684, -7891, -10784]), (3, [3793, -1545, 14340, -1295, -8142, -9356])):
+            self.assertEqual(self.run_model(seed("wide_lstm"), "--steps", str(steps), t0=x)["t15"], y)
+
     def test_sparse_weights(self):
         self.assertEqual(self.run_model(seed("sparse"), t0=((1, 2), [1, 2]))["t2"], [10, 6])
 

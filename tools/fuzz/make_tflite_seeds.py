@@ -190,6 +190,22 @@ def lstm():
     return m
 
 
+def wide_lstm():
+    """States of 16 bits, as TensorFlow Lite Micro has them."""
+    m = Model()
+    g = m.graph()
+    q = lambda scale: {"scale": [scale], "zero_point": [0]}  # noqa: E731
+    x = g.input([1, 3, 2], "INT16", quantization=q(1 / 20000))
+    weights = lambda k: g.tensor([2, 2], "INT8", [(37 * (k + i) + 11) % 256 for i in range(4)], quantization=q(1 / 64))  # noqa: E731
+    w = [weights(5 * k) for k in range(8)]
+    b = [g.tensor([2], "INT64", list(struct.pack("<2q", 90000 * k, -40000 * k)), quantization=q(1 / 1280000)) for k in range(4)]
+    h = g.tensor([1, 2], "INT16", is_variable=True, quantization=q(1 / 32768))
+    c, y = g.tensor([1, 2], "INT16", is_variable=True, quantization=q(2.0**-11)), g.tensor([1, 3, 2], "INT16", quantization=q(1 / 32768))
+    g.op("UNIDIRECTIONAL_SEQUENCE_LSTM", [x, *w, -1, -1, -1, *b, -1, -1, h, c, -1, -1, -1, -1], [y], ("UnidirectionalSequenceLSTM", {"activation": "TANH"}))
+    g.output(y)
+    return m
+
+
 def strings():
     m = Model()
     g = m.graph()
@@ -336,7 +352,7 @@ def main():
     for old in CORPUS.glob("*"):
         if not old.name.startswith("crash-"):
             old.unlink()
-    for make in (conv, hybrid, quantized, control, variables, signatures, branches, svdf, lstm, strings, signal, frames, sparse, external, metadata, compressed_labels, tables):
+    for make in (conv, hybrid, quantized, control, variables, signatures, branches, svdf, lstm, wide_lstm, strings, signal, frames, sparse, external, metadata, compressed_labels, tables):
         model = make()
         data = io.BytesIO(compiled(SCHEMA, model.json()))
         if model.archive:

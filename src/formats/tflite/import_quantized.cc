@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "formats/tflite/quantized.h"
 #include "simd/math64.h"
+#include "simd/sampled16.h"
 
 namespace mote::tflite {
 namespace {
@@ -163,15 +164,6 @@ Status by_samples(NodeContext& n, F f) {
 
 bool wide(NodeContext& n) { return n.dtype(n.in(0)) == DType::i16; }
 
-// sigmoid(i / 24) in 16 bits, which the functions of 16 bits interpolate, plus half of what the interpolation up to the
-// next one lacks in the middle. The last is the limit.
-std::uint32_t sigmoid_sample(std::uint32_t i) {
-  if (i >= 255) return 65535;
-  auto sigmoid = [](double at) { return 65536 / (1 + math64::exp(-at / 24)); };
-  const double x = sigmoid(i), middle = sigmoid(i + 0.5), next = sigmoid(i + 1);
-  return static_cast<std::uint32_t>(std::round(x + (middle - (x + next) / 2) / 2));
-}
-
 // Whether a scale is a power of two, nearly; its logarithm.
 bool near_power_of_two(float scale, int* log2) {
   if (!(scale > 0)) return false;
@@ -209,18 +201,10 @@ Status quantized_logistic(NodeContext& n) {
   if (n.failed()) return {};
   Units u = units_of(x.scale, 0);
   if (u.multiplier == 0) u = {3 << u.shift, 0};
+  const SampledSigmoid samples;
   return convert_by_table(n, [&](const Scaled&, const Scaled&, std::int64_t v) -> std::int64_t {
     const std::int64_t half = u.shift > 0 ? std::int64_t{1} << (u.shift - 1) : 0;
-    const std::int32_t in = fixed::wrap(std::int64_t{fixed::wrap(v * u.multiplier + half)} >> u.shift);
-    const auto size = static_cast<std::uint32_t>(in < 0 ? -std::int64_t{in} : in);
-    const std::uint32_t at = size >> 9;
-    std::uint32_t r = 0x7fffu << 10;
-    if (at < 255) {
-      const std::uint32_t a = sigmoid_sample(at), b = sigmoid_sample(at + 1);
-      r = (a << 9) + (size & 0x1ff) * (b - a);
-    }
-    r = in >= 0 ? r + (1u << 9) : (1u << 25) - r + (1u << 9) - 1;
-    return static_cast<std::int16_t>(r >> 10);
+    return samples.sigmoid(fixed::wrap(std::int64_t{fixed::wrap(v * u.multiplier + half)} >> u.shift));
   });
 }
 
@@ -229,6 +213,7 @@ Status quantized_tanh(NodeContext& n) {
   const Scaled x = scaled_input(n, 0);
   if (n.failed()) return {};
   const Units u = units_of(x.scale, 1);
+  const SampledSigmoid samples;
   return convert_by_table(n, [&](const Scaled&, const Scaled&, std::int64_t v) -> std::int64_t {
     std::int32_t in = 0;
     if (u.multiplier == 0) {
@@ -237,15 +222,7 @@ Status quantized_tanh(NodeContext& n) {
       const std::int64_t half = u.shift > 0 ? std::int64_t{1} << (u.shift - 1) : 0;
       in = fixed::wrap(std::int64_t{fixed::wrap(v * u.multiplier + half)} >> u.shift);
     }
-    const auto size = static_cast<std::uint32_t>(in < 0 ? -std::int64_t{in} : in);
-    const std::uint32_t at = size >> 8;
-    std::int32_t r = 0xffff << 8;
-    if (at < 255) {
-      const std::uint32_t a = sigmoid_sample(at), b = sigmoid_sample(at + 1);
-      r = static_cast<std::int32_t>((a << 8) + (size & 0xff) * (b - a));
-    }
-    r = in >= 0 ? r - (1 << 23) + (1 << 7) : -r + (1 << 23) + (1 << 7) - 1;
-    return static_cast<std::int16_t>(r >> 8);
+    return samples.tanh(in);
   });
 }
 

@@ -1,4 +1,5 @@
 // Quotients and products of quantized tensors, and operators that take stored values for numbers.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -44,60 +45,23 @@ Status quantized_div(NodeContext& n) {
   return {};
 }
 
-namespace {
-
-constexpr std::int64_t kMostFactors = 1024;
-
-}  // namespace
-
-// Factor by factor, every product brought to scale: by x's over the root of y's whose degree is the number of factors.
 Status quantized_reduce_prod(NodeContext& n) {
   auto* o = n.options<fbs::ReducerOptions>(fbs::BuiltinOptions::Reducer);
   const Scaled x = scaled_input(n, 0), y = scaled_output(n);
-  const auto given = n.ints_of(n.in(1));
   if (n.failed()) return {};
-  const int rank = n.need_rank(x.value);
-  if (n.failed()) return {};
-  if (!given || !constant_extents(n.shape(x.value))) {
-    n.unsupported("REDUCE_PROD of a quantized tensor whose extents or axes a run decides");
-    return {};
-  }
-  std::vector<bool> reduced(static_cast<std::size_t>(rank), false);
-  for (std::int64_t a : *given) {
-    const std::int64_t axis = n.axis(a, rank);
+  ValueId axes = vector_of(n, n.in(1));
+  if (std::optional<Ints> known = n.ints_of(n.in(1))) {  // some may be named twice
+    const int rank = n.need_rank(x.value);
     if (n.failed()) return {};
-    reduced[static_cast<std::size_t>(axis)] = true;
+    for (std::int64_t& a : *known) a = n.axis(a, rank);
+    if (n.failed()) return {};
+    std::sort(known->begin(), known->end());
+    known->erase(std::unique(known->begin(), known->end()), known->end());
+    axes = n.ints(*known);
   }
-  Ints perm, kept, result;
-  std::int64_t factors = 1;
-  for (bool last : {false, true}) {
-    for (std::size_t i = 0; i < reduced.size(); ++i) {
-      const std::int64_t extent = n.shape(x.value)[i].value();
-      if (reduced[i] == last) perm.push_back(static_cast<std::int64_t>(i));
-      if (!last && (!reduced[i] || (o && o->keep_dims()))) result.push_back(reduced[i] ? 1 : extent);
-      if (!last && !reduced[i]) kept.push_back(extent);
-      if (last && reduced[i]) factors *= extent;
-      if (factors > kMostFactors || factors < 1) {
-        n.unsupported("REDUCE_PROD of no or more than 1024 quantized elements");
-        return {};
-      }
-    }
-  }
-  const FixedScale scale = fixed_scale(static_cast<double>(x.scale) /
-                                       math64::pow(static_cast<double>(y.scale), 1.0 / static_cast<double>(factors)));
-  const ValueId pair = integers(n, DType::i32, {scale.multiplier, scale.shift}, {2});
-  auto scaled = [&](ValueId v, ValueId zero) {
-    return n.emit("requantize_linear", {v, pair, zero}, {{"rounding", std::string("fixed_wide")}});
-  };
-  kept.push_back(factors);
-  const auto at = static_cast<std::int64_t>(kept.size()) - 1;
-  const ValueId wide = n.cast(n.reshape(n.transpose(centered(n, x), perm), kept), DType::i64);
-  ValueId product = sliced(n, wide, {0}, {1}, {at});
-  for (std::int64_t i = 1; i < factors; ++i) {
-    const ValueId next = n.emit("mul", {product, sliced(n, wide, {i}, {i + 1}, {at})});
-    product = n.cast(scaled(next, n.scalar(0, DType::i32)), DType::i64);
-  }
-  n.output(0, n.reshape(scaled(product, zero_of(n, y)), result));
+  n.output(0,
+           n.emit("qlinear_reduce_prod", {x.value, axes, scale_of(n, x), zero_of(n, x), scale_of(n, y), zero_of(n, y)},
+                  {{"keepdims", std::int64_t{o && o->keep_dims()}}, {"noop_with_empty_axes", std::int64_t{1}}}));
   return {};
 }
 

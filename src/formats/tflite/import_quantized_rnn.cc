@@ -48,6 +48,28 @@ namespace {
 // Gates are numbered input, forget, cell, output; operands stand as the kernel of 24 operands has them.
 enum { kW = 1, kR = 5, kPeephole = 9, kBias = 12, kProjection = 16, kH = 18, kC = 19, kNorm = 20 };
 
+// How a tensor of the operator's own work is quantized.
+Scaled intermediate_of(NodeContext& n, int i) {
+  Scaled s;
+  const auto* list = n.proto().intermediates();
+  const fbs::Tensor* t = static_cast<std::size_t>(i) < size_of(list)
+                             ? n.tensor(list->Get(static_cast<flatbuffers::uoffset_t>(i)))
+                             : nullptr;
+  Result<Quantization> q = t ? quantization_of(*t) : Quantization();
+  if (!q.ok() || !q->per_tensor() || !(q->scale() > 0)) {
+    n.fail(invalid(concat("its intermediate ", i, " has no scale")));
+    return s;
+  }
+  s.scale = q->scale();
+  s.zero = q->zero_point();
+  return s;
+}
+
+// A clip in whole units of `scale`, at most `most`; 0 for none.
+std::int64_t units_of_clip(float real, float scale, float most) {
+  return real > 0 ? static_cast<std::int64_t>(std::min(real / scale, most)) : 0;
+}
+
 class IntegerLstm {
  public:
   IntegerLstm(NodeContext& n, float cell_clip, float projection_clip, bool time_major) : n_(n) {
@@ -60,25 +82,32 @@ class IntegerLstm {
     --cell_power_;
     normalized_ = n.has(kNorm + 1);
     add_gates();
-    const Scaled hidden = intermediate(4);
+    // What is not projected is h itself; the kernel of 16 bits knows nothing else.
+    const Scaled hidden = wide() ? h_ : intermediate_of(n_, 4);
     if (n.failed()) return;
     const float weights = n.has(kProjection) ? scaled_input(n, kProjection).scale : 1;
-    attr("hidden_scale", static_cast<float>(0x1p-15 / static_cast<double>(hidden.scale) * 0x1p-15));
+    const double hidden_scale = 0x1p-15 / static_cast<double>(hidden.scale) * 0x1p-15;
+    attrs_.emplace_back("hidden_scale", wide() ? hidden_scale : static_cast<double>(static_cast<float>(hidden_scale)));
     attr("projection_scale", weights * hidden.scale / h_.scale);
     attrs_.emplace_back("hidden_zero", hidden.zero);
     attrs_.emplace_back("x_zero", x_.zero);
     attrs_.emplace_back("h_zero", h_.zero);
     attrs_.emplace_back("cell_bits", std::int64_t{15 + cell_power_});
-    attrs_.emplace_back("cell_clip", clip(cell_clip, cell_.scale, 32767));
-    attrs_.emplace_back("projection_clip", clip(projection_clip, y_.scale, 127));
+    attrs_.emplace_back("cell_clip", units_of_clip(cell_clip, cell_.scale, 32767));
+    attrs_.emplace_back("projection_clip", units_of_clip(projection_clip, y_.scale, 127));
     attrs_.emplace_back("time_major", std::int64_t{time_major});
   }
 
   Status run() {
     if (n_.failed()) return {};
-    if (std::frexp(cell_.scale, &cell_power_) != 0.5f || x_.dtype != DType::i8 || y_.dtype != DType::i8) {
+    if (std::frexp(cell_.scale, &cell_power_) != 0.5f || y_.dtype != x_.dtype || h_.dtype != x_.dtype ||
+        (x_.dtype != DType::i8 && !wide())) {
       n_.unsupported(concat(n_.op_name(), " whose cell has a scale that is no power of two, or with operands of ",
                             name_of(x_.dtype)));
+      return {};
+    }
+    if (wide() && (normalized_ || !n_.has(kW) || n_.has(kPeephole + 1) || n_.has(kProjection))) {
+      n_.unsupported(concat(n_.op_name(), " of 16 bits with peepholes, normalization, a projection or three gates"));
       return {};
     }
     std::vector<ValueId> operands;
@@ -93,21 +122,12 @@ class IntegerLstm {
  private:
   void attr(std::string name, float v) { attrs_.emplace_back(std::move(name), static_cast<double>(v)); }
 
-  // How a tensor of the operator's own work is quantized.
-  Scaled intermediate(int i) {
-    Scaled s;
-    const auto* list = n_.proto().intermediates();
-    const fbs::Tensor* t = static_cast<std::size_t>(i) < size_of(list)
-                               ? n_.tensor(list->Get(static_cast<flatbuffers::uoffset_t>(i)))
-                               : nullptr;
-    Result<Quantization> q = t ? quantization_of(*t) : Quantization();
-    if (!q.ok() || !q->per_tensor() || !(q->scale() > 0)) {
-      n_.fail(invalid(concat("its intermediate ", i, " has no scale")));
-      return s;
-    }
-    s.scale = q->scale();
-    s.zero = q->zero_point();
-    return s;
+  bool wide() const { return x_.dtype == DType::i16; }
+
+  // From units of a times b to `unit`: in f32, but for the kernel of 16 bits.
+  double factor(float a, float b, float unit) const {
+    return wide() ? static_cast<double>(a) * static_cast<double>(b) / static_cast<double>(unit)
+                  : static_cast<double>(a * b / unit);
   }
 
   float weight_scale(int i) { return n_.has(i) ? scaled_input(n_, i).scale : 1; }
@@ -115,10 +135,10 @@ class IntegerLstm {
   void add_gates() {
     std::vector<double> input, recurrent, peephole, norm;
     for (int g = 0; g < 4 && !n_.failed(); ++g) {
-      const float unit = normalized_ ? intermediate(g).scale : 0x1p-12f;
+      const float unit = normalized_ ? intermediate_of(n_, g).scale : 0x1p-12f;
       if (n_.failed()) return;
-      input.push_back(static_cast<double>(weight_scale(kW + g) * x_.scale / unit));
-      recurrent.push_back(static_cast<double>(weight_scale(kR + g) * h_.scale / unit));
+      input.push_back(factor(weight_scale(kW + g), x_.scale, unit));
+      recurrent.push_back(factor(weight_scale(kR + g), h_.scale, unit));
       if (g != 2 && n_.has(kPeephole + 1)) {
         const double cells = std::ldexp(static_cast<double>(weight_scale(kPeephole + (g == 3 ? 2 : g))), cell_power_);
         peephole.push_back(static_cast<double>(static_cast<float>(cells / static_cast<double>(unit))));
@@ -129,10 +149,6 @@ class IntegerLstm {
     attrs_.emplace_back("recurrent_scales", std::move(recurrent));
     if (!peephole.empty()) attrs_.emplace_back("peephole_scales", std::move(peephole));
     if (!norm.empty()) attrs_.emplace_back("norm_scales", std::move(norm));
-  }
-
-  static std::int64_t clip(float real, float scale, float most) {
-    return real > 0 ? static_cast<std::int64_t>(std::min(real / scale, most)) : 0;
   }
 
   NodeContext& n_;
@@ -206,10 +222,22 @@ Status basic_lstm(NodeContext& n) {
 }  // namespace
 
 // States are of 8 bits, cells of 16 with a scale that is a power of two.
+namespace {
+
+// A cell of its own, for which LiteRT's kernel reads the scales of the output gate from behind their table.
+bool has_twelve_intermediates(NodeContext& n) {
+  if (size_of(n.proto().intermediates()) != 12) return false;
+  n.unsupported(concat(n.op_name(), " of 12 intermediates"));
+  return true;
+}
+
+}  // namespace
+
 Status quantized_lstm(NodeContext& n) {
   auto* o = n.options<fbs::LstmOptions>(fbs::BuiltinOptions::LSTM);
   if (!o) return invalid("has no options");
   if (o->kernel_type() == fbs::LstmKernel::BASIC) return basic_lstm(n);
+  if (has_twelve_intermediates(n)) return {};
   return IntegerLstm(n, o->cell_clip(), o->proj_clip(), false).run();
 }
 
@@ -220,6 +248,7 @@ Status quantized_unidirectional_sequence_lstm(NodeContext& n) {
     n.unsupported("UNIDIRECTIONAL_SEQUENCE_LSTM with diagonal recurrent weights");
     return {};
   }
+  if (has_twelve_intermediates(n)) return {};
   return IntegerLstm(n, o->cell_clip(), o->proj_clip(), o->time_major()).run();
 }
 

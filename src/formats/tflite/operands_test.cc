@@ -35,8 +35,10 @@ std::vector<std::uint8_t> custom_options() {
   return b.GetBuffer();
 }
 
-// One operator `op` of `operands` tensors that are alike; two results.
-Bytes model(fbs::BuiltinOperator op, const std::string& custom, int operands, const Shape& s, bool with_options) {
+// One operator `op` of `operands` tensors that are alike; two results. An LSTM has its options where it has
+// intermediates.
+Bytes model(fbs::BuiltinOperator op, const std::string& custom, int operands, const Shape& s, bool with_options,
+            int intermediates = 0) {
   FlatBufferBuilder b;
   std::size_t bytes = s.type == fbs::TensorType::INT8 ? 1 : s.type == fbs::TensorType::INT16 ? 2 : 4;
   for (std::int32_t e : s.extents) bytes *= static_cast<std::size_t>(e);
@@ -55,8 +57,18 @@ Bytes model(fbs::BuiltinOperator op, const std::string& custom, int operands, co
   }
   Offset<flatbuffers::Vector<std::uint8_t>> options;
   if (with_options) options = b.CreateVector(custom_options());
-  auto node =
-      fbs::CreateOperator(b, 0, b.CreateVector(inputs), b.CreateVector(outputs), fbs::BuiltinOptions::NONE, 0, options);
+  auto kind = fbs::BuiltinOptions::NONE;
+  Offset<void> of_lstm;
+  if (intermediates > 0 && op == fbs::BuiltinOperator::LSTM) {
+    kind = fbs::BuiltinOptions::LSTM;
+    of_lstm = fbs::CreateLstmOptions(b).Union();
+  } else if (intermediates > 0) {
+    kind = fbs::BuiltinOptions::UnidirectionalSequenceLSTM;
+    of_lstm = fbs::CreateSequenceLstmOptions(b).Union();
+  }
+  const std::vector<std::int32_t> own(static_cast<std::size_t>(intermediates), 0);
+  auto node = fbs::CreateOperator(b, 0, b.CreateVector(inputs), b.CreateVector(outputs), kind, of_lstm, options,
+                                  fbs::CustomFormat::FLEXBUFFERS, 0, b.CreateVector(own));
   auto graph = fbs::CreateSubGraph(b, b.CreateVector(tensors), b.CreateVector(fed), b.CreateVector(outputs),
                                    b.CreateVector(std::vector<Offset<fbs::Operator>>{node}), b.CreateString("main"));
   auto code = fbs::CreateOperatorCode(b, static_cast<std::int8_t>(std::min(static_cast<int>(op), 127)),
@@ -114,6 +126,22 @@ TEST(TfliteOperands, AreNotTrusted) {
   }
   EXPECT_GT(count.read, 500);
   EXPECT_GT(count.refused, 500);
+}
+
+TEST(TfliteOperands, LstmsOfTwelveIntermediatesAreRefusedByName) {
+  for (auto [op, name] :
+       {std::pair(fbs::BuiltinOperator::LSTM, "LSTM"),
+        std::pair(fbs::BuiltinOperator::UNIDIRECTIONAL_SEQUENCE_LSTM, "UNIDIRECTIONAL_SEQUENCE_LSTM")}) {
+    ImportOptions options;
+    std::vector<std::string> missing;
+    options.ops = &builtin_ops();
+    options.missing = &missing;
+    const Shape s = {fbs::TensorType::INT8, true, true, false, {2, 2}};
+    Result<Module> m = import_tflite(std::make_shared<const BufferSource>(model(op, "", 24, s, false, 12)), options);
+    ASSERT_TRUE(m.ok()) << m.status().to_string();
+    ASSERT_EQ(missing.size(), 1u);
+    EXPECT_NE(missing[0].find(std::string(name) + " of 12 intermediates"), std::string::npos) << missing[0];
+  }
 }
 
 }  // namespace

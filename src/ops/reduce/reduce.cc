@@ -5,10 +5,9 @@
 
 #include "ops/decompose.h"
 #include "ops/element.h"
-#include "ops/infer_util.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
-#include "ops/run_util.h"
+#include "ops/reduce/reduced.h"
 
 namespace mote {
 namespace {
@@ -28,18 +27,6 @@ constexpr AttrSpec kAttrs[] = {
 constexpr std::uint32_t classes_of(Kind k) {
   if (k == Kind::kLogSum || k == Kind::kLogSumExp) return kFloats;
   return k == Kind::kMax || k == Kind::kMin ? kNumbers | kBool : kNumbers;
-}
-
-// Which axes of a tensor of `rank` the given ones mean.
-std::vector<int> reduced_axes(const std::vector<int>& given, int rank, bool noop) {
-  if (!given.empty() || noop) return given;
-  std::vector<int> all;
-  for (int i = 0; i < rank; ++i) all.push_back(i);
-  return all;
-}
-
-bool contains(const std::vector<int>& axes, int axis) {
-  return std::find(axes.begin(), axes.end(), axis) != axes.end();
 }
 
 std::optional<Dim> known(Kind kind, const KnownValue& v) {
@@ -71,37 +58,11 @@ template <Kind kind>
 Status infer(InferContext& ctx) {
   MOTE_TRY(check_dtype(ctx, 0, classes_of(kind)));
   MOTE_TRY(check_dtype(ctx, 1, kInts));
-  bool keep = ctx.attr_int("keepdims") != 0, noop = ctx.attr_int("noop_with_empty_axes") != 0;
-  std::optional<std::vector<std::int64_t>> given = std::vector<std::int64_t>();
-  if (ctx.has(1)) given = ctx.const_value(1);
-  if (!ctx.has_rank(0)) {
-    bool scalar = given && given->empty() && !noop && !keep;
-    output_maybe(ctx, 0, ctx.dtype(0), scalar ? std::optional(Shape()) : std::nullopt);
-    return {};
-  }
-  int rank = ctx.rank(0);
-  if (!given) {
-    std::int64_t n = ctx.has_rank(1) ? known_count(ctx.shape(1)) : -1;
-    bool ranked = keep || (n > 0 && n <= rank);
-    output_maybe(ctx, 0, ctx.dtype(0),
-                 ranked ? std::optional(ctx.fresh_shape(keep ? rank : rank - static_cast<int>(n))) : std::nullopt);
-    return {};
-  }
-  MOTE_ASSIGN(std::vector<int> axes, normal_axes(ctx, *given, rank));
-  axes = reduced_axes(axes, rank, noop);
-  Shape out;
-  for (int i = 0; i < rank; ++i) {
-    if (!contains(axes, i)) {
-      out.push_back(ctx.shape(0)[static_cast<std::size_t>(i)]);
-    } else if (keep) {
-      out.emplace_back(1);
-    }
-  }
-  ctx.output(0, ctx.dtype(0), std::move(out));
-  if (const KnownValue* v = ctx.value(0); v && rank <= 1) {
-    if (axes.empty() && kind != Kind::kSumSquare) {
+  MOTE_ASSIGN(std::optional<std::vector<int>> axes, reduced::infer(ctx, ctx.dtype(0)));
+  if (const KnownValue* v = ctx.value(0); v && axes && ctx.rank(0) <= 1) {
+    if (axes->empty() && kind != Kind::kSumSquare) {
       pass_known(ctx);
-    } else if (std::optional<Dim> r = known(kind, *v); r && !axes.empty()) {
+    } else if (std::optional<Dim> r = known(kind, *v); r && !axes->empty()) {
       output_known(ctx, 0, ctx.dtype(0), {*r});
     }
   }
@@ -173,21 +134,16 @@ template <Kind kind>
 Status run(ReferenceContext& ctx) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
-  std::vector<int> given;
-  if (ctx.has(1)) {
-    for (std::int64_t a : read_ints(ctx.in(1))) given.push_back(normal_axis(a, x.rank));
-  }
-  std::vector<int> axes = reduced_axes(given, x.rank, ctx.attr_int("noop_with_empty_axes") != 0);
-  Space kept, reduced;
-  for (int i = 0; i < x.rank; ++i) (contains(axes, i) ? reduced : kept).add(x.dims[i], x.strides[i]);
-  std::int64_t at = 0, count = count_of(reduced.extents);
+  const std::vector<int> axes = reduced::axes_now(ctx);
+  Space kept, along;
+  for (int i = 0; i < x.rank; ++i) (reduced::contains(axes, i) ? along : kept).add(x.dims[i], x.strides[i]);
+  std::int64_t at = 0, count = count_of(along.extents);
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
     using V = typename E::Value;
     walk<1>(ctx, kept.extents, {kept.strides}, [&](const auto& base) {
       E::store(y, at++, reduce<kind, V>(count, [&](auto use) {
-                 walk<1>(ctx, reduced.extents, {reduced.strides},
-                         [&](const auto& k) { use(E::load(x, base[0] + k[0])); });
+                 walk<1>(ctx, along.extents, {along.strides}, [&](const auto& k) { use(E::load(x, base[0] + k[0])); });
                }));
     });
   });
