@@ -291,7 +291,8 @@ Work setup(const Kernel& kernel, const Shape& shape, Params* p) {
   if (s.x_pixel == 0) s.x_pixel = s.channels;
   if (s.y_pixel == 0) s.y_pixel = s.out_channels;
   for (int d = 0; d < kMaxSpatial; ++d) p->out[d] = s.out(d);
-  if (s.in[0] == 1 && s.kernel[0] == 1 && s.in[1] == 1 && s.kernel[1] == 1 && p->out[1] == 1) {
+  const bool turns = kernel.algorithm != Algorithm::kGrouped;  // whose blocks run along the width
+  if (turns && s.in[0] == 1 && s.kernel[0] == 1 && s.in[1] == 1 && s.kernel[1] == 1 && p->out[1] == 1) {
     // One dimension: let its positions be rows, which tiles can cut.
     std::swap(s.in[1], s.in[2]);
     std::swap(s.kernel[1], s.kernel[2]);

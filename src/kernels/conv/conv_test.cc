@@ -320,6 +320,15 @@ TEST(Conv, GroupsOfFewChannels) {
     }
   }
   for (i64 size = 1; size < 17; ++size) check({square(24, 24, size, 3, 1, 6)});
+  for (i64 stride : {1, 2}) {
+    Shape line{.batch = 2, .channels = 12, .out_channels = 12, .groups = 3};
+    line.in[2] = 45;
+    line.kernel[2] = 3;
+    line.stride[2] = stride;
+    line.pad_begin[2] = 1;
+    ASSERT_EQ(choose(line), Algorithm::kGrouped);
+    check({line, true, true, true});
+  }
   Shape s = square(40, 40, 10, 3, 1, 5);
   s.kernel[1] = 2;
   s.batch = 2;
