@@ -77,8 +77,11 @@ Result<TensorView> infer_out(ReferenceContext& ctx, int i) {
 Result<std::vector<TensorView>> infer_outs(ReferenceContext& ctx) {
   MOTE_ASSIGN(std::vector<Type> types, infer_now(ctx));
   std::vector<TensorView> outs(types.size());
+  std::span<const Slot> slots = ctx.op().outputs;
   for (int i = 0; i < ctx.outputs(); ++i) {
-    if (!ctx.wants(i)) continue;
+    const bool may_lack =
+        static_cast<std::size_t>(i) >= slots.size() || slots[static_cast<std::size_t>(i)].arity != Arity::kOne;
+    if (!ctx.wants(i) && may_lack) continue;
     MOTE_ASSIGN(outs[static_cast<std::size_t>(i)], make_out(ctx, i, types[static_cast<std::size_t>(i)]));
   }
   return outs;

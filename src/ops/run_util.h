@@ -13,7 +13,7 @@ Result<std::vector<Type>> infer_now(const ReferenceContext& ctx);
 
 // Output i with the dtype and shape that the op's inference gives. Not for outputs whose extents depend on data.
 Result<TensorView> infer_out(ReferenceContext& ctx, int i = 0);
-// All outputs that are wanted; the others are empty views.
+// All outputs that are wanted or that the op always gives; the others are empty views.
 Result<std::vector<TensorView>> infer_outs(ReferenceContext& ctx);
 
 // All elements of an integer tensor.

@@ -1,6 +1,7 @@
 // Scaled dot product attention with grouped heads, masks, windows, soft cap and a cache of keys and values.
 #include "ops/attention/attention.h"
 
+#include "base/checked.h"
 #include "ops/decompose.h"
 #include "ops/infer_util.h"
 #include "ops/loops.h"
@@ -60,6 +61,7 @@ Status infer(InferContext& ctx) {
   MOTE_TRY(check_dtype(ctx, kV, kFloats));
   MOTE_TRY(check_same_dtype(ctx, kV, kPastValue));
   MOTE_TRY(check_dtype(ctx, kMask, kBool | kNumbers));
+  MOTE_TRY(check_dtype(ctx, kValidKeys, kInts));
   MOTE_TRY(check_rank(ctx, kMask, 1, 4));
   if (ctx.has(kPastKey) != ctx.has(kPastValue)) return ctx.error("past_key and past_value come together");
   if (ctx.has(kPastKey) && ctx.has(kValidKeys)) return ctx.error("nonpad_kv_seqlen does not go with a past");
@@ -146,7 +148,10 @@ class Bias {
   }
 
   double at(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) const {
-    std::int64_t valid = ctx_.has(kValidKeys) ? load_i64(ctx_.in(kValidKeys), b) : e_.total;
+    // A number that is none of keys stays one to compute with.
+    std::int64_t valid = e_.total;
+    if (ctx_.has(kValidKeys))
+      valid = std::clamp<std::int64_t>(load_i64(ctx_.in(kValidKeys), b), -kMaxElements, kMaxElements);
     std::int64_t offset = ctx_.has(kValidKeys) ? valid - e_.q_length : e_.past, distance = j - i - offset;
     bool allowed = j < valid && (!causal_ || distance <= 0) && (left_ < 0 || -distance <= left_) &&
                    (right_ < 0 || distance <= right_);

@@ -37,7 +37,8 @@ constexpr std::int64_t kMost = 1 << 20;
 
 Status infer(InferContext& ctx) {
   for (int i : {0, 1, 2}) {
-    MOTE_TRY(check_dtype(ctx, i, kFloats));
+    if (ctx.dtype(i) != DType::f32 && ctx.dtype(i) != DType::none)
+      return ctx.error("encodings, scores and anchors are f32");
     MOTE_TRY(check_rank(ctx, i, i == 2 ? 2 : 3, i == 2 ? 2 : 3));
   }
   std::int64_t most = ctx.attr_int("max_detections"), classes = ctx.attr_int("max_classes_per_detection");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <queue>
 
+#include "ops/check_one.h"
 #include "ops/element.h"
 #include "ops/infer_util.h"
 #include "ops/ops.h"
@@ -29,6 +30,7 @@ constexpr Slot kOutputs[] = {
 Status infer(InferContext& ctx) {
   for (int i : {kBoxes, kScores, kOverlap, kLeast, kSigma}) MOTE_TRY(check_dtype(ctx, i, kFloats));
   MOTE_TRY(check_dtype(ctx, kMost, kInts));
+  for (int i : {kMost, kOverlap, kLeast, kSigma}) MOTE_TRY(check_one(ctx, i));
   MOTE_TRY(check_rank(ctx, kBoxes, 2, 2));
   MOTE_TRY(check_rank(ctx, kScores, 1, 1));
   if (ctx.has_rank(kBoxes)) {

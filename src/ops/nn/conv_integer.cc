@@ -1,4 +1,5 @@
 // Convolution of 8-bit integers into 32-bit sums.
+#include "base/checked.h"
 #include "ops/infer_util.h"
 #include "ops/nn/convolve.h"
 #include "ops/ops.h"
@@ -41,7 +42,7 @@ Status run(ReferenceContext& ctx) {
   }
   convolve(ctx, c, xs, ws, ys);
   for (std::size_t i : ctx.range(ys.size())) {
-    store_i64(y, static_cast<std::int64_t>(i), static_cast<std::int64_t>(ys[i]));
+    store_i64(y, static_cast<std::int64_t>(i), clamp_to_int(ys[i], -0x1p62, 0x1p62));
   }
   return {};
 }

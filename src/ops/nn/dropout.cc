@@ -1,4 +1,5 @@
 // Elements set to zero at random while training; the identity otherwise.
+#include "ops/check_one.h"
 #include "ops/infer_util.h"
 #include "ops/ops.h"
 #include "ops/run_util.h"
@@ -17,11 +18,7 @@ constexpr AttrSpec kAttrs[] = {{"seed", AttrKind::kInt, "", "of the generator; d
 Status infer(InferContext& ctx) {
   for (int i : {0, 1}) MOTE_TRY(check_dtype(ctx, i, kFloats | kFloat8));
   MOTE_TRY(check_dtype(ctx, 2, kBool));
-  for (int i : {1, 2}) {
-    if (!ctx.has_rank(i)) continue;
-    Dim n = volume(ctx.shape(i));
-    if (n.is_const() && !n.is(1)) return ctx.error("ratio and training_mode need one value");
-  }
+  for (int i : {1, 2}) MOTE_TRY(check_one(ctx, i));
   ctx.output(0, ctx.type(0));
   if (ctx.wants(1)) {
     Type mask = ctx.type(0);

@@ -1,6 +1,7 @@
 // adagrad, adam and momentum: one step of an optimizer over any number of tensors.
 #include <cmath>
 
+#include "ops/check_one.h"
 #include "ops/element.h"
 #include "ops/infer_util.h"
 #include "ops/ops.h"
@@ -49,6 +50,7 @@ template <int kinds>
 Status infer(InferContext& ctx) {
   MOTE_TRY(check_dtype(ctx, 0, kFloats));
   MOTE_TRY(check_dtype(ctx, 1, kInts));
+  for (int i : {0, 1}) MOTE_TRY(check_one(ctx, i));
   int count = (ctx.inputs() - 2) / kinds;
   if (ctx.inputs() < 2 + kinds || (ctx.inputs() - 2) % kinds != 0) {
     return ctx.error("takes " + std::to_string(kinds) + " tensors per parameter");
@@ -86,6 +88,7 @@ Status update(ReferenceContext& ctx, const Step& step) {
 }
 
 Status run_adagrad(ReferenceContext& ctx) {
+  MOTE_TRY(infer_now(ctx).status());
   double t = static_cast<double>(load_i64(ctx.in(1), 0)), epsilon = ctx.attr_float("epsilon");
   double r = load_f64(ctx.in(0), 0) / (1 + t * ctx.attr_float("decay_factor"));
   return update<1>(ctx, [&](double& x, double g, double* m) {
@@ -95,6 +98,7 @@ Status run_adagrad(ReferenceContext& ctx) {
 }
 
 Status run_adam(ReferenceContext& ctx) {
+  MOTE_TRY(infer_now(ctx).status());
   double t = static_cast<double>(load_i64(ctx.in(1), 0)), r = load_f64(ctx.in(0), 0);
   double alpha = ctx.attr_float("alpha"), beta = ctx.attr_float("beta"), epsilon = ctx.attr_float("epsilon");
   if (t > 0) r *= std::sqrt(1 - std::pow(beta, t)) / (1 - std::pow(alpha, t));
@@ -107,6 +111,7 @@ Status run_adam(ReferenceContext& ctx) {
 }
 
 Status run_momentum(ReferenceContext& ctx) {
+  MOTE_TRY(infer_now(ctx).status());
   std::string mode = ctx.attr_string("mode");
   if (mode != "standard" && mode != "nesterov")
     return invalid("momentum: mode '" + mode + "' is not standard or nesterov");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
 #include "ops/infer_util.h"
 #include "ops/ops.h"
 #include "ops/run_util.h"
@@ -49,7 +50,7 @@ Grid asymmetric(float low, float high) {
   double by_low = -128 - from / step, by_high = 127 - to / step;
   double low_error = 128 + std::fabs(from / step), high_error = 127 + std::fabs(to / step);
   double zero = low_error < high_error ? by_low : by_high;
-  g.zero = static_cast<std::int32_t>(std::round(std::clamp(zero, -128.0, 127.0)));
+  g.zero = static_cast<std::int32_t>(clamp_to_int(std::round(zero), -128, 127));
   g.step = static_cast<float>(step);
   g.inverse = 1.0f / g.step;
   return g;

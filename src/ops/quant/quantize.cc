@@ -31,7 +31,7 @@ QuantIndex::QuantIndex(const TensorView& x, const TensorView& scale, std::int64_
   inner_ = std::max<std::int64_t>(a.inner, 1);
   per_axis_ = block <= 0;
   block_ = per_axis_ ? 1 : block;
-  blocks_ = (n_ + block_ - 1) / block_;
+  blocks_ = (n_ - 1) / block_ + 1;
 }
 
 std::int64_t quantized(double x, std::int64_t zero, DType dtype) {

@@ -79,10 +79,11 @@ Requantizer::Requantizer(const ReferenceContext& ctx, DType dtype)
 
 void Requantizer::operator()(const TensorView& y, std::int64_t i, double sum, const Of& of) const {
   if (!float_bias_) sum += of.bias;
+  const auto zero = static_cast<std::int32_t>(clamp_to_int(of.y_zero, -0x1p31, 0x1p31 - 1));
   if (recipe_ != Recipe::kHalfEven && !is_float(dtype_)) {
     const double scale = of.a_scale * of.b_scale / of.y_scale;
-    const std::int64_t x = scaled(recipe_, static_cast<std::int64_t>(sum), scale);
-    return store_i64(y, i, Quantizer(range_, dtype_, static_cast<std::int32_t>(of.y_zero)).clamped(x));
+    const std::int64_t x = scaled(recipe_, clamp_to_int(sum, -0x1p62, 0x1p62), scale);
+    return store_i64(y, i, Quantizer(range_, dtype_, zero).clamped(x));
   }
   float x = wraps_ && std::abs(sum) < 0x1p62 && sum == std::trunc(sum)
                 ? f32(static_cast<std::int32_t>(static_cast<std::int64_t>(sum)))
@@ -94,7 +95,7 @@ void Requantizer::operator()(const TensorView& y, std::int64_t i, double sum, co
   }
   x = x * (scale / f32(of.y_scale));
   if (is_float(dtype_)) return store_small_float(y, i, x + of.y_zero, true);
-  store_i64(y, i, Quantizer(range_, dtype_, static_cast<std::int32_t>(of.y_zero))(x));
+  store_i64(y, i, Quantizer(range_, dtype_, zero)(x));
 }
 
 }  // namespace mote

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/checked.h"
 #include "ops/decompose.h"
 #include "ops/element.h"
 #include "ops/loops.h"
@@ -125,7 +126,7 @@ V reduce(std::int64_t count, const Each& each) {
       }
     });
     if (kind == Kind::kMean) r = count > 0 ? r / count : 0;
-    if (kind == Kind::kL2) r = static_cast<std::int64_t>(std::sqrt(static_cast<double>(r)));
+    if (kind == Kind::kL2) r = clamp_to_int(std::sqrt(static_cast<double>(r)), 0, 0x1p62);
     return static_cast<V>(r);
   }
 }

@@ -113,6 +113,10 @@ Status infer(InferContext& ctx) {
     return ctx.error("there is not one scale for each gate");
   if (ctx.attr_int("cell_bits") < 0 || ctx.attr_int("cell_bits") > 6)
     return ctx.error("cell_bits is outside of 0 to 6");
+  for (const char* zero : {"x_zero", "h_zero", "hidden_zero"}) {
+    if (ctx.attr_int(zero) < -32768 || ctx.attr_int(zero) > 32767)
+      return ctx.error(std::string(zero) + " is no zero point of 16 bits");
+  }
   Type y = Type::tensor(state);
   if (ctx.has_rank(kX) && ctx.has_rank(kR + 1)) {
     Shape s = ctx.shape(kX);

@@ -147,7 +147,10 @@ Status run_split(ReferenceContext& ctx) {
   AxisView a = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
   std::int64_t begin = 0;
   for (int i = 0; i < ctx.outputs(); ++i) {
-    std::vector<std::int64_t> shape = *constant_extents(*types[static_cast<std::size_t>(i)].shape);
+    // Not known of a `split` that is too long for a shape.
+    std::optional<std::vector<std::int64_t>> extents = constant_extents(*types[static_cast<std::size_t>(i)].shape);
+    if (!extents) return invalid("split: does not have one extent for each output");
+    const std::vector<std::int64_t>& shape = *extents;
     std::int64_t n = shape[static_cast<std::size_t>(normal_axis(ctx.attr_int("axis"), x.rank))];
     if (ctx.wants(i)) {
       MOTE_ASSIGN(TensorView y, ctx.out(i, x.dtype, shape));

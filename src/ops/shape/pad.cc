@@ -18,6 +18,8 @@ constexpr AttrSpec kAttrs[] = {
     {"mode", AttrKind::kString, "\"constant\"",
      "what is added: \"constant\", \"reflect\" (mirrored without the border), \"edge\" (the border), \"wrap\""}};
 
+constexpr std::int64_t kMostPad = std::int64_t{1} << 48;
+
 enum class Mode { kConstant, kReflect, kEdge, kWrap };
 
 std::optional<Mode> mode_of(const std::string& name) {
@@ -97,6 +99,9 @@ Status run(ReferenceContext& ctx) {
   std::vector<std::int64_t> pads = read_ints(ctx.in(1));
   std::array<std::int64_t, kMaxRank> before{};
   std::vector<std::int64_t> axes = ctx.has(3) ? read_ints(ctx.in(3)) : std::vector<std::int64_t>();
+  for (std::int64_t p : pads) {
+    if (p > kMostPad || p < -kMostPad) return invalid("pads: " + std::to_string(p) + " is out of range");
+  }
   for (std::size_t i : ctx.range(pads.size() / 2)) {
     before[static_cast<std::size_t>(ctx.has(3) ? normal_axis(axes[i], x.rank) : static_cast<int>(i))] = pads[i];
   }

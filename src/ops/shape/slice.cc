@@ -121,6 +121,10 @@ Status run(ReferenceContext& ctx) {
   std::vector<std::int64_t> starts = read_ints(ctx.in(1)), ends = read_ints(ctx.in(2));
   std::vector<std::int64_t> axes = ctx.has(3) ? read_ints(ctx.in(3)) : std::vector<std::int64_t>();
   std::vector<std::int64_t> steps = ctx.has(4) ? read_ints(ctx.in(4)) : std::vector<std::int64_t>(starts.size(), 1);
+  // Inference looks at short operands only.
+  if (ends.size() != starts.size() || steps.size() != starts.size() || (ctx.has(3) && axes.size() != starts.size()) ||
+      starts.size() > static_cast<std::size_t>(x.rank))
+    return invalid("slice: starts, ends, axes and steps differ in length");
   Strides from = dense_strides(x.shape());
   std::int64_t base = 0;
   for (std::size_t i : ctx.range(starts.size())) {

@@ -4,6 +4,7 @@
 #include <complex>
 #include <numbers>
 
+#include "ops/check_one.h"
 #include "ops/element.h"
 #include "ops/infer_util.h"
 #include "ops/loops.h"
@@ -148,6 +149,8 @@ Status infer_stft(InferContext& ctx) {
   Dim batch = ctx.has_rank(0) ? ctx.shape(0)[0] : ctx.fresh();
   std::optional<Dim> length, frame, step = scalar(ctx, 1);
   if (ctx.has_rank(0)) length = ctx.shape(0)[1];
+  if (ctx.has_rank(0) && ctx.shape(0)[2].is_const() && !ctx.shape(0)[2].is(1) && !ctx.shape(0)[2].is(2))
+    return ctx.error("the last axis is not 1 or 2");
   if (ctx.has(3)) {
     frame = scalar(ctx, 3);
   } else if (ctx.has(2)) {
@@ -221,6 +224,7 @@ Status run_blackman(ReferenceContext& ctx) { return run_window(ctx, 0.42, 0.5, 0
 Status infer_mel(InferContext& ctx) {
   for (int i = 0; i < 3; ++i) MOTE_TRY(check_dtype(ctx, i, kInts));
   for (int i = 3; i < 5; ++i) MOTE_TRY(check_dtype(ctx, i, kFloats));
+  for (int i = 0; i < 5; ++i) MOTE_TRY(check_one(ctx, i));
   std::optional<Dim> bins = scalar(ctx, 0), length = scalar(ctx, 1);
   if ((bins && bins->is_const() && bins->value() < 0) || (length && length->is_const() && length->value() < 0)) {
     return ctx.error("num_mel_bins or dft_length is negative");

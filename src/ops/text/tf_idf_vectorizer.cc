@@ -39,8 +39,8 @@ Status infer(InferContext& ctx) {
   if (ctx.has_attr("weights") && ctx.attr_floats("weights").size() != indexes.size()) {
     return ctx.error("weights and ngram_indexes differ in length");
   }
-  std::size_t pool =
-      ctx.has_attr("pool_strings") ? ctx.attr_strings("pool_strings").size() : ctx.attr_ints("pool_int64s").size();
+  const bool text = ctx.dtype(0) == DType::none ? ctx.has_attr("pool_strings") : ctx.dtype(0) == DType::string;
+  std::size_t pool = text ? ctx.attr_strings("pool_strings").size() : ctx.attr_ints("pool_int64s").size();
   std::size_t grams = 0;
   for (std::size_t n = 0; n < starts.size(); ++n) {
     std::int64_t end = n + 1 < starts.size() ? starts[n + 1] : static_cast<std::int64_t>(pool);
