@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kNumerics[] = {"exact", "chain", "lanes16", "winograd23", "winograd43", "fast"};
 constexpr std::string_view kPlaces[] = {"arena", "constant", "input", "output", "state", "heap", "alias"};
 constexpr int kMaxDepth = 16;
+constexpr std::size_t kMostSteps = 1 << 16;  // of bodies that a file may name again and again
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
@@ -47,6 +48,7 @@ void describe_steps(const Plan& plan, const PlanFunction& f, const std::string& 
                     std::vector<StepInfo>& out) {
   if (depth > kMaxDepth) return;
   for (const Step& s : f.steps) {
+    if (depth > 0 && out.size() >= kMostSteps) return;
     out.push_back(describe_step(plan, f, s));
     out.back().function = name;
     out.back().depth = depth;

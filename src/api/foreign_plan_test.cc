@@ -153,6 +153,25 @@ func @main(%x: f32[N,N], %i: i64[]) -> (%h, %p, %d) {
 }
 )";
 
+constexpr std::string_view kWithIndices = R"(module "with_indices"
+signature "main" = @main {
+}
+func @main(%x: f32[1,1,4,4]) -> (%y, %i) {
+  %y, %i = max_pool(%x) {kernel_shape=[2,2]}
+}
+)";
+constexpr std::string_view kLoop = R"(module "loop"
+const @never: i64[] = [0]
+signature "main" = @main {
+}
+func @main(%c: boolean[], %x: f32[2,3]) -> (%last, %all) {
+  %last, %all = loop(@never, %c, %x) {carried=1} [@body]
+}
+func @body(%i: i64[], %c: boolean[], %x: f32[2,3]) -> (%c, %y, %y) {
+  %y = relu(%x)
+}
+)";
+
 struct Damage {
   const char* what;
   std::string_view text;
@@ -166,6 +185,11 @@ const Damage kDamages[] = {
        // Extents of the window, behind the number of groups and its rank.
        std::int64_t much = std::int64_t{1} << 31;
        for (std::size_t at : {16, 24, 32}) std::memcpy(step(p, "conv").params.data() + at, &much, 8);
+     }},
+    {"a convolution whose padding has no magnitude", kConv,
+     [](Plan& p) {
+       std::int64_t least = std::numeric_limits<std::int64_t>::min();
+       std::memcpy(step(p, "conv").params.data() + 104, &least, 8);
      }},
     {"a transposed convolution's bias of bytes", kTransposed,
      [](Plan& p) { input(p, step(p, "conv_transpose"), 2).dtype = DType::u8; }},
@@ -241,6 +265,14 @@ const Damage kDamages[] = {
        std::int64_t much = std::int64_t{1} << 31;
        for (std::size_t at : {16, 24}) std::memcpy(step(p, "qmap.pool").params.data() + at, &much, 8);
      }},
+    {"a result of no iteration that no memory holds", kLoop,
+     [](Plan& p) {
+       for (PlanFunction& f : p.functions) {
+         for (PlanValue& v : f.values) {
+           if (f.name == "body" && v.name == "y") v.dims = {std::int64_t{1} << 40, std::int64_t{1} << 40};
+         }
+       }
+     }},
     {"a reference of another op", kReferences,
      [](Plan& p) { step(p, "reference.hardmax").op = op_index(p, "negative_log_likelihood_loss"); }},
     {"a list for a tensor", kReferences,
@@ -258,7 +290,8 @@ const Damage kDamages[] = {
 };
 
 TEST(ForeignPlan, RunsAsItIs) {
-  for (std::string_view text : {kConv, kTransposed, kProducts, kNumbers, kResize, kQuantized, kReferences}) {
+  for (std::string_view text :
+       {kConv, kTransposed, kProducts, kNumbers, kResize, kQuantized, kReferences, kWithIndices, kLoop}) {
     Status s = all_of(plan_of(text));
     EXPECT_TRUE(s.ok()) << s.to_string();
   }
@@ -272,6 +305,14 @@ TEST(ForeignPlan, IsRefusedWhereItIsWrong) {
     EXPECT_FALSE(s.ok()) << d.what;
     EXPECT_FALSE(!s.ok() && s.message().empty()) << d.what;
   }
+}
+
+// What an op always gives goes with the call where the file wants none of it.
+TEST(ForeignPlan, NeedNotTakeAResult) {
+  Plan p = plan_of(kWithIndices);
+  step(p, "reference.max_pool").outputs[0] = kNone;
+  Status s = all_of(p);
+  EXPECT_TRUE(s.ok()) << s.to_string();
 }
 
 // What did not fit once is asked for again.

@@ -350,6 +350,7 @@ Status Frame::run_loop(std::size_t s) {
       for (Extent e : element.dims) dims.push_back(element.late || e < 0 ? 0 : e);
     }
     if (dims.size() > kMaxRank) return unsupported("a stacked result has a rank above 8");
+    if (!usable_count(dims)) return Status(Code::kResourceExhausted, "a stacked result is too large");
     whole.view = TensorView::of(stacks[i].memory.data(), iteration > 0 ? stacks[i].first.dtype : element.dtype, dims);
     MOTE_TRY(copy_into(v, whole));
   }

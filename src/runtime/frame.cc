@@ -63,7 +63,10 @@ Status Frame::bind(std::span<Cell* const> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const PlanValue& pv = f_.values[at(f_.inputs[i])];
     const Cell& in = *inputs[i];
-    if (pv.kind != Type::Kind::kTensor || !in.present) continue;
+    if (pv.kind != Type::Kind::kTensor) continue;
+    // What was set up without an operand is no good with it, whatever it was set up for before.
+    same = same && in.present == slots_[at(f_.inputs[i])].present;
+    if (!in.present) continue;
     if (in.list || (pv.dtype != DType::none && in.view.dtype != pv.dtype)) {
       return invalid("input '" + pv.name + "' is not the " + std::string(name_of(pv.dtype)) +
                      " tensor that was planned");

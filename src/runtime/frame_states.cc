@@ -185,8 +185,16 @@ Status Frame::rehearse(std::span<Cell* const> inputs) {
       if (!usable_count(view.shape())) return invalid("input '" + pv.name + "' has no usable shape");
       view = TensorView::of(same ? view.data : nullptr, pv.dtype, view.shape());
       for (std::size_t s = 0; s < entry_->states.size(); ++s) {
-        if (entry_->states[s].input == static_cast<std::int32_t>(i) && entry_->states[s].axis != kNone)
-          view = grown_view(core_.states[s]->memory.data(), view, entry_->states[s].axis, core_.states[s]->capacity);
+        if (entry_->states[s].input != static_cast<std::int32_t>(i) || entry_->states[s].axis == kNone) continue;
+        const StateMemory& m = *core_.states[s];
+        const std::int32_t axis = entry_->states[s].axis;
+        // Setups may read what has data: all of it has to be there.
+        TensorView full = view;
+        full.dims[axis] = m.capacity;
+        std::optional<std::int64_t> count = usable_count(full.shape());
+        if (!count || view.dims[axis] > m.capacity || bytes_of(view.dtype, *count) > m.memory.capacity())
+          return Status(Code::kResourceExhausted, "state '" + m.state->name + "' would need more memory");
+        view = grown_view(m.memory.data(), view, axis, m.capacity);
       }
       slots_[at(f_.inputs[i])].view = view;
       slots_[at(f_.inputs[i])].present = inputs[i]->present;

@@ -14,7 +14,9 @@ bool Spatial::valid() const {
     if (kernel[d] < 1 || stride[d] < 1 || dilation[d] < 1 || kernel[d] > kMost || stride[d] > kMost ||
         dilation[d] > kMost)
       return false;
-    if (std::max({pad_begin[d], pad_end[d], -pad_begin[d], -pad_end[d]}) > kMost) return false;
+    for (std::int64_t pad : {pad_begin[d], pad_end[d]}) {
+      if (pad > kMost || pad < -kMost) return false;
+    }
   }
   return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/conv/drivers.h"
+#include "kernels/scratch.h"
 #include "kernels/table.h"
 
 namespace mote::kernels::conv {
@@ -224,7 +225,7 @@ Work setup_strips(const StripKernel& kernel, const StripShape& shape, StripParam
   const i64 rows = tiled(d.tiling, std::min(ceil_div(most, 2), ceil_div(p->out[0], 12)), most);
   p->row_step = std::min(round_up(rows, p->step), p->out[0]);
   p->row_tiles = ceil_div(p->out[0], p->row_step);
-  return {d.batch * p->row_tiles, static_cast<std::size_t>(Layout(*p).end)};
+  return {d.batch * p->row_tiles, scratch_size(Layout(*p).end)};
 }
 
 }  // namespace mote::kernels::conv

@@ -53,7 +53,9 @@ void run_rows(const Params& p, std::int64_t begin, std::int64_t end) {
     }
     const E* x = reinterpret_cast<const E*>(p.x) + from;
     outside(p, x, y, 0, first);
-    if (l.x_stride == p.inner) {
+    if (first == last) {
+      // What lies there is nowhere in the input.
+    } else if (l.x_stride == p.inner) {
       copy(y + first * p.inner, x + (first - l.before) * p.inner, (last - first) * p.inner);
     } else {
       for (std::int64_t o = first; o < last; ++o) copy(y + o * p.inner, x + (o - l.before) * l.x_stride, p.inner);
