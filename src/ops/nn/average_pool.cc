@@ -33,7 +33,7 @@ Status run(ReferenceContext& ctx) {
   bool pads = ctx.attr_int("count_include_pad") != 0;
   for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double sum = 0, n = static_cast<double>(pads ? w.counted : static_cast<std::int64_t>(w.taken.size()));
-    for (std::size_t t : ctx.range(w.taken.size())) sum += load_f64(x, w.taken[t]);
+    for (std::size_t t : ctx.range(w.taken.size())) sum += load_f64(x, w.element(t));
     store_f64(y, w.y, n > 0 ? sum / n : 0);
   });
   return {};

@@ -18,7 +18,7 @@ Status run(ReferenceContext& ctx) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double sum = 0;
-    for (std::size_t t : ctx.range(w.taken.size())) sum += load_f64(x, w.taken[t]);
+    for (std::size_t t : ctx.range(w.taken.size())) sum += load_f64(x, w.element(t));
     store_f64(y, w.y, sum / static_cast<double>(w.taken.size()));
   });
   return {};

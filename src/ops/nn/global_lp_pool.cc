@@ -19,7 +19,7 @@ Status run(ReferenceContext& ctx) {
   double norm = static_cast<double>(ctx.attr_int("p"));
   for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double sum = 0;
-    for (std::size_t t : ctx.range(w.taken.size())) sum += std::pow(std::fabs(load_f64(x, w.taken[t])), norm);
+    for (std::size_t t : ctx.range(w.taken.size())) sum += std::pow(std::fabs(load_f64(x, w.element(t))), norm);
     store_f64(y, w.y, std::pow(sum, 1 / norm));
   });
   return {};

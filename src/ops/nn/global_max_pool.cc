@@ -19,7 +19,7 @@ Status run(ReferenceContext& ctx) {
   for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double top = -INFINITY;
     for (std::size_t t : ctx.range(w.taken.size())) {
-      const std::int64_t i = w.taken[t];
+      const std::int64_t i = w.element(t);
       double v = load_f64(x, i);
       if (v > top || std::isnan(v)) top = v;
     }

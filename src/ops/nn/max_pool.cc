@@ -48,9 +48,9 @@ Status run(ReferenceContext& ctx) {
   bool column = ctx.attr_int("storage_order") != 0;
   for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     double top = -INFINITY;
-    std::int64_t where = w.taken.empty() ? -1 : w.taken[0];
+    std::int64_t where = w.taken.empty() ? -1 : w.element(0);
     for (std::size_t t : ctx.range(w.taken.size())) {
-      const std::int64_t i = w.taken[t];
+      const std::int64_t i = w.element(t);
       double v = load_f64(x, i);
       if (v > top || (std::isnan(v) && !std::isnan(top))) {
         top = v;

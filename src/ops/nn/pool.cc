@@ -41,7 +41,8 @@ Status infer_global_pool(InferContext& ctx) {
   if (ctx.rank(0) < 2) return ctx.error("x needs a batch and channels");
   ImageAxes axes = image_axes(ctx.op(), ctx.attrs(), "data_layout", ctx.rank(0));
   Shape shape = ctx.shape(0);
-  for (int i = 0; i < axes.spatial(); ++i) shape[static_cast<std::size_t>(axes.space + i)] = 1;
+  const auto space = std::span(shape).subspan(static_cast<std::size_t>(axes.space));
+  std::fill_n(space.begin(), axes.spatial(), 1);
   ctx.output(0, ctx.dtype(0), std::move(shape));
   return {};
 }
@@ -63,12 +64,12 @@ void for_each_window(ReferenceContext& ctx, const Pooling& p, const TensorView& 
                      const std::function<void(const PoolWindow&)>& f) {
   const std::size_t n = p.window.size();
   const int space = p.axes.space;
-  PoolWindow w, moved;
+  PoolWindow w;
   std::vector<std::int64_t> first(n), count(n);
-  // Windows of one position differ between channels and images by an offset alone.
   for_each_index(ctx, outputs_of(p.window), [&](std::span<const std::int64_t> o) {
-    w = {};
+    w.taken.clear();
     w.counted = 1;
+    std::int64_t at = 0;
     for (std::size_t a = 0; a < n; ++a) {
       const WindowAxis& axis = p.window[a];
       // Taps k from `first` on lie in the input while o * stride + k * dilation is in [begin, begin + in).
@@ -79,23 +80,20 @@ void for_each_window(ReferenceContext& ctx, const Pooling& p, const TensorView& 
       first[a] = reaching(before);
       count[a] = reaching(before + axis.in.value()) - first[a];
       w.counted *= reaching(before + axis.in.value() + axis.end.value());
-      w.y += o[a] * y.strides[space + static_cast<int>(a)];
+      at += o[a] * y.strides[space + static_cast<int>(a)];
     }
     for_each_index(ctx, count, [&](std::span<const std::int64_t> k) {
-      std::int64_t at = 0;
+      std::int64_t tap = 0;
       for (std::size_t a = 0; a < n; ++a) {
-        at += p.window[a].source(o[a], first[a] + k[a]) * x.strides[space + static_cast<int>(a)];
+        tap += p.window[a].source(o[a], first[a] + k[a]) * x.strides[space + static_cast<int>(a)];
       }
-      w.taken.push_back(at);
+      w.taken.push_back(tap);
     });
-    moved.counted = w.counted;
-    moved.taken.resize(w.taken.size());
     for (std::int64_t b : ctx.range(x.dims[0])) {
       for (std::int64_t c : ctx.range(x.dims[p.axes.channel])) {
-        const std::int64_t from = b * x.strides[0] + c * x.strides[p.axes.channel];
-        moved.y = w.y + b * y.strides[0] + c * y.strides[p.axes.channel];
-        for (std::size_t t : ctx.range(w.taken.size())) moved.taken[t] = from + w.taken[t];
-        f(moved);
+        w.channel = b * x.strides[0] + c * x.strides[p.axes.channel];
+        w.y = at + b * y.strides[0] + c * y.strides[p.axes.channel];
+        f(w);
       }
     }
   });

@@ -18,8 +18,10 @@ Status infer_global_pool(InferContext& ctx);
 // One window: elements of x under its taps that are no padding, and where its result goes.
 struct PoolWindow {
   std::int64_t y = 0;               // element of the output
-  std::vector<std::int64_t> taken;  // elements of x, in row-major order of the taps
+  std::int64_t channel = 0;         // the first element of x in its image's channel
+  std::vector<std::int64_t> taken;  // elements of x from there on, in row-major order of the taps
   std::int64_t counted = 0;         // taps inside the input and its pads
+  std::int64_t element(std::size_t t) const { return channel + taken[t]; }
 };
 
 struct Pooling {

@@ -70,11 +70,11 @@ Status run_over(ReferenceContext& ctx, const Pooling& p, bool pads) {
   for_each_window(ctx, p, x, y, [&](const PoolWindow& w) {
     std::int64_t n = pads ? w.counted : static_cast<std::int64_t>(w.taken.size()), sum = 0;
     if (integer) {
-      for (std::size_t t : ctx.range(w.taken.size())) sum += load_i64(x, w.taken[t]);
+      for (std::size_t t : ctx.range(w.taken.size())) sum += load_i64(x, w.element(t));
       n = std::max<std::int64_t>(n, 1);
       return store_i64(y, w.y, plain.clamped((sum + (sum > 0 ? n / 2 : -(n / 2))) / n));
     }
-    for (std::size_t t : ctx.range(w.taken.size())) sum += load_i64(x, w.taken[t]) - zero;
+    for (std::size_t t : ctx.range(w.taken.size())) sum += load_i64(x, w.element(t)) - zero;
     float factor = scale / static_cast<float>(n > 0 ? n : 1);
     store_i64(y, w.y, quantize(static_cast<float>(static_cast<std::int32_t>(sum)) * factor));
   });
