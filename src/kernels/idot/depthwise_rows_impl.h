@@ -66,14 +66,16 @@ struct RowBlock {
   MOTE_INLINE void pair_rows(std::int64_t first, std::uint8_t* slot) const {
     const Window& w = p.window;
     const std::int64_t width = p.piece_columns;
-    const std::int64_t begin = w.pad[2] < width ? w.pad[2] : width;
-    std::int64_t end = w.in[2] + w.pad[2] < width ? w.in[2] + w.pad[2] : width;
+    // Columns [begin, end) of the piece lie in the image; a padding below 0 cuts columns off.
+    const std::int64_t left = w.pad[2] > 0 ? w.pad[2] : 0, right = w.in[2] + w.pad[2];
+    const std::int64_t begin = left < width ? left : width;
+    std::int64_t end = right < width ? right : width;
     if (end < begin) end = begin;
     const std::uint8_t* rows[2];
     std::int64_t step[2];
     for (int i = 0; i < 2; ++i) {
       const bool inside = first + i >= 0 && first + i < w.in[1];
-      rows[i] = (inside ? plane + (first + i) * w.in[2] * p.a_row : f.fill) + c;
+      rows[i] = (inside ? plane + ((first + i) * w.in[2] + begin - w.pad[2]) * p.a_row : f.fill) + c;
       step[i] = inside ? p.a_row : 0;
     }
     const __m256i padding = _mm256_set1_epi16(static_cast<std::int16_t>(f.flags[0]));

@@ -187,7 +187,7 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
     for (int d = 1; d < 3; ++d) {
       w.stride[d] = 1 + static_cast<std::int64_t>(random() % 2);
       w.dilation[d] = 1 + static_cast<std::int64_t>(random() % 2);
-      w.pad[d] = static_cast<std::int64_t>(random() % 3);
+      w.pad[d] = static_cast<std::int64_t>(random() % 4) - 1;
       w.out[d] =
           std::max<std::int64_t>(1, (w.in[d] + 2 * w.pad[d] - (w.kernel[d] - 1) * w.dilation[d] - 1) / w.stride[d] + 1);
     }
@@ -260,8 +260,8 @@ TEST(IntegerDot, EveryRowConvolvesDepthwiseExactly) {
     if (large) p.out = DType::u8;
     for (int d = 1; d < 3; ++d) {
       w.stride[d] = large ? round % 2 + 1 : 1 + static_cast<std::int64_t>(random() % 3);
-      w.pad[d] = static_cast<std::int64_t>(random() % 3);
-      w.out[d] = (w.in[d] + 2 * w.pad[d] - w.kernel[d]) / w.stride[d] + 1;
+      w.pad[d] = static_cast<std::int64_t>(random() % 4) - 1;
+      w.out[d] = std::max<std::int64_t>(1, (w.in[d] + 2 * w.pad[d] - w.kernel[d]) / w.stride[d] + 1);
     }
     p.m = 2 * w.out[1] * w.out[2];
     p.a_row = channels + 1;
