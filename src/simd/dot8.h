@@ -25,7 +25,10 @@ MOTE_INLINE Columns16 no_columns() { return {}; }
 MOTE_INLINE Step16 load_step(const std::int8_t* p) { return {p}; }
 MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Step16 b) {
   for (int c = 0; c < 16; ++c) {
-    for (int i = 0; i < 4; ++i) acc.v[c] += static_cast<std::int32_t>(a >> 8 * i & 255u) * b.p[4 * c + i];
+    std::uint32_t sum = static_cast<std::uint32_t>(acc.v[c]);
+    for (int i = 0; i < 4; ++i)
+      sum += static_cast<std::uint32_t>(static_cast<std::int32_t>(a >> 8 * i & 255u) * b.p[4 * c + i]);
+    acc.v[c] = static_cast<std::int32_t>(sum);
   }
 }
 MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {

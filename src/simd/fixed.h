@@ -121,7 +121,8 @@ MOTE_INLINE I32 half_away(I32 v, const double* scale) {
   for (int i = 0; i < kLanes; ++i) {
     double x = static_cast<double>(lanes[i]) * scale[i];
     x += x < 0 ? -0x1.fffffffffffffp-2 : 0x1.fffffffffffffp-2;
-    x = x < -0x1p31 ? -0x1p31 : x > 0x1p31 - 1 ? 0x1p31 - 1 : x;
+    x = x > -0x1p31 ? x : -0x1p31;  // NaN becomes the lower one
+    x = x < 0x1p31 - 1 ? x : 0x1p31 - 1;
     lanes[i] = static_cast<std::int32_t>(x);
   }
   return load(lanes);

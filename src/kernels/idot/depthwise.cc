@@ -73,8 +73,9 @@ bool cut_rows(Params* p) {
     return false;
   p->piece_columns = (w.out[2] - 1) * w.stride[2] + w.kernel[2];
   if (p->piece_columns > kMostColumns) return false;
-  const std::int64_t row_bytes = w.in[2] * p->a_row * w.stride[1];
-  p->band = std::clamp<std::int64_t>(kBandBytes / std::max<std::int64_t>(row_bytes, 1),
+  const double row_bytes =
+      static_cast<double>(w.in[2]) * static_cast<double>(p->a_row) * static_cast<double>(w.stride[1]);
+  p->band = std::clamp<std::int64_t>(static_cast<std::int64_t>(kBandBytes / std::max(row_bytes, 1.0)),
                                      std::min<std::int64_t>(w.out[1], 8), w.out[1]);
   const std::int64_t channels = kTileMacs / (p->band * w.out[2] * p->k);
   p->col_step = std::clamp<std::int64_t>(channels / 64 * 64, 64, (p->groups + 63) / 64 * 64);

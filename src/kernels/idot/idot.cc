@@ -76,10 +76,10 @@ namespace {
 template <int kDepth>
 std::int32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::uint8_t flip, const Segments& k,
                          std::int8_t* column) {
-  std::int32_t sum = 0;
+  std::uint32_t sum = 0;
   auto put = [&](std::int8_t* to) {
     *to = static_cast<std::int8_t>(*from ^ flip);
-    sum += *to;
+    sum += static_cast<std::uint32_t>(*to);
     from += k_stride;
   };
   for (std::int64_t s = 0; s < k.count; ++s) {
@@ -92,7 +92,7 @@ std::int32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::u
     }
     for (; i < end; ++i) put(at());
   }
-  return sum;
+  return static_cast<std::int32_t>(sum);
 }
 
 }  // namespace

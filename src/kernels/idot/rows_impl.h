@@ -226,7 +226,7 @@ MOTE_INLINE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std
   const bool words = kDepth == 2;
   const std::uint8_t flip = p.a_signed && !words ? 0x80 : 0;
   for (std::int64_t r = 0; r < rows; ++r) {
-    std::int32_t sum = 0;
+    std::uint32_t sum = 0;
     for (std::int64_t s = 0; s < p.segments.count; ++s) {
       const std::uint8_t* from = a.first + a.at[r] + (apart ? a.segments[s] : s * p.segments.pitch * OfBytes::kCopied);
       for (std::int64_t i = 0; i < p.segments.length; ++i) {
@@ -235,11 +235,11 @@ MOTE_INLINE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std
           __builtin_memcpy(&word, from + 2 * i, 2);
           sum += word;
         } else {
-          sum += from[i] ^ flip;
+          sum += static_cast<std::uint8_t>(from[i] ^ flip);
         }
       }
     }
-    sums[r] = sum;
+    sums[r] = static_cast<std::int32_t>(sum);
   }
 }
 

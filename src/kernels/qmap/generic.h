@@ -147,7 +147,7 @@ MOTE_INLINE void pool_pixels(const PoolParams& p, std::int64_t begin, std::int64
     std::int64_t taps = p.count_pad ? q.a.padded * q.b.padded * q.c.padded : inside;
     q.taps = static_cast<std::int32_t>(taps > 0 ? taps : 1);
     q.factor = p.scale / static_cast<float>(taps > 0 ? taps : 1);
-    q.zeros = p.integer ? 0 : static_cast<std::int32_t>(inside) * p.x_type.zero;
+    q.zeros = p.integer ? 0 : static_cast<std::int32_t>(static_cast<std::uint64_t>(inside * p.x_type.zero));
     std::int64_t ch = 0;
     for (; ch + 4 * kLanes <= p.channels; ch += 4 * kLanes)
       pool_channels<Average, Signed, 4>(p, q, rounded, ch, kLanes);
