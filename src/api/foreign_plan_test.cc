@@ -2,6 +2,7 @@
 // and reads and writes nothing outside of its own memory on the way (the sanitizers' build watches).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -141,6 +142,39 @@ func @main(%x: u8[1,3,5,5]) -> (%y) {
   %y = max_pool(%c) {kernel_shape=[2,2]}
 }
 )";
+constexpr std::string_view kBlocks = R"(module "blocks"
+const @w: u4[3,16] = hex "21436587a9cb21436587a9cb21436587a9cb21436587a9cb"
+const @s: f32[3,2] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+signature "main" = @main {
+}
+func @main(%x: f32[2,16]) -> (%y) {
+  %y = matmul_nbits(%x, @w, @s) {block_size=8}
+}
+)";
+constexpr std::string_view kSoftmax = R"(module "softmax"
+const @s: f32[1] = [0.5]
+const @z: u8[1] = [3]
+signature "main" = @main {
+}
+func @main(%x: f32[2,64]) -> (%y) {
+  %q = quantize_linear(%x, @s, @z)
+  %y = qlinear_softmax(%q, @s) {output_dtype=dtype:i16}
+}
+)";
+constexpr std::string_view kAppended = R"(module "appended"
+symbol P = 0..64
+symbol S = 1..8
+const @w: u8[4,4] = fill [2]
+const @s: f32[1] = [0.5]
+const @z: u8[1] = [3]
+signature "main" = @main {
+  state "past" = input 1, output 1
+}
+func @main(%x: u8[1,4], %past: f32[1,P,4], %new: f32[1,1,4], %scale: f32[S]) -> (%y, %present) {
+  %y = qlinear_matmul(%x, @s, @z, @w, @s, @z, @s, @z)
+  %present = concat(%past, %new) {axis=1}
+}
+)";
 constexpr std::string_view kReferences = R"(module "references"
 symbol N = 1..8
 signature "main" = @main {
@@ -273,6 +307,24 @@ const Damage kDamages[] = {
          }
        }
      }},
+    {"weights in blocks of an endless depth", kBlocks,
+     [](Plan& p) {
+       std::int64_t much = std::numeric_limits<std::int64_t>::max();
+       std::memcpy(step(p, "dot").params.data(), &much, 8);
+     }},
+    {"a scale that is there when the state has grown", kAppended,
+     [](Plan& p) {
+       PlanFunction& f = entry(p);
+       const std::int32_t scale = f.inputs[3];
+       step(p, "quantized").inputs[1] = scale;
+       Expr few{{}, "min(P / 4, 1)"};
+       const auto past = std::ranges::find(f.symbols, "P") - f.symbols.begin();
+       for (ExprOp op : {ExprOp{ExprOp::kSymbol, past}, ExprOp{ExprOp::kConst, 4}, ExprOp{ExprOp::kFloorDiv},
+                         ExprOp{ExprOp::kConst, 1}, ExprOp{ExprOp::kMin}})
+         few.code.push_back(op);
+       f.exprs.push_back(few);
+       f.values[static_cast<std::size_t>(scale)].dims[0] = ~static_cast<Extent>(f.exprs.size() - 1);
+     }},
     {"a reference of another op", kReferences,
      [](Plan& p) { step(p, "reference.hardmax").op = op_index(p, "negative_log_likelihood_loss"); }},
     {"a list for a tensor", kReferences,
@@ -289,9 +341,21 @@ const Damage kDamages[] = {
      }},
 };
 
+// What may be run, and then gives anything.
+const Damage kOddities[] = {
+    {"a softmax whose results lie on what it reads", kSoftmax,
+     [](Plan& p) {
+       Step& s = step(p, "qmap.softmax");
+       PlanValue& y = output(p, s, 0);
+       y.place = Place::kArena;
+       y.offset = input(p, s, 0).offset;
+       entry(p).arena_bytes = 1 << 12;
+     }},
+};
+
 TEST(ForeignPlan, RunsAsItIs) {
-  for (std::string_view text :
-       {kConv, kTransposed, kProducts, kNumbers, kResize, kQuantized, kReferences, kWithIndices, kLoop}) {
+  for (std::string_view text : {kConv, kTransposed, kProducts, kNumbers, kResize, kQuantized, kBlocks, kSoftmax,
+                                kAppended, kReferences, kWithIndices, kLoop}) {
     Status s = all_of(plan_of(text));
     EXPECT_TRUE(s.ok()) << s.to_string();
   }
@@ -313,6 +377,15 @@ TEST(ForeignPlan, NeedNotTakeAResult) {
   step(p, "reference.max_pool").outputs[0] = kNone;
   Status s = all_of(p);
   EXPECT_TRUE(s.ok()) << s.to_string();
+}
+
+TEST(ForeignPlan, StaysInItsMemory) {
+  for (const Damage& d : kOddities) {
+    Plan p = plan_of(d.text);
+    d.change(p);
+    Status s = all_of(p);
+    EXPECT_TRUE(s.ok()) << d.what << ": " << s.to_string();
+  }
 }
 
 // What did not fit once is asked for again.

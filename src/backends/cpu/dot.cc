@@ -203,7 +203,7 @@ bool to_matrix(const TensorView& v, Matrix& m) {
 Status bind_blocks(const DotStep& s, const KernelCall& call, kd::Narrow& w) {
   std::int64_t scales = kd::panels_of(s.n) * kd::kPanel * kd::blocks_of(s.k, s.block);
   auto has = [&](std::size_t i, std::int64_t bytes) {
-    return call.inputs.size() > i && call.inputs[i] && call.inputs[i]->dense() && call.inputs[i]->bytes() >= bytes;
+    return call.inputs.size() > i && holds_packed(call.inputs[i], bytes);
   };
   if (!has(kBlockScales, scales * 4) || (s.has_zeros && !has(kBlockZeros, scales)))
     return invalid("dot got too few scales or zero points");
@@ -220,8 +220,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
       (s.store != 0 && (s.packed == 0 || s.pairs != 0)))
     return invalid("dot names weights that there are not");
   const bool blocks = kd::has_blocks(store_of(s));
-  if (blocks && (s.block < 1 || s.block > kMaxElements || s.batch != 1 || !sizes_fit({s.k + s.block, s.n}) ||
-                 (s.block < s.k && s.block % kd::per_word(store_of(s)) != 0)))
+  if (blocks && (s.block < 1 || s.batch != 1 || !sizes_fit({s.k}) || !sizes_fit({s.block}) ||
+                 !sizes_fit({s.k + s.block, s.n}) || (s.block < s.k && s.block % kd::per_word(store_of(s)) != 0)))
     return invalid("dot got blocks of another size");
   if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
     return invalid("dot needs its operands");
@@ -235,7 +235,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (!to_matrix(a, ma)) return invalid("dot got operands of the wrong rank");
   bool vector_b = false;
   if (s.packed) {
-    if (s.batch < 1 || !sizes_fit({s.k, s.n, s.batch}) || !b.dense() || b.bytes() < packed_words(s) * s.batch * 4)
+    if (s.batch < 1 || !sizes_fit({s.k, s.n, s.batch}) || !holds_packed(&b, packed_words(s) * s.batch * 4))
       return invalid("dot got too few packed weights");
     mb.rows = s.k;
     mb.cols = s.n;

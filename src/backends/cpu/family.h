@@ -1,6 +1,7 @@
 // What a kernel family offers to the CPU target.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 #include <initializer_list>
 #include <span>
@@ -32,6 +33,11 @@ inline bool dense(std::span<const TensorView* const> operands) {
     if (v && !v->dense()) return false;
   }
   return true;
+}
+
+// Whether an operand holds `bytes` of what a packing made, where words may be read from.
+inline bool holds_packed(const TensorView* v, std::int64_t bytes) {
+  return v && v->dense() && v->bytes() >= bytes && reinterpret_cast<std::uintptr_t>(v->data) % 4 == 0;
 }
 
 // Whether extents and counts that a file may name make a size that arithmetic on it cannot overflow: none is negative,

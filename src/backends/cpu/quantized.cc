@@ -410,7 +410,10 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.b = b.data;
   if (s.packed && s.fixed) {
     work.table_bytes = kernels::scratch_size(shared);
-    if (call.table.size() >= work.table_bytes && p.b) {
+    // In a file they may be values of the run, which are not there where only sizes are asked for.
+    const auto operands = call.inputs.subspan(1, std::min<std::size_t>(call.inputs.size(), 9) - 1);
+    const bool present = std::ranges::all_of(operands, [](const TensorView* v) { return !v || v->data; });
+    if (call.table.size() >= work.table_bytes && present) {
       p.shared = call.table.data();
       depthwise ? ki::prepare_depthwise(p, {0, 1, nullptr}) : ki::prepare(p, {0, 1, nullptr});
     }

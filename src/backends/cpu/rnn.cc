@@ -175,10 +175,10 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   }
   const std::int64_t packed =
       kr::packed_bytes(store_of(s.recurrent_store), kr::recurrent_parts(s.lstm, s.reset_first, s.hidden), s.hidden);
-  if (in(1)->bytes() < kd::packed_bytes(store_of(s.input_store), s.inputs, columns) ||
-      in(2)->bytes() < s.directions * packed)
+  if (!holds_packed(in(1), kd::packed_bytes(store_of(s.input_store), s.inputs, columns)) ||
+      !holds_packed(in(2), s.directions * packed))
     return invalid("rnn got too few packed weights");
-  if (s.has_bias && (!in(3) || in(3)->bytes() < (columns + (has_reset_bias(s) ? s.directions * s.hidden : 0)) * 4))
+  if (s.has_bias && !holds_packed(in(3), (columns + (has_reset_bias(s) ? s.directions * s.hidden : 0)) * 4))
     return invalid("rnn got too small a bias");
   std::int64_t steps = x.dims[0], batch = x.dims[1], states = s.directions * batch * s.hidden;
   for (std::size_t i : {5, 6}) {

@@ -40,6 +40,8 @@ std::int64_t setup(SoftmaxParams* p) {
 
 void softmax(const SoftmaxParams& p, TileRange range) noexcept {
   const std::uint8_t flip = p.is_signed ? 0x80 : 0;  // bytes in the order of their values
+  // The result may lie on the operand, which then is not what its greatest element was found in.
+  const auto below = [&](std::uint8_t top, std::uint8_t v) { return static_cast<std::uint8_t>(top - (v ^ flip)); };
   const int bits = p.wide ? 16 : 8;
   const std::int64_t least = p.wide ? -32768 : p.is_signed ? -128 : 0;
   const std::int64_t end = std::min(range.end * p.step, p.rows);
@@ -48,10 +50,10 @@ void softmax(const SoftmaxParams& p, TileRange range) noexcept {
     std::uint8_t top = 0;
     for (std::int64_t i = 0; i < p.n; ++i) top = std::max<std::uint8_t>(top, x[i] ^ flip);
     std::int32_t sum = 0;
-    for (std::int64_t i = 0; i < p.n; ++i) sum = fixed::wrap_add32(sum, p.table->term(top - (x[i] ^ flip)));
+    for (std::int64_t i = 0; i < p.n; ++i) sum = fixed::wrap_add32(sum, p.table->term(below(top, x[i])));
     const fixed::Reciprocal r = fixed::reciprocal(sum, 12);
     for (std::int64_t i = 0; i < p.n; ++i) {
-      const std::int64_t y = p.table->quotient(top - (x[i] ^ flip), r, bits, least);
+      const std::int64_t y = p.table->quotient(below(top, x[i]), r, bits, least);
       if (p.wide) {
         reinterpret_cast<std::int16_t*>(p.y)[row * p.n + i] = static_cast<std::int16_t>(y);
       } else {
