@@ -206,6 +206,17 @@ func @body(%i: i64[], %c: boolean[], %x: f32[2,3]) -> (%c, %y, %y) {
 }
 )";
 
+// Operand i of a step, packed weights, lies in the arena, where no word may begin.
+void misalign(Plan& p, Step& s, std::size_t i) {
+  PlanValue& v = input(p, s, i);
+  v.place = Place::kArena;
+  v.dtype = DType::u8;
+  v.dims = {1 << 14};
+  v.rank = 1;
+  v.offset = 1;
+  entry(p).arena_bytes = 1 << 16;
+}
+
 struct Damage {
   const char* what;
   std::string_view text;
@@ -233,6 +244,10 @@ const Damage kDamages[] = {
        for (std::size_t at : {40, 48}) std::memcpy(step(p, "conv_transpose").params.data() + at, &much, 8);
      }},
     {"a product's bias of bytes", kProducts, [](Plan& p) { input(p, step(p, "dot"), 2).dtype = DType::u8; }},
+    {"packed weights of a product at an odd place", kProducts, [](Plan& p) { misalign(p, step(p, "dot"), 1); }},
+    {"packed weights of a convolution at an odd place", kConv, [](Plan& p) { misalign(p, step(p, "conv"), 1); }},
+    {"packed weights of a transposed convolution at an odd place", kTransposed,
+     [](Plan& p) { misalign(p, step(p, "conv_transpose"), 1); }},
     {"a right side of bytes", kProducts,
      [](Plan& p) {
        for (Step& s : entry(p).steps) {

@@ -210,7 +210,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   if (s.tiling < 0 || s.tiling >= kernels::kTilingCount) return invalid("conv names tiles that there are not");
   shape.tiling = static_cast<kernels::Tiling>(s.tiling);
   kc::Algorithm algorithm = static_cast<kc::Algorithm>(s.algorithm);
-  if (call.inputs[1]->bytes() < kc::packed_size(algorithm, shape) * 4)
+  if (!holds_packed(call.inputs[1], kc::packed_size(algorithm, shape) * 4))
     return invalid("conv got too few packed weights");
   for (int d = 0; d < s.window.rank; ++d) {
     if (y.dims[2 + d] != shape.out(3 - s.window.rank + d)) return invalid("conv got an output of the wrong extent");

@@ -133,7 +133,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
       !sizes_fit({shape.batch, s.groups, shape.out[0], shape.out[1], shape.out[2], shape.channels / s.groups + 32,
                   shape.out_channels / s.groups + 32, shape.kernel[0], shape.kernel[1], shape.kernel[2]}))
     return invalid("conv_transpose has too large a window");
-  if (call.inputs[1]->bytes() < kt::packed_size(shape) * 4) return invalid("conv_transpose got too few packed weights");
+  if (!holds_packed(call.inputs[1], kt::packed_size(shape) * 4))
+    return invalid("conv_transpose got too few packed weights");
   shape.x_pixel = pixel_pitch(x);
   shape.y_pixel = pixel_pitch(y);
   if (y.count() == 0) return {};

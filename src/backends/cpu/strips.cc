@@ -151,7 +151,7 @@ const TensorView* operand(const KernelCall& call, int i) {
 const float* weights(const KernelCall& call, int i, kc::Algorithm algorithm, const kc::Shape& shape) {
   const TensorView* v = operand(call, i);
   if (!v) return nullptr;
-  return v->dense() && v->bytes() >= kc::packed_size(algorithm, shape) * 4 ? v->as<float>() : nullptr;
+  return holds_packed(v, kc::packed_size(algorithm, shape) * 4) ? v->as<float>() : nullptr;
 }
 
 bool bind_bias(const KernelCall& call, int i, std::int64_t channels, const float*& to) {
