@@ -69,7 +69,7 @@ MOTE_INLINE void wide_tap_sums(const Params& p, const Filters& f, std::int64_t q
     for (int d = 0; d < 3; ++d) {
       const std::int64_t x = pixel.at[d] * w.stride[d] - w.pad[d] + tap[d] * w.dilation[d];
       inside = inside && x >= 0 && x < w.in[d];
-      at = at * w.in[d] + x;
+      if (inside) at = at * w.in[d] + x;
     }
     const std::uint8_t* a = inside ? p.a + 2 * (at * p.a_row + c) : f.fill;
     for (std::int64_t i = 0; i < n; ++i) {
