@@ -175,6 +175,15 @@ func @main(%x: u8[1,4], %past: f32[1,P,4], %new: f32[1,1,4], %scale: f32[S]) -> 
   %present = concat(%past, %new) {axis=1}
 }
 )";
+constexpr std::string_view kRows = R"(module "rows"
+const @i: i64[2] = [1, 2]
+signature "main" = @main {
+}
+func @main(%x: f32[4,64]) -> (%y) {
+  %n = neg(%x)
+  %y = gather(%n, @i)
+}
+)";
 constexpr std::string_view kReferences = R"(module "references"
 symbol N = 1..8
 signature "main" = @main {
@@ -366,11 +375,19 @@ const Damage kOddities[] = {
        y.offset = input(p, s, 0).offset;
        entry(p).arena_bytes = 1 << 12;
      }},
+    {"rows that are gathered onto what they come from", kRows,
+     [](Plan& p) {
+       Step& s = step(p, "gather");
+       PlanValue& y = output(p, s, 0);
+       y.place = Place::kArena;
+       y.offset = input(p, s, 0).offset + 248;
+       entry(p).arena_bytes = 1 << 12;
+     }},
 };
 
 TEST(ForeignPlan, RunsAsItIs) {
   for (std::string_view text : {kConv, kTransposed, kProducts, kNumbers, kResize, kQuantized, kBlocks, kSoftmax,
-                                kAppended, kReferences, kWithIndices, kLoop}) {
+                                kAppended, kRows, kReferences, kWithIndices, kLoop}) {
     Status s = all_of(plan_of(text));
     EXPECT_TRUE(s.ok()) << s.to_string();
   }

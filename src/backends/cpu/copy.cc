@@ -13,7 +13,7 @@ using kernels::CopyParams;
 
 void move_bytes(const void* state, kernels::TileRange) noexcept {
   const CopyParams& p = *static_cast<const CopyParams*>(state);
-  std::memcpy(p.to, p.from, static_cast<std::size_t>(p.rows));
+  std::memmove(p.to, p.from, static_cast<std::size_t>(p.rows));
 }
 
 Status setup_copy(const KernelCall& call, void* state, KernelWork& work) {

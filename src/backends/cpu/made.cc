@@ -98,7 +98,7 @@ void run_fill(const void* state, kernels::TileRange range) noexcept {
     std::fill(s.y + begin, s.y + end, std::byte{0});
     return;
   }
-  for (std::int64_t i = begin; i < end; i += s.width) std::memcpy(s.y + i, s.value, static_cast<std::size_t>(s.width));
+  for (std::int64_t i = begin; i < end; i += s.width) std::memmove(s.y + i, s.value, static_cast<std::size_t>(s.width));
 }
 
 Status setup_fill(const KernelCall& call, void* state, KernelWork& work) {

@@ -33,12 +33,12 @@ struct Wide {
 template <class T>
 void copy_row(const std::byte* from, std::byte* to, std::int64_t n, std::int64_t from_stride, std::int64_t to_stride) {
   if (from_stride == 1 && to_stride == 1) {
-    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+    std::memmove(to, from, static_cast<std::size_t>(n) * sizeof(T));  // of a file, they may overlap
     return;
   }
   const std::int64_t fs = from_stride * static_cast<std::int64_t>(sizeof(T)),
                      ts = to_stride * static_cast<std::int64_t>(sizeof(T));
-  for (std::int64_t i = 0; i < n; ++i) std::memcpy(to + i * ts, from + i * fs, sizeof(T));
+  for (std::int64_t i = 0; i < n; ++i) std::memmove(to + i * ts, from + i * fs, sizeof(T));
 }
 
 // A block of `rows` x `n`: the source is contiguous down the rows, the destination along them.

@@ -25,7 +25,7 @@ void gather_rows(const GatherParams& p, TileRange range) noexcept {
       if (p.extent == 0) continue;
       at = 0;
     }
-    std::memcpy(p.y + r * p.row_bytes, p.x + (o * p.extent + at) * p.row_bytes, static_cast<std::size_t>(p.row_bytes));
+    std::memmove(p.y + r * p.row_bytes, p.x + (o * p.extent + at) * p.row_bytes, static_cast<std::size_t>(p.row_bytes));
   }
 }
 

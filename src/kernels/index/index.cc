@@ -72,7 +72,7 @@ void gather_tuples(const TupleParams& p, TileRange range) noexcept {
     std::int64_t from = offset_of(p, t);
     std::byte* to = p.y + t * p.slice;
     if (from >= 0) {
-      std::memcpy(to, p.x + from, static_cast<std::size_t>(p.slice));
+      std::memmove(to, p.x + from, static_cast<std::size_t>(p.slice));
     } else {
       std::memset(to, 0, static_cast<std::size_t>(p.slice));
     }
@@ -83,7 +83,7 @@ void scatter_tuples(const TupleParams& p, TileRange range) noexcept {
   std::int64_t end = std::min(p.tuples, range.end * kTupleTile);
   for (std::int64_t t = range.begin * kTupleTile; t < end; ++t) {
     std::int64_t to = offset_of(p, t);
-    if (to >= 0) std::memcpy(p.y + to, p.x + t * p.slice, static_cast<std::size_t>(p.slice));
+    if (to >= 0) std::memmove(p.y + to, p.x + t * p.slice, static_cast<std::size_t>(p.slice));
   }
 }
 
@@ -161,9 +161,9 @@ void triangle(const TriangleParams& p, TileRange range) noexcept {
     std::byte* y = p.y + row * p.columns * p.width;
     if (p.upper) {
       std::memset(y, 0, left);
-      std::memcpy(y + left, x + left, all - left);
+      std::memmove(y + left, x + left, all - left);
     } else {
-      std::memcpy(y, x, left);
+      std::memmove(y, x, left);
       std::memset(y + left, 0, all - left);
     }
   }
