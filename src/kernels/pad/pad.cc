@@ -18,7 +18,7 @@ void fill(E* to, const E* value, std::int64_t n) {
 
 template <class E>
 void copy(E* to, const E* from, std::int64_t n) {
-  if (n > 0) std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(E));
+  if (n > 0) std::memmove(to, from, static_cast<std::size_t>(n) * sizeof(E));
 }
 
 // Positions [begin, end) of the last axis, which lie outside of the input.
