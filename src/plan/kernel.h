@@ -59,6 +59,8 @@ struct Kernel {
   std::string_view fault_message = {};  // "index {} is out of range": what a fault means
   // Where its params hold a kernels::Tiling as an int32, 0 where they hold none.
   std::size_t tiling = 0;
+  // Whether a result may be made where an operand is, of the same type and strides.
+  bool in_place = false;
 };
 
 class KernelProvider {

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "runtime/context.h"
+#include "runtime/overlap.h"
 
 namespace mote {
 namespace {
@@ -329,8 +330,22 @@ Status Frame::setup(std::size_t s) {
     state.work = KernelWork();
     MOTE_TRY(kernel->setup(call, state.state, state.work));
   }
+  if (core_.plan().foreign && state.work.phase_count > 0) MOTE_TRY(check_results(step, *kernel));
   state.scratch_generation = core_.scratch_generation;
   state.stale = false;
+  return {};
+}
+
+// A file may let a step write where it reads; kernels copy as if it could not be.
+Status Frame::check_results(const Step& step, const Kernel& kernel) const {
+  for (std::size_t o = 0; o < call_outputs_.size(); ++o) {
+    for (const TensorView* in : call_inputs_) {
+      const TensorView* out = call_outputs_[o];
+      if (!out || !in || !out->data || !in->data || !views_meet(*in, *out)) continue;
+      if (!kernel.in_place || !same_view(*in, *out))
+        return invalid("output '" + f_.values[at(step.outputs[o])].name + "' lies in the memory of an operand");
+    }
+  }
   return {};
 }
 

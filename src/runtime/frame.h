@@ -70,6 +70,7 @@ class Frame {
   std::int64_t input_bytes(std::size_t i) const;
   Status check_extent(const PlanValue& pv, const TensorView& view, std::int64_t offset, std::int64_t capacity) const;
   Status setup(std::size_t step);
+  Status check_results(const Step& step, const Kernel& kernel) const;
   // What the step reads and writes, for profiles: constants as packed.
   std::int64_t operand_bytes(const Step& step);
   Status run_step(std::size_t step);

@@ -328,7 +328,8 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   return {};
 }
 
-constexpr Kernel kKernels[] = {{.name = "elementwise", .state_bytes = sizeof(ElementwiseState), .setup = setup}};
+constexpr Kernel kKernels[] = {
+    {.name = "elementwise", .state_bytes = sizeof(ElementwiseState), .setup = setup, .in_place = true}};
 
 }  // namespace
 

@@ -169,7 +169,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   return {};
 }
 
-constexpr Kernel kKernels[] = {{.name = "norm", .state_bytes = sizeof(NormState), .setup = setup}};
+constexpr Kernel kKernels[] = {{.name = "norm", .state_bytes = sizeof(NormState), .setup = setup, .in_place = true}};
 
 }  // namespace
 
