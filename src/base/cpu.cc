@@ -92,6 +92,9 @@ std::uint32_t detect_isas() {
   bool avx2 = ymm && has(one.c, 28) && has(one.c, 12) && has(one.c, 29) && has(seven.b, 5) && has(seven.b, 8);
   if (!avx2) return isas;
   isas |= bit(Isa::avx2);
+#if defined(MOTE_EMULATE)
+  return isas | bit(Isa::avx512) | bit(Isa::avx512vnni);  // simd/emulated_avx512.h
+#endif
   if (has(seven1.a, 4)) isas |= bit(Isa::avxvnni);
   bool avx512 = zmm && has(seven.b, 16) && has(seven.b, 17) && has(seven.b, 30) && has(seven.b, 31);
   if (!avx512) return isas;

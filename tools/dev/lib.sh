@@ -34,7 +34,7 @@ need() {
 # need_preset PRESET: what that build needs.
 need_preset() {
   case $1 in
-    asan | tsan) need build clang ;;
+    asan | emulated | tsan) need build clang ;;
     *) if grep -q "^$1 " tools/dev/packages.txt; then need build "$1"; else need build; fi ;;
   esac
 }

@@ -82,7 +82,8 @@ MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
 // acc = x * w + acc. Spelled out for large tiles, because GCC otherwise rotates and spills the accumulators.
 template <bool kLarge>
 MOTE_INLINE void accumulate(F32& acc, F32 x, F32 w) {
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__FMA__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__FMA__) && !defined(MOTE_SIMD_SCALAR) && \
+    !defined(MOTE_SIMD_EMULATED)
   if constexpr (kLarge) {
     asm("vfmadd231ps %2, %1, %0" : "+v"(acc.v) : "v"(x.v), "v"(w.v));
     return;

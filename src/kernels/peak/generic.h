@@ -28,7 +28,7 @@ std::int64_t multiply_adds(std::int64_t rounds) noexcept {
   for (std::int64_t r = 0; r < rounds; ++r) {
 #pragma GCC unroll 12
     for (int i = 0; i < kChains; ++i) {
-#if defined(__x86_64__) && defined(__FMA__)
+#if defined(__x86_64__) && defined(__FMA__) && !defined(MOTE_SIMD_EMULATED)
       asm volatile("vfmadd213ps %2, %1, %0" : "+v"(acc[i].v) : "v"(x.v), "v"(y.v));
 #else
       acc[i] = fma(acc[i], x, y);
