@@ -1,5 +1,4 @@
-// Mutations of a Plan for the fuzzer: one walk over plan/fields.h counts what there is, another changes the chosen
-// field.
+// Mutations of a Plan: one walk over plan/fields.h counts what there is, another changes the chosen field.
 #pragma once
 
 #include <algorithm>
@@ -16,13 +15,22 @@ class Mutator {
  public:
   explicit Mutator(unsigned seed) : random_(seed) {}
 
+  // How many things can be changed.
+  std::int64_t fields(Plan& plan) {
+    texts_.clear();
+    walk(plan, -1);
+    return at_;
+  }
+
+  // Changes the i-th of them, at random.
+  void mutate(Plan& plan, std::int64_t i) {
+    fields(plan);
+    walk(plan, i);
+  }
+
   void mutate(Plan& plan) {
-    target_ = -1;
-    at_ = 0;
-    plan_fields::each(*this, plan);
-    target_ = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(at_)));
-    at_ = 0;
-    plan_fields::each(*this, plan);
+    std::int64_t n = fields(plan);
+    walk(plan, static_cast<std::int64_t>(below(static_cast<std::uint64_t>(n))));
   }
 
   template <class T>
@@ -36,10 +44,11 @@ class Mutator {
   void flag(bool& v) {
     if (chosen()) v = !v;
   }
-  // Names are what kernels and ops are found by: taken from each other, seldom changed.
+  // Names are what kernels and ops are found by: taken from each other.
   void text(std::string& s) {
-    if (!chosen()) return;
-    std::swap(s, name_);
+    bool change = chosen();
+    if (target_ < 0) texts_.push_back(s);
+    if (change) s = below(16) ? texts_[below(texts_.size())] : "x";
   }
   void bytes(std::vector<std::byte>& b) {
     for (std::size_t i = 0; i < b.size(); i += 8) {
@@ -73,6 +82,11 @@ class Mutator {
 
  private:
   bool chosen() { return at_++ == target_; }
+  void walk(Plan& plan, std::int64_t target) {
+    target_ = target;
+    at_ = 0;
+    plan_fields::each(*this, plan);
+  }
   std::uint64_t below(std::uint64_t n) { return n == 0 ? 0 : random_() % n; }
 
   template <class T>
@@ -117,7 +131,7 @@ class Mutator {
 
   std::mt19937_64 random_;
   std::int64_t at_ = 0, target_ = -1;
-  std::string name_ = "x";
+  std::vector<std::string> texts_;  // what the last count met
 };
 
 }  // namespace mote::fuzz

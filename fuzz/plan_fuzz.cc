@@ -1,155 +1,28 @@
-// .mote files: what loads and verifies is run twice, with other extents for its symbols the second time, within 16 MB
-// and half a second. Mutations keep the hashes right, so that they reach the verifier and the kernels; seeds are made
-// from fuzz/models/*.ir (tools/dev/fuzz.py).
-#include <sys/mman.h>
-
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-
-#include "api/engine.h"
-#include "base/thread_pool.h"
-#include "mutate_plan.h"
-#include "plan/file.h"
+// .mote files. Mutations keep the hashes right, so that they reach the verifier and the kernels; seeds are made from
+// fuzz/models/*.ir (tools/dev/fuzz.py).
+#include "try_plan.h"
 
 using namespace mote;
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
-namespace {
-
-constexpr std::int64_t kMaxBytes = 16 << 20;
-
-// Pages that nothing may write to, as of a mapped file.
-class ReadOnly final : public Source {
- public:
-  ReadOnly(const std::uint8_t* data, std::size_t size) : size_(size) {
-    void* p = mmap(nullptr, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) std::abort();
-    data_ = static_cast<std::byte*>(p);
-    if (size != 0) std::memcpy(p, data, size);
-    mprotect(p, size + 1, PROT_READ);
-  }
-  ~ReadOnly() override { munmap(data_, size_ + 1); }
-  std::span<const std::byte> bytes() const override { return {data_, size_}; }
-
- private:
-  std::byte* data_;
-  std::size_t size_;
-};
-
-// Half of the files, by their hash, as such pages, half in memory whose end the sanitizer watches.
-std::shared_ptr<const Source> source(const std::uint8_t* data, std::size_t size) {
-  if (size > 0 && data[std::min<std::size_t>(size - 1, 24)] % 2 == 0)
-    return std::make_shared<const ReadOnly>(data, size);
-  std::vector<std::byte> bytes(size);
-  if (size != 0) std::memcpy(bytes.data(), data, size);
-  return std::make_shared<const BufferSource>(std::move(bytes));
-}
-
-// An input's memory, and what is in it: small numbers.
-struct Input {
-  DType dtype;
-  std::size_t size;
-  std::unique_ptr<std::byte[]> bytes;
-
-  std::byte at(std::size_t b) const {
-    if (dtype == DType::f32 && b % 4 == 3) return std::byte{0x3f};
-    return static_cast<std::byte>(b % 8 == 0 ? b / 8 % 3 : 0);
-  }
-};
-
-// Memory that ends where the tensor ends; false where the input is too large to be given.
-bool bind_input(Context& context, int i, std::int64_t symbol, std::vector<Input>& memory) {
-  const PlanValue& info = context.input_info(i);
-  const Plan& plan = context.linked().plan;
-  const PlanFunction& function = plan.functions[static_cast<std::size_t>(plan.signatures[0].function)];
-  if (info.kind != Type::Kind::kTensor) {
-    return context.set_input_absent(i).ok() || context.set_input_list(i, {}).ok();
-  }
-  std::vector<std::int64_t> symbols(function.symbols.size(), symbol), dims;
-  std::int64_t count = 1;
-  for (Extent e : info.dims) {
-    dims.push_back(evaluate(function, e, symbols));
-    if (dims.back() < 0 || dims.back() > (1 << 16) || (count *= dims.back()) > (1 << 16)) return false;
-  }
-  if (info.dtype == DType::string) {
-    return context.set_input_strings(i, dims, std::vector<std::string>(static_cast<std::size_t>(count), "ab")).ok();
-  }
-  memory.push_back({info.dtype, static_cast<std::size_t>(bytes_of(info.dtype, count)), nullptr});
-  memory.back().bytes = std::make_unique<std::byte[]>(memory.back().size);
-  for (std::size_t b = 0; b < memory.back().size; ++b) memory.back().bytes[b] = memory.back().at(b);
-  return context.set_input(i, TensorView::of(memory.back().bytes.get(), info.dtype, dims)).ok();
-}
-
-void run(Context& context, std::int64_t symbol) {
-  std::vector<Input> memory;
-  for (int i = 0; i < context.input_count(); ++i) {
-    if (!context.is_state_input(i) && !bind_input(context, i, symbol, memory)) return;
-  }
-  Status s = context.run({.deadline_ns = Stop::now_ns() + 500'000'000});
-  for (const Input& input : memory) {
-    for (std::size_t b = 0; b < input.size; ++b) {
-      if (input.bytes[b] != input.at(b)) std::abort();
-    }
-  }
-  if (!s.ok() && s.message().empty()) std::abort();
-  if (!s.ok()) return;
-  // Results can be read to their last byte.
-  volatile unsigned sum = 0;
-  for (int i = 0; i < context.output_count(); ++i) {
-    if (!context.output_present(i) || context.output_list(i)) continue;
-    if (!context.output(i).dense() && !context.is_state_output(i)) std::abort();
-    Result<TensorView> dense = context.dense_output(i);
-    if (!dense.ok()) continue;
-    const TensorView& y = *dense;
-    for (std::int64_t b = 0; b < y.bytes(); ++b) sum = sum + static_cast<unsigned>(y.data[b]);
-  }
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  auto file = source(data, size);
-  (void)verify_data(file->bytes());
-  Result<std::shared_ptr<const LinkedPlan>> linked = api::open_plan(file, {});
-  if (!linked.ok()) {
-    if (linked.status().message().empty()) std::abort();
-    return 0;
-  }
-  (void)api::describe(**linked);
-  Result<std::unique_ptr<Context>> context = Context::create(*linked, {.threads = 1, .max_bytes = kMaxBytes});
-  if (!context.ok()) return 0;
-  run(**context, 3);
-  run(**context, 5);
+  fuzz::try_plan(data, size);
   return 0;
 }
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
                                                unsigned seed) {
-  Result<std::vector<Plan>> file = read_plans(source(data, size));
+  Result<std::vector<Plan>> file = read_plans(fuzz::source(data, size));
   if (!file.ok() || seed % 64 == 0) return LLVMFuzzerMutate(data, size, max_size);
   fuzz::Mutator mutator(seed);
-  std::vector<const Plan*> plans;
+  std::vector<Plan*> plans;
   for (Plan& plan : *file) {
     for (unsigned n = 1 + seed / 64 % 3; n > 0; --n) mutator.mutate(plan);
-    // The writer reads constants where the plan says they are.
-    for (PlanConstant& c : plan.constants) {
-      std::uint64_t have = plan.sources[0]->bytes().size();
-      c.source = 0;
-      c.offset = std::min(c.offset, have);
-      c.size = std::min(c.size, have - c.offset);
-    }
     plans.push_back(&plan);
   }
-  std::vector<std::uint8_t> out;
-  Status written = write_plans(plans, [&](std::span<const std::byte> bytes) -> Status {
-    if (bytes.size() > max_size - out.size()) return Status(Code::kResourceExhausted, "the file grows too large");
-    auto p = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    out.insert(out.end(), p, p + bytes.size());
-    return {};
-  });
-  if (!written.ok()) return LLVMFuzzerMutate(data, size, max_size);
+  std::vector<std::uint8_t> out = fuzz::write(plans);
+  if (out.empty() || out.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
   std::copy(out.begin(), out.end(), data);
   return out.size();
 }

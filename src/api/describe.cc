@@ -68,7 +68,7 @@ std::int64_t span_bytes(const PlanFunction& f, const PlanValue& v, std::span<con
     if (i < v.strides.size()) last += (Checked(d) - 1) * evaluate(f, v.strides[i], symbols);
   }
   Checked span = v.strides.empty() ? count : last;
-  if (!count.ok() || !span.ok() || count.value() <= 0 || span.value() > (std::int64_t{1} << 46)) return 0;
+  if (!count.ok() || !span.ok() || count.value() <= 0 || span.value() <= 0 || span.value() > kMaxElements) return 0;
   return bytes_of(v.dtype, span.value());
 }
 

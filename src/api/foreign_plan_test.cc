@@ -292,6 +292,15 @@ const Damage kDamages[] = {
        PlanValue& v = input(p, step(p, "scale"), 1);
        v.strides = {std::int64_t{1} << 45};
      }},
+    {"a result that ends far before it begins", kNumbers,
+     [](Plan& p) {
+       PlanFunction& f = entry(p);
+       f.exprs.push_back({{{ExprOp::kConst, -(std::int64_t{1} << 60)}}, ""});
+       const Extent back = ~static_cast<Extent>(f.exprs.size() - 1);
+       for (PlanValue& v : f.values) {
+         if (v.place == Place::kOutput) v.strides.assign(v.dims.size(), back);
+       }
+     }},
     {"extents whose product overflows", kNumbers,
      [](Plan& p) {
        for (PlanValue& v : entry(p).values) {

@@ -1,7 +1,8 @@
 """./dev test: builds, runs every test and ends with "N passed, N failed, N skipped".
 
 A step is a function that adds to a Tally. Without an argument all steps run: what CI does. `quick` runs the native unit tests
-and the cheap checks; `exhaustive` adds the tests that visit every float. A NAME selects what to run: a step (check, asan, fuzz,
+and the cheap checks; `exhaustive` adds the tests that visit every float and the kernels of AVX-512 on any CPU
+(`emulated`). A NAME selects what to run: a step (check, asan, fuzz,
 ...), a test program (kernels: of the native build; asan:kernels) or a test script.
 """
 import concurrent.futures
@@ -90,8 +91,9 @@ def read_gtest(name, code, output):
     return tally
 
 
-def unit_tests(label, preset, only=None, emulator=(), env=None, timeout=900, shards=JOBS):
-    """Runs build/PRESET/bin/test_* (or those whose folder is in `only`), each in `shards` processes."""
+def unit_tests(label, preset, only=None, emulator=(), env=None, timeout=900, shards=4 * JOBS):
+    """Runs build/PRESET/bin/test_* (or those whose folder is in `only`), each in `shards` processes: more than there are cores,
+    so that no core waits for the one with the longest tests."""
     programs = sorted(glob.glob(f"build/{preset}/bin/test_*"))
     if only is not None:
         programs = [p for p in programs if os.path.basename(p)[5:] in only]
@@ -132,6 +134,13 @@ def step_exhaustive():
 def step_asan():
     tally = build("asan")
     tally.add(unit_tests("asan", "asan", env=SANITIZED, timeout=1200))
+    return tally
+
+
+def step_emulated():
+    tests = ("simd", "kernels", "api")
+    tally = build("emulated", [f"test_{name}" for name in tests])
+    tally.add(unit_tests("emulated", "emulated", only=tests, env=SANITIZED, timeout=3600))
     return tally
 
 
@@ -241,8 +250,8 @@ def step_full_check():
 
 def step_fuzz():
     tally = Tally()
-    # Plans are programs: which of them a walk meets is settled by the number of runs, not by the machine's speed.
-    code, output = run([sys.executable, "tools/dev/fuzz.py", "--seconds", "60", "--seed", "1", "--runs", "plan=60000"], 3600, log="fuzz")
+    # Plans are programs: every field of some is changed, and a walk of so many runs, not of so long, goes further.
+    code, output = run([sys.executable, "tools/dev/fuzz.py", "--seconds", "45", "--seed", "1", "--runs", "plan=20000", "--sweep", "3"], 3600, log="fuzz")
     counts = last_line_counts(output)
     if counts:
         tally.passed = counts[0]
@@ -279,6 +288,8 @@ STEPS = {
     "i386": step_i386, "nofs": step_nofs, "generic": step_generic, "aarch64": step_aarch64, "tsan": step_tsan,
     "asan": step_asan, "fuzz": step_fuzz,
 }
+# What takes long and finds little that the others do not.
+ON_DEMAND = {"emulated": step_emulated, "exhaustive": step_exhaustive}
 
 
 def plan(arguments):
@@ -286,13 +297,15 @@ def plan(arguments):
     mode = arguments[0] if arguments else "all"
     if mode == "quick":
         return [("native", step_native), ("check", step_check)]
-    if mode in ("all", "exhaustive"):
-        return list(STEPS.items()) + ([("exhaustive", step_exhaustive)] if mode == "exhaustive" else [])
+    if mode == "all":
+        return list(STEPS.items())
+    if mode == "exhaustive":
+        return [*STEPS.items(), *ON_DEMAND.items()]
     steps = []
     for name in arguments:
         preset, _, folder = name.partition(":")
-        if name in STEPS:
-            steps.append((name, STEPS[name]))
+        if name in STEPS or name in ON_DEMAND:
+            steps.append((name, {**STEPS, **ON_DEMAND}[name]))
         elif folder and preset in ("asan", "tsan", "i386"):
             steps += [(f"build {preset}", lambda p=preset, f=folder: build(p, [f"test_{f}"])),
                       (name, lambda p=preset, f=folder: unit_tests(p, p, only=(f,), env=SANITIZED))]
