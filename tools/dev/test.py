@@ -251,7 +251,7 @@ def step_full_check():
 def step_fuzz():
     tally = Tally()
     # Plans are programs: every field of some is changed, and a walk of so many runs, not of so long, goes further.
-    code, output = run([sys.executable, "tools/dev/fuzz.py", "--seconds", "45", "--seed", "1", "--runs", "plan=20000", "--sweep", "3"], 3600, log="fuzz")
+    code, output = run([sys.executable, "tools/dev/fuzz.py", "--seconds", "45", "--seed", "1", "--runs", "plan=20000", "--sweep", "2"], 3600, log="fuzz")
     counts = last_line_counts(output)
     if counts:
         tally.passed = counts[0]
