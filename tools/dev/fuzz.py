@@ -5,6 +5,7 @@ the same walk on a fast and a slow machine. --sweep changes every field of every
 What a fuzzer finds is kept in build/fuzz/TARGET/; a crash is to become a seed in fuzz/corpus/TARGET with its fix.
 """
 import argparse
+import base64
 import concurrent.futures
 import glob
 import os
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 
 BIN = "build/asan/bin"
 ENVIRONMENT = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-16"}
@@ -24,6 +26,7 @@ def plan_seeds(folder):
 
 
 def fuzz(target, seconds, seed, runs, max_mb):
+    """The target, where an input that fails is left, its exit code, how many inputs were tried, and what was printed."""
     work = f"build/fuzz/{target}"
     corpus = f"{work}/{'walk' if runs else 'corpus'}"
     if runs:
@@ -38,7 +41,7 @@ def fuzz(target, seconds, seed, runs, max_mb):
                "-print_final_stats=1", f"-artifact_prefix={work}/", *([f"-runs={runs}"] if runs else []), corpus, *seeds]
     for dictionary in glob.glob(f"fuzz/{target}.dict"):
         command.append(f"-dict={dictionary}")
-    return target, *run(command, seconds + 600, f"{work}/log")
+    return target, f"{work}/*-*", *run(command, seconds + 600, f"{work}/log")
 
 
 def run(command, seconds, log, **environment):
@@ -56,7 +59,7 @@ def run(command, seconds, log, **environment):
 
 
 def sweep(model, ways, part):
-    """One model's plan; a change that fails is left in build/fuzz/plan_sweep."""
+    """One model's plan: what fuzz() says of a target."""
     work = "build/fuzz/plan_sweep"
     name = os.path.basename(model).removesuffix(".ir.mote")
     last = f"{work}/{name}-{part}"
@@ -64,7 +67,19 @@ def sweep(model, ways, part):
                              MOTE_SWEEP_LAST=f"{last}.mote", ASAN_OPTIONS="allocator_may_return_null=1:detect_leaks=0")
     if code == 0:
         os.remove(f"{last}.mote")
-    return f"plan_sweep {name} {part + 1}/2", code, done, output
+    return f"plan_sweep {name} {part + 1}/2", f"{last}.mote", code, done, output
+
+
+def packed(paths):
+    """The latest of the files as text that a log can carry, and what turns it into the file again."""
+    if not paths:
+        return "no input was kept"
+    path = max(paths, key=os.path.getmtime)
+    with open(path, "rb") as f:
+        text = base64.b64encode(zlib.compress(f.read(), 9)).decode()
+    if len(text) > 20000:
+        return f"the input is {path}"
+    return f"the input: python3 -c \"import base64,sys,zlib; sys.stdout.buffer.write(zlib.decompress(base64.b64decode('{text}')))\""
 
 
 def short(output):
@@ -102,11 +117,12 @@ def main():
         work += [lambda m=m, p=p: sweep(m, options.sweep, p) for m in models for p in (0, 1)]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for name, code, done, output in pool.map(lambda f: f(), work):
+        for name, kept, code, done, output in pool.map(lambda f: f(), work):
             print(f"{name}: {'ok' if code == 0 else 'FAILED'}, {done} {'changes' if name.startswith('plan_sweep') else 'runs'}", flush=True)
             if code:
                 failed += 1
                 print(short(output))
+                print(packed(glob.glob(kept)))
     print(f"{len(work) - failed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 

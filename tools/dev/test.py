@@ -256,7 +256,7 @@ def step_fuzz():
     if counts:
         tally.passed = counts[0]
     if code or not counts:
-        tally.fail("fuzz", output[-6000:])
+        tally.fail("fuzz", output[-12000:])
     return tally
 
 
