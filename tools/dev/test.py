@@ -1,9 +1,8 @@
 """./dev test: builds, runs every test and ends with "N passed, N failed, N skipped".
 
 A step is a function that adds to a Tally. Without an argument all steps run: what CI does. `quick` runs the native unit tests
-and the cheap checks; `exhaustive` adds the tests that visit every float and the kernels of AVX-512 on any CPU
-(`emulated`). A NAME selects what to run: a step (check, asan, fuzz,
-...), a test program (kernels: of the native build; asan:kernels) or a test script.
+and and the cheap checks; `exhaustive` adds the tests that visit every float and the kernels of AVX-512 on any CPU
+(`emulated`). A NAME selects what to run: a step (check, asan, fuzz, ...), a test program (kernels: of the native build; asan:kernels) or a test script.
 """
 import concurrent.futures
 import glob
@@ -288,7 +287,7 @@ STEPS = {
     "i386": step_i386, "nofs": step_nofs, "generic": step_generic, "aarch64": step_aarch64, "tsan": step_tsan,
     "asan": step_asan, "fuzz": step_fuzz,
 }
-# What takes long and finds little that the others do not.
+# Steps that a run of everything leaves out, because they take half an hour each or more.
 ON_DEMAND = {"emulated": step_emulated, "exhaustive": step_exhaustive}
 
 
