@@ -1,8 +1,9 @@
 """./dev test: builds, runs every test and ends with "N passed, N failed, N skipped".
 
 A step is a function that adds to a Tally. Without an argument all steps run: what CI does. `quick` runs the native unit tests
-and and the cheap checks; `exhaustive` adds the tests that visit every float and the kernels of AVX-512 on any CPU
-(`emulated`). A NAME selects what to run: a step (check, asan, fuzz, ...), a test program (kernels: of the native build; asan:kernels) or a test script.
+and the cheap checks; `exhaustive` adds the tests that visit every float and the kernels of AVX-512 on any CPU (`emulated`).
+A NAME selects what to run: a step (check, asan, fuzz, ...), a test program (kernels: of the native build; asan:kernels) or a
+test script.
 """
 import concurrent.futures
 import glob
