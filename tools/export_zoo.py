@@ -398,7 +398,7 @@ def export_digits(folder):
     source = ROOT / "examples" / "digits"
     metadata = {p.key: p.value for p in onnx.load(source / "digits.onnx").metadata_props}
     scans = np.stack([np.asarray(Image.open(source / f"digit_{d}.png")) for d in range(10)])[:, None].astype(np.float32)
-    scans = (scans / np.float32(255) - np.float32(metadata["mote.mean"])) / np.float32(metadata["mote.std"])
+    scans = (scans / np.float32(255) - np.float32(metadata["mote.image.mean"])) / np.float32(metadata["mote.image.std"])
     shutil.copy(source / "digits.onnx", folder / "model.onnx")
     shutil.copy(source / "logits.npz", folder / "golden.npz")
     np.savez(folder / "inputs.npz", image=scans)
