@@ -53,8 +53,9 @@ build() {
     # Checkouts at different places share what they compiled.
     export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
     # Precompiled headers can be cached; no source asks for the time. A precompiled header knows its files by all their bytes,
-    # so what is found must be too, not by what the preprocessor leaves of them (CCACHE_DEPEND).
-    export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_DEPEND=1
+    # so what is found must be too, not by what the preprocessor leaves of them (CCACHE_DEPEND), and nothing that was
+    # stored by the latter may be found (CCACHE_NAMESPACE).
+    export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_DEPEND=1 CCACHE_NAMESPACE=mote-by-bytes
   fi
   mkdir -p "build/$preset"
   if ! cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "${cmake_args[@]}" >"$log" 2>&1; then
