@@ -226,6 +226,7 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   p.y_h = out(1) ? out(1)->as<float>() : nullptr;
   p.y_c = s.lstm && out(2) ? out(2)->as<float>() : nullptr;
   p.dot = &dot;
+  p.threads = call.threads;
   kr::Work recurrence = kr::setup(&p);
   st->run_recurrence = kr::select(cpu).run;
   work.thread_scratch = std::max(products.scratch_bytes, recurrence.scratch_bytes);

@@ -7,15 +7,17 @@
 //                         h' = (1 - z) n + z h
 //
 // Layouts as ONNX's: y [steps, directions, batch, hidden], states [directions, batch, hidden]. A tile is some steps of
-// one direction of up to kRows rows of the batch. Steps depend on each other: tile r * Work::tiles + t is round r of
-// rows t, and goes on from what round r - 1 left in `states`. Class `chain`.
+// one direction of some rows of the batch. Steps depend on each other: tile r * Work::tiles + t is round r of rows t,
+// and goes on from what round r - 1 left in `states`. Class `chain`: no bit depends on how rows and steps are cut.
 #pragma once
 
 #include "kernels/dot/dot.h"
 
 namespace mote::kernels::rnn {
 
-inline constexpr std::int64_t kRows = 8;
+// A round has about the work of so many usual tiles: the weights of a direction fill much of L2, and every round of
+// another direction or batch brings them anew.
+inline constexpr std::int64_t kRoundTiles = 8;
 
 struct Params {
   // Set by the caller.
@@ -30,9 +32,11 @@ struct Params {
   const float *h0 = nullptr, *c0 = nullptr;            // or null for zeros
   float *y = nullptr, *y_h = nullptr, *y_c = nullptr;  // each may be null
   const dot::Kernel* dot = nullptr;
+  int threads = 1;          // that the rows of the batch are shared between
   float* states = nullptr;  // shared memory of the size that setup gives
   // By setup.
-  std::int64_t row_tiles = 0, steps_per_round = 1;
+  std::int64_t row_step = 1, row_tiles = 0;  // rows of a tile, and tiles of a direction
+  std::int64_t steps_per_round = 1;
   std::size_t gates_bytes = 0, state_bytes = 0;
 
   std::int64_t gates() const { return lstm ? 4 : 3; }

@@ -117,13 +117,18 @@ struct Cell {
 
 TEST(Rnn, EveryRowEqualsTheNaiveCellHoweverTheStepsAreCut) {
   for (auto [lstm, reset_first] : {std::pair{true, false}, {false, false}, {false, true}}) {
-    for (std::int64_t batch : {1, 3, 11}) {
+    for (std::int64_t batch : {1, 3, 11, 37}) {
       Cell cell(lstm, reset_first, 9, batch, 21, 2);
       for (const Row& row : kernels()) {
         if (!row.run || !active_cpu().has(row.isa)) continue;
         cell.p.dot = &dot::select(capped(active_cpu(), row.isa));
         testing::Data whole = cell.run(row, 9);
         for (std::int64_t steps : {0, 1, 4}) EXPECT_TRUE(cell.run(row, steps).same_bits(whole)) << row.name;
+        for (int threads : {4, 9}) {
+          cell.p.threads = threads;
+          EXPECT_TRUE(cell.run(row, 4).same_bits(whole)) << row.name << " of " << threads << " threads";
+        }
+        cell.p.threads = 1;
         for (std::int64_t d = 0; d < 2; ++d) {
           for (std::int64_t b = 0; b < batch; ++b) {
             std::vector<double> want = cell.naive(d, b);
@@ -147,11 +152,32 @@ TEST(Rnn, BoundsTheWorkBetweenTwoPolls) {
   p.hidden = 128;
   Work w = setup(&p);
   EXPECT_GE(w.rounds * p.steps_per_round, p.steps);
-  EXPECT_LE(p.steps_per_round * 4 * 128 * 128, p.dot->tile_macs + 4 * 128 * 128);
+  EXPECT_LE(p.steps_per_round * 4 * 128 * 128, kRoundTiles * p.dot->tile_macs);
   p.hidden = 4096;
   p.steps = 10;
   w = setup(&p);
   EXPECT_EQ(w.rounds, 10);
+}
+
+TEST(Rnn, SharesABatchBetweenThreadsAndManyRowsOfLargeWeights) {
+  Params p;
+  p.dot = &dot::select(active_cpu());
+  p.steps = 2;
+  p.batch = 64;
+  p.hidden = 128;
+  setup(&p);
+  const std::int64_t small = p.row_step;
+  p.hidden = 512;
+  EXPECT_EQ(setup(&p).tiles, p.row_tiles);
+  EXPECT_GT(p.row_step, small);
+  p.batch = 12;
+  EXPECT_EQ(setup(&p).tiles, 1);
+  p.threads = 3;
+  EXPECT_EQ(setup(&p).tiles, 3);
+  p.directions = 2;
+  EXPECT_EQ(setup(&p).tiles, 4);
+  p.batch = 3;
+  EXPECT_EQ(setup(&p).tiles, 2);
 }
 
 }  // namespace
