@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/conv/conv.h"
+#include "kernels/idot/winograd.h"
 #include "ops/macs.h"
 
 namespace mote {
@@ -25,8 +26,26 @@ const CpuModel kCpus[] = {
 
 constexpr double kCachedBytes = 1e6;  // of activations
 // Winograd's forms make 1/4 and 4/9 of the products; with the transforms they took so much of the time of as many
-// multiply-adds in a 1x1 convolution.
-constexpr double kWinograd43 = 0.38, kWinograd23 = 0.56;
+// multiply-adds in a 1x1 convolution; that of integers, of those in the direct sum.
+constexpr double kWinograd43 = 0.38, kWinograd23 = 0.56, kIntegerWinograd23 = 0.55;
+
+// Whether 8 bits are multiplied as words, so that Winograd's form of integers pays: an instruction for four products
+// makes more than twice as many as f32.
+bool multiplies_words(const CpuModel& cpu) { return cpu.int8_macs_per_cycle < 2 * cpu.f32_macs_per_cycle; }
+
+bool integer_winograd(const kc::Shape& s) {
+  kernels::idot::Window w;
+  for (std::size_t d = 0; d < kc::kMaxSpatial; ++d) {
+    w.in[d] = s.in[d];
+    w.out[d] = s.out(static_cast<int>(d));
+    w.kernel[d] = s.kernel[d];
+    w.stride[d] = s.stride[d];
+    w.dilation[d] = s.dilation[d];
+    w.pad[d] = s.pad_begin[d];
+  }
+  w.channels = s.channels / s.groups;
+  return kernels::idot::winograd_suits(w, s.out_channels / s.groups);
+}
 
 // Elements of a tensor, 0 where an extent is not known.
 double elements(const Type& t) {
@@ -82,7 +101,7 @@ std::optional<LayerWork> work_of(const NodeView& n) {
   out.w = out.f32_w = elements(c->type);
   const Dim macs = count_macs(n.module, n.function, n.node);
   if (!macs.is_const()) return std::nullopt;
-  out.macs = out.f32_macs = static_cast<double>(macs.value());
+  out.macs = out.f32_macs = out.word_macs = static_cast<double>(macs.value());
   if (!conv) return out;
   std::optional<kc::Shape> s = conv_shape(n, *w);
   if (!s) return std::nullopt;
@@ -90,6 +109,7 @@ std::optional<LayerWork> work_of(const NodeView& n) {
   out.depthwise = algorithm == kc::Algorithm::kDepthwise;
   if (algorithm == kc::Algorithm::kWinograd43) out.f32_macs *= kWinograd43;
   if (algorithm == kc::Algorithm::kWinograd23) out.f32_macs *= kWinograd23;
+  if (!out.depthwise && integer_winograd(*s)) out.word_macs *= kIntegerWinograd23;
   out.f32_w = static_cast<double>(kc::packed_size(algorithm, *s));
   return out;
 }
@@ -103,9 +123,10 @@ LayerCost cost_of(const LayerWork& work, const CpuModel& cpu) {
   LayerCost c;
   c.f32_us = time(work.f32_macs, work.depthwise ? cpu.f32_depthwise_macs_per_cycle : cpu.f32_macs_per_cycle,
                   4 * work.f32_w, 4 * (work.x + work.y));
-  c.int8_us = time(work.macs, work.depthwise ? cpu.int8_depthwise_macs_per_cycle : cpu.int8_macs_per_cycle, work.w,
-                   work.x + work.y) +
-              work.y * cpu.requantize_cycles / mhz;
+  c.int8_us =
+      time(multiplies_words(cpu) ? work.word_macs : work.macs,
+           work.depthwise ? cpu.int8_depthwise_macs_per_cycle : cpu.int8_macs_per_cycle, work.w, work.x + work.y) +
+      work.y * cpu.requantize_cycles / mhz;
   return c;
 }
 

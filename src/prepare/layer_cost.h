@@ -14,7 +14,8 @@ struct LayerCost {
 
 // What the model asks of a layer.
 struct LayerWork {
-  double macs = 0;          // multiply-adds by definition: what integers make
+  double macs = 0;          // multiply-adds by definition: what integers make with instructions for bytes
+  double word_macs = 0;     // what they make with those for words
   double f32_macs = 0;      // what the kernel for f32 makes, Winograd's transforms counted as such
   double x = 0, y = 0;      // elements of the first operand and of the result
   double w = 0, f32_w = 0;  // elements of the weights, as packed for integers and for f32

@@ -8,6 +8,7 @@
 #include "backends/cpu/spatial.h"
 #include "kernels/idot/depthwise.h"
 #include "kernels/idot/idot.h"
+#include "kernels/idot/winograd.h"
 #include "kernels/scratch.h"
 #include "ops/element.h"
 #include "ops/quant/requantize.h"
@@ -22,8 +23,8 @@ struct QuantizedStep {
   std::int64_t group = 1, k = 0, n = 0;  // of one group; matmul: of a packed B
   std::int32_t conv = 0, linear = 0, packed = 0, isa = 0, b_signed = 0, fixed = 0;
   std::int32_t low = -(1 << 15), high = (1 << 16) - 1;
-  std::int32_t last = 0, recipe = 0;  // images are [batch, space, channels]
-  std::int32_t depth = 4, reserved = 0;
+  std::int32_t last = 0, recipe = 0;     // images are [batch, space, channels]
+  std::int32_t depth = 4, winograd = 0;  // winograd: as of the kernel's row, where it is used
   EpilogueProgram epilogue;
 };
 
@@ -51,18 +52,28 @@ std::int64_t taps_of(const QuantizedStep& s) { return s.window.kernel[0] * s.win
 // One channel in and out per group.
 bool is_depthwise(const QuantizedStep& s) { return s.conv && s.group > 1 && s.n == 1 && s.k == taps_of(s); }
 
-ki::Segments segments_of(const QuantizedStep& s, std::int64_t k) {
-  if (!s.conv) return ki::segments_of(k, s.depth);
+// The window of one group, extents apart.
+ki::Window window_of(const QuantizedStep& s, std::int64_t k) {
   ki::Window w;
-  std::copy_n(s.window.kernel, 3, w.kernel);
-  std::copy_n(s.window.dilation, 3, w.dilation);
+  for (int d = 0; d < 3; ++d) {
+    w.kernel[d] = s.window.kernel[d];
+    w.stride[d] = s.window.stride[d];
+    w.dilation[d] = s.window.dilation[d];
+    w.pad[d] = s.window.pad_begin[d];
+  }
   w.channels = k / taps_of(s);
-  return ki::segments_of(w, s.depth);
+  return w;
+}
+
+ki::Segments segments_of(const QuantizedStep& s, std::int64_t k) {
+  return s.conv ? ki::segments_of(window_of(s, k), s.depth) : ki::segments_of(k, s.depth);
 }
 
 // Bytes of the laid-out weights.
 std::int64_t packed_bytes(const QuantizedStep& s, std::int64_t k, std::int64_t n) {
-  return is_depthwise(s) ? s.group * s.k : ki::packed_size(segments_of(s, k).packed_k(), n) * s.group;
+  if (is_depthwise(s)) return s.group * s.k;
+  return s.group *
+         (s.winograd ? ki::winograd_size(k / taps_of(s), n) : ki::packed_size(segments_of(s, k).packed_k(), n));
 }
 
 // Positions of the operands.
@@ -148,11 +159,13 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
   if (s.depth == 8) p.name += ".octets";
   const ki::Segments segments = segments_of(s, s.k);
   const int depth = s.depth;
-  std::int64_t each = ki::packed_size(segments.packed_k(), s.n), groups = s.group, k = s.k, n = s.n;
-  std::int64_t taps = taps_of(s);
-  p.bytes = static_cast<std::size_t>(packed_bytes(s, k, n));
+  std::int64_t groups = s.group, k = s.k, n = s.n;
+  std::int64_t taps = taps_of(s), all = packed_bytes(s, k, n), each = all / groups;
+  p.bytes = static_cast<std::size_t>(all);
   bool conv = s.conv, is_signed = s.b_signed, depthwise = is_depthwise(s);
+  const int winograd = s.winograd;
   if (depthwise) p.name = "iconv.depthwise";
+  if (winograd > 0) p.name = winograd == 2 ? "iconv.winograd23.pairs" : "iconv.winograd23";
   p.pack = [=](const TensorView& plain, std::span<std::byte> out) {
     std::vector<std::uint8_t> made;
     const std::uint8_t* b = bytes_of(plain, made);
@@ -170,10 +183,39 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
       turned = channels_to_back(b, groups * n, k / taps, taps);
       b = turned.data();
     }
-    for (std::int64_t g = 0; g < groups; ++g)
-      ki::pack(b + g * n * k, is_signed, segments, n, 1, k, depth, out.data() + g * each);
+    for (std::int64_t g = 0; g < groups; ++g) {
+      std::byte* to = out.data() + g * each;
+      winograd > 0 ? ki::pack_winograd(b + g * n * k, is_signed, k / taps, n, winograd, to)
+                   : ki::pack(b + g * n * k, is_signed, segments, n, 1, k, depth, to);
+    }
   };
   return p;
+}
+
+// Whether the zero points of weights are none to the kernels, which take bytes that are unsigned less 128.
+bool weights_centred(const NodeView& n, const Slots& at, bool is_signed) {
+  const auto i = static_cast<int>(at.b_zero);
+  if (!n.has(i)) return is_signed;
+  const Constant* c = n.constant(i);
+  if (!c || c->encoding == Encoding::kStrings || !c->transforms.empty() || !eight_bits(c->stored_dtype)) return false;
+  return std::ranges::all_of(c->stored(), [&](std::byte zero) { return zero == std::byte(is_signed ? 0 : 128); });
+}
+
+// Whether the CPU of `row` computes a convolution, whose weights are known, by Winograd's form.
+bool by_winograd(const NodeView& n, const Slots& at, const QuantizedStep& s, const ki::Row& row) {
+  const Type &x = n.type(0), &y = n.out_type(0);
+  if (row.winograd == 0 || !eight_bits(x.dtype) || is_depthwise(s) || !y.has_rank() || y.rank() != x.rank() ||
+      !weights_centred(n, at, s.b_signed))
+    return false;
+  ki::Window w = window_of(s, s.k);
+  for (int d = 0; d < s.window.rank; ++d) {
+    const auto axis = static_cast<std::size_t>(s.last ? d + 1 : d + 2);
+    const Dim &in = (*x.shape)[axis], &out = (*y.shape)[axis];
+    if (!in.is_const() || !out.is_const()) return false;
+    w.in[3 - s.window.rank + d] = in.value();
+    w.out[3 - s.window.rank + d] = out.value();
+  }
+  return ki::winograd_suits(w, s.n);
 }
 
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
@@ -232,6 +274,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
       s.high = static_cast<std::int32_t>(std::clamp<std::int64_t>(range[1], s.low, s.high));
     }
   }
+  if (s.conv && by_winograd(n, at, s, row)) s.winograd = row.winograd;
   s.fixed = s.packed && all_constant(n);
   s.isa = static_cast<std::int32_t>(row.isa);
   Claim c;
@@ -248,6 +291,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     c.packings.push_back(packing_of(at.b, s, weights_last));
   }
   c.why = row.name;
+  if (s.winograd) c.why += ", winograd23";
   if (wide) c.why += ", 16 by 8 bits";
   return c;
 }
@@ -399,12 +443,18 @@ Status setup(const KernelCall& call, void* state, KernelWork& work) {
   RowOrder order = s.conv ? RowOrder::kChannelsLast : RowOrder::kLastAxis;
   if (y.dtype == DType::f32) MOTE_TRY(bind_epilogue(s.epilogue, call, y, order, p.epilogue));
   bool depthwise = is_depthwise(s);
-  if (wide) {
+  p.winograd = s.winograd != 0;
+  if (p.winograd) {
+    st->run = row.run_winograd;
+    if (!st->run || s.winograd != row.winograd || wide || depthwise || !s.conv || !ki::winograd_can(p.window) ||
+        p.window.in[0] != p.window.out[0])
+      return invalid("a convolution of integers names a form that it does not have");
+  } else if (wide) {
     st->run = depthwise ? row.depthwise_of_words : row.run_words;
   } else {
     st->run = depthwise ? row.depthwise : row.run;
   }
-  ki::Work w = depthwise ? ki::setup_depthwise(row, &p) : ki::setup(row, &p);
+  ki::Work w = p.winograd ? ki::setup_winograd(&p) : depthwise ? ki::setup_depthwise(row, &p) : ki::setup(row, &p);
   std::int64_t shared = (static_cast<std::int64_t>(w.shared_bytes) + 63) / 64 * 64;
   work.thread_scratch = w.scratch_bytes;
   p.b = b.data;

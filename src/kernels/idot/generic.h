@@ -5,6 +5,7 @@
 #include "kernels/idot/depthwise_words_impl.h"
 #include "kernels/idot/pairs_impl.h"
 #include "kernels/idot/rows_impl.h"
+#include "kernels/idot/winograd_impl.h"
 #include "kernels/idot/words_depthwise_impl.h"
 #include "kernels/idot/words_impl.h"
 

@@ -10,33 +10,42 @@
 
 namespace mote::kernels::idot {
 
-#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth)     \
-  namespace ns {                                              \
-  void run(const Params&, TileRange) noexcept;                \
-  void depthwise(const Params&, TileRange) noexcept;          \
-  void run_words(const Params&, TileRange) noexcept;          \
-  void depthwise_of_words(const Params&, TileRange) noexcept; \
+#define MOTE_IDOT_KERNEL(ns, isa, winograd, reads, signed_a, depth) \
+  namespace ns {                                                    \
+  void run(const Params&, TileRange) noexcept;                      \
+  void depthwise(const Params&, TileRange) noexcept;                \
+  void run_words(const Params&, TileRange) noexcept;                \
+  void depthwise_of_words(const Params&, TileRange) noexcept;       \
+  void run_winograd(const Params&, TileRange) noexcept;             \
   }
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
 
 namespace {
 
+#define MOTE_WINOGRAD_0(x) nullptr
+#define MOTE_WINOGRAD_1(x) x
+#define MOTE_WINOGRAD_2(x) x
 constexpr Row kRows[] = {
-#define MOTE_IDOT_KERNEL(ns, isa, reads, signed_a, depth) \
-  {"idot_" #isa,                                          \
-   Isa::isa,                                              \
-   Numerics::kExact,                                      \
-   MOTE_IF_##ns(&ns::run),                                \
-   MOTE_IF_##ns(&ns::depthwise),                          \
-   MOTE_IF_##ns(&ns::run_words),                          \
-   MOTE_IF_##ns(&ns::depthwise_of_words),                 \
-   reads,                                                 \
-   signed_a,                                              \
+#define MOTE_IDOT_KERNEL(ns, isa, winograd, reads, signed_a, depth) \
+  {"idot_" #isa,                                                    \
+   Isa::isa,                                                        \
+   Numerics::kExact,                                                \
+   MOTE_IF_##ns(&ns::run),                                          \
+   MOTE_IF_##ns(&ns::depthwise),                                    \
+   MOTE_IF_##ns(&ns::run_words),                                    \
+   MOTE_IF_##ns(&ns::depthwise_of_words),                           \
+   MOTE_WINOGRAD_##winograd(MOTE_IF_##ns(&ns::run_winograd)),       \
+   winograd,                                                        \
+   reads,                                                           \
+   signed_a,                                                        \
    depth},
 #include "kernels/idot/kernels.inc"
 #undef MOTE_IDOT_KERNEL
 };
+#undef MOTE_WINOGRAD_0
+#undef MOTE_WINOGRAD_1
+#undef MOTE_WINOGRAD_2
 
 constexpr std::int64_t kTileMacs = 4 << 20;
 
@@ -162,6 +171,11 @@ Shared shared_of(const Params& p) {
           reinterpret_cast<std::int64_t*>(scales + 2 * n)};
 }
 
+std::int64_t shared_bytes_of(const Params& p) {
+  const std::int64_t batch = p.b_batch != 0 ? p.batch : 1;
+  return (16 + shared_columns(p) * (batch * (p.words ? 3 : 1) + 3)) * 4;
+}
+
 std::int32_t word_zero(const Params& p) {
   std::uint16_t zero = 0;
   if (p.a_zero) std::memcpy(&zero, p.a_zero, 2);
@@ -188,7 +202,7 @@ std::int64_t magnitude_of(const std::byte* packed, std::int64_t quads, std::int6
 void prepare(const Params& p, TileRange) noexcept {
   Shared s = shared_of(p);
   const std::int64_t padded = panels_of(p.n) * kPanel, batch = p.b_batch != 0 ? p.batch : 1;
-  const std::int64_t k = p.segments.packed_k();
+  const std::int64_t panels = panels_of(p.n) * p.steps * 64, each = panels + padded * 4;
   // In the kernel's forms: a unsigned, b signed.
   std::int64_t a_zero =
       p.a_zero && !p.words ? zero_of(p.a_zero, 0, p.a_signed) + (p.a_signed ? 128 : 0) : (p.a_signed ? 128 : 0);
@@ -207,8 +221,8 @@ void prepare(const Params& p, TileRange) noexcept {
       set_scale(p, column, at, s.scales);
       for (std::int64_t i = 0; i < batch; ++i) {
         std::int32_t sum = 0;
-        const std::byte* b = p.b + i * p.b_batch + g * packed_size(k, p.n);
-        std::memcpy(&sum, b + panels_of(p.n) * quads_of(k) * 64 + j * 4, 4);
+        const std::byte* b = p.b + i * p.b_batch + g * each;
+        std::memcpy(&sum, b + panels + j * 4, 4);
         const std::int64_t bias = bias_of(p, column);
         auto add = static_cast<std::int64_t>(static_cast<std::uint64_t>(bias) +
                                              static_cast<std::uint64_t>(p.k * a_zero * zero - a_zero * sum));
@@ -217,7 +231,7 @@ void prepare(const Params& p, TileRange) noexcept {
         if (!p.words) continue;
         s.wide_add[i * shared_columns(p) + at] = add;
         const auto weights =
-            static_cast<double>(magnitude_of(b, quads_of(k), j)) + static_cast<double>(p.k * std::abs(zero));
+            static_cast<double>(magnitude_of(b, p.steps, j)) + static_cast<double>(p.k * std::abs(zero));
         most = std::max(most, reach * weights + std::abs(static_cast<double>(bias)));
       }
     }
@@ -309,6 +323,7 @@ Work setup(const Row& row, Params* p) {
   p->signed_kernel = !p->words && (row.depth == 8 ? p->a_signed : row.signed_a);
   p->depth = depth_of(row, p->words);
   p->segments = p->gather ? segments_of(p->window, p->depth) : segments_of(p->k, p->depth);
+  p->steps = quads_of(p->segments.packed_k());
   if (p->m == 0 || p->n == 0 || p->batch == 0) return {0, 0, 0};
   p->access = access_of(*p);
   const std::int64_t k = p->segments.packed_k();
@@ -324,10 +339,8 @@ Work setup(const Row& row, Params* p) {
   p->col_step = std::clamp(rounded_up(kTileMacs / std::max<std::int64_t>(k * p->row_step, 1), 64), std::int64_t{64},
                            rounded_up(padded, 64));
   p->col_tiles = (padded + p->col_step - 1) / p->col_step;
-  std::int64_t batch = p->b_batch != 0 ? p->batch : 1;
-  std::int64_t shared = (16 + shared_columns(*p) * (batch * (p->words ? 3 : 1) + 3)) * 4;
   return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch_size(row_scratch_of(*p).bytes),
-          scratch_size(shared)};
+          scratch_size(shared_bytes_of(*p))};
 }
 
 }  // namespace mote::kernels::idot

@@ -73,7 +73,8 @@ struct Params {
   const std::uint8_t* a = nullptr;
   std::int64_t a_row = 0;
   bool a_signed = false, b_signed = true, gather = false;
-  bool words = false;  // elements of A have 16 bits
+  bool words = false;     // elements of A have 16 bits
+  bool winograd = false;  // see winograd.h
   Window window;
   const std::byte* b = nullptr;  // packed
   // Of one product; `groups` of them with B, columns and channels side by side (convolutions), or `batch` with A, B and
@@ -103,6 +104,7 @@ struct Params {
   // By setup.
   std::int64_t row_step = 0, col_step = 0, row_tiles = 0, col_tiles = 0;
   bool signed_kernel = false;
+  std::int64_t steps = 0;  // of 64 bytes in a panel of B
   int depth = 4;
   Access access = Access::kPlace;
   Depthwise depthwise = Depthwise::kPixels;
@@ -117,6 +119,8 @@ struct Row {
   Numerics numerics;
   KernelFn<Params> run, depthwise;                 // depthwise: see depthwise.h
   KernelFn<Params> run_words, depthwise_of_words;  // of A of 16 bits
+  KernelFn<Params> run_winograd;                   // see winograd.h
+  int winograd;                                    // channels side by side in its weights; 0: there is none
   Depthwise reads;
   bool signed_a;  // depth 8: as p.a_signed
   int depth;      // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
@@ -174,6 +178,7 @@ std::int32_t word_zero(const Params& p);
 // The greatest distance of a word from its zero point.
 double word_reach(const Params& p);
 Shared shared_of(const Params& p);
+std::int64_t shared_bytes_of(const Params& p);
 constexpr std::int64_t shared_columns(const Params& p) { return p.groups * panels_of(p.n) * kPanel; }
 
 void pack_run(const Params& p, TileRange range) noexcept;  // tiles: batch

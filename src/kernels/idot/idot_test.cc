@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/idot/winograd.h"
 #include "kernels/testing.h"
 
 namespace mote::kernels::idot {
@@ -104,22 +105,37 @@ void fill(Product& t, const Shape& shape, std::mt19937& random) {
   p.b_n_stride = 1;
 }
 
+// The weights [taps, channels, columns] as Winograd's form packs them.
+void pack_turned(const Params& p, int depth, std::byte* packed) {
+  std::vector<std::uint8_t> turned(static_cast<std::size_t>(p.k * p.n));
+  for (std::int64_t k = 0; k < p.k; ++k) {
+    for (std::int64_t n = 0; n < p.n; ++n) turned[static_cast<std::size_t>(n * p.k + k)] = p.b_plain[k * p.n + n];
+  }
+  pack_winograd(turned.data(), p.b_signed, p.window.channels, p.n, depth, packed);
+}
+
 std::vector<std::int64_t> run_row(const Row& row, Params p, std::int64_t c_size) {
   testing::Scratch out(static_cast<std::size_t>(c_size * 4));
   p.c = out.get();
   const std::int64_t each =
-      packed_size((p.gather ? segments_of(p.window, row.depth) : segments_of(p.k, row.depth)).packed_k(), p.n);
+      p.winograd
+          ? winograd_size(p.window.channels, p.n)
+          : packed_size((p.gather ? segments_of(p.window, row.depth) : segments_of(p.k, row.depth)).packed_k(), p.n);
   p.b_batch = p.batch > 1 ? each : 0;
-  Work w = setup(row, &p);
+  Work w = p.winograd ? setup_winograd(&p) : setup(row, &p);
   // One group's weights serve all of them.
   std::vector<std::byte> packed(static_cast<std::size_t>(each * p.batch * p.groups));
   p.b = packed.data();
-  pack_run(p, {0, p.batch, nullptr});
+  if (p.winograd) {
+    pack_turned(p, row.winograd, packed.data());
+  } else {
+    pack_run(p, {0, p.batch, nullptr});
+  }
   for (std::int64_t g = 1; g < p.groups; ++g) std::copy_n(packed.begin(), each, packed.begin() + g * each);
   testing::Scratch shared(w.shared_bytes);
   p.shared = shared.get();
   prepare(p, {0, 1, nullptr});
-  testing::run_in_parts(row.run, p, w.tiles, w.scratch_bytes, 2);
+  testing::run_in_parts(p.winograd ? row.run_winograd : row.run, p, w.tiles, w.scratch_bytes, 2);
   std::vector<std::int64_t> y;
   for (std::int64_t i = 0; i < c_size; ++i) {
     y.push_back(p.out == DType::i32 || p.out == DType::f32
@@ -164,29 +180,33 @@ TEST(IntegerDot, EveryRowIsExactOnOddShapes) {
 
 TEST(IntegerDot, EveryRowConvolvesExactly) {
   std::mt19937 random(8);
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 64; ++round) {
     Product t;
+    const bool square = round >= 40;  // what Winograd's form can do, too
     // Some with more weights in a panel than the first cache holds.
-    std::int64_t channels = 1 + static_cast<std::int64_t>(random() % 9) + (round % 8 == 1 ? 190 : 0),
+    std::int64_t channels = 1 + static_cast<std::int64_t>(random() % (square ? 40 : 9)) +
+                            (round % 8 == 1 ? (square ? 60 : 190) : 0),
                  groups = round % 3 == 0 ? 3 : 1;
-    std::int64_t kh = 1 + static_cast<std::int64_t>(random() % 3), kw = 1 + static_cast<std::int64_t>(random() % 3);
+    std::int64_t kh = square ? 3 : 1 + static_cast<std::int64_t>(random() % 3),
+                 kw = square ? 3 : 1 + static_cast<std::int64_t>(random() % 3);
     // Two taps deep: gathered pixel by pixel.
-    std::int64_t kd = round % 5 == 0 ? 2 : 1;
+    std::int64_t kd = !square && round % 5 == 0 ? 2 : 1;
     fill(t, {1, 1 + static_cast<std::int64_t>(random() % 40), channels * kd * kh * kw, 1}, random);
     Params& p = t.p;
     p.gather = true;
     p.groups = groups;
     Window& w = p.window;
     w.channels = channels;
-    w.in[0] = kd == 2 ? 3 : 1;
-    w.kernel[0] = w.out[0] = kd;
-    w.in[1] = 4 + static_cast<std::int64_t>(random() % 5);
-    w.in[2] = 4 + static_cast<std::int64_t>(random() % 7);
+    w.in[0] = kd == 2 ? 3 : 1 + round % 2;
+    w.kernel[0] = kd;
+    w.out[0] = w.in[0] - kd + 1;
+    w.in[1] = 4 + static_cast<std::int64_t>(random() % (square ? 12 : 5));
+    w.in[2] = 4 + static_cast<std::int64_t>(random() % (square ? 12 : 7));
     w.kernel[1] = kh;
     w.kernel[2] = kw;
     for (int d = 1; d < 3; ++d) {
-      w.stride[d] = 1 + static_cast<std::int64_t>(random() % 2);
-      w.dilation[d] = 1 + static_cast<std::int64_t>(random() % 2);
+      w.stride[d] = square ? 1 : 1 + static_cast<std::int64_t>(random() % 2);
+      w.dilation[d] = square ? 1 : 1 + static_cast<std::int64_t>(random() % 2);
       w.pad[d] = static_cast<std::int64_t>(random() % 4) - 1;
       w.out[d] =
           std::max<std::int64_t>(1, (w.in[d] + 2 * w.pad[d] - (w.kernel[d] - 1) * w.dilation[d] - 1) / w.stride[d] + 1);
@@ -213,6 +233,12 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
     for (const Row& row : kernels()) {
       if (!row.run || !active_cpu().has(row.isa)) continue;
       std::vector<std::int64_t> y = run_row(row, p, p.m * p.c_row);
+      if (row.run_winograd && square) {
+        ASSERT_TRUE(winograd_can(w));
+        p.winograd = true;
+        ASSERT_EQ(run_row(row, p, p.m * p.c_row), y) << row.name << " round " << round;
+        p.winograd = false;
+      }
       for (std::int64_t q = 0; q < p.m; ++q) {
         std::int64_t o2 = q % w.out[2], o1 = q / w.out[2] % w.out[1], o0 = q / w.out[2] / w.out[1] % w.out[0],
                      image = q / w.out[2] / w.out[1] / w.out[0];
@@ -233,6 +259,42 @@ TEST(IntegerDot, EveryRowConvolvesExactly) {
           ASSERT_EQ(y[static_cast<std::size_t>(q * p.c_row + n)], t.expected(s, n))
               << row.name << " round " << round << " pixel " << q << " channel " << n;
         }
+      }
+    }
+  }
+}
+
+TEST(IntegerDot, WinogradHoldsTheLargestSums) {
+  Product t;
+  Params& p = t.p;
+  Window& w = p.window;
+  w.channels = kMostWinogradChannels;
+  for (int d = 1; d < 3; ++d) w.in[d] = 4, w.out[d] = 2, w.kernel[d] = 3;
+  p.gather = true;
+  p.m = 4;
+  p.n = p.c_row = 1;
+  p.k = 9 * w.channels;
+  p.a_row = w.channels;
+  std::vector<std::uint8_t> x(static_cast<std::size_t>(16 * w.channels));
+  t.b.resize(static_cast<std::size_t>(p.k));
+  p.a = x.data();
+  p.b_plain = t.b.data();
+  p.b_k_stride = p.b_n_stride = 1;
+  for (const std::uint8_t weight : {0x80, 0x7f}) {
+    std::ranges::fill(t.b, weight);
+    for (int pattern = 0; pattern < 4; ++pattern) {
+      // All pixels, or those that add up in the middle or at a corner of the transform.
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const std::size_t pixel = i / static_cast<std::size_t>(w.channels), h = pixel / 4, l = pixel % 4;
+        const bool lit[] = {true, h % 3 != 0 && l % 3 != 0, h == 0 && l == 0, h / 2 == l / 2};
+        x[i] = lit[pattern] ? 255 : 0;
+      }
+      for (const Row& row : kernels()) {
+        if (!row.run_winograd || !active_cpu().has(row.isa)) continue;
+        p.winograd = true;
+        const std::vector<std::int64_t> y = run_row(row, p, 4);
+        p.winograd = false;
+        EXPECT_EQ(y, run_row(row, p, 4)) << row.name << " weight " << int{weight} << " pattern " << pattern;
       }
     }
   }
