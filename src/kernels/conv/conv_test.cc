@@ -353,6 +353,21 @@ TEST(Conv, Depthwise) {
   check({s, false, true, false, true});
 }
 
+// Widths that cut rows into tiles of every size, with padding on both sides, on one and on none.
+TEST(Conv, DepthwiseAtTheSides) {
+  for (i64 kernel : {3, 5, 7}) {
+    for (i64 stride : {1, 2}) {
+      for (i64 size = kernel; size < kernel + 18; ++size) {
+        Shape s = square(19, 19, size, kernel, stride, 19);
+        s.in[1] = kernel + size % 3;
+        s.pad_begin[2] = size % 4 < 2 ? kernel / 2 - size % 2 : 0;
+        s.pad_end[2] = size % 3 == 0 ? 0 : kernel / 2;
+        check({s, size % 2 == 0, size % 5 == 0, size % 3 == 1});
+      }
+    }
+  }
+}
+
 TEST(Conv, Winograd) {
   for (i64 size = 20; size <= 25; ++size) check({square(32, 48, size, 3), true, true, true});
   for (i64 size = 12; size <= 19; ++size) check({square(64, 40, size, 3), size % 2 == 0, size % 3 == 0});

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "kernels/conv/depthwise_lines_impl.h"
 #include "kernels/conv/drivers.h"
 #include "simd/vec.h"
 
@@ -29,6 +30,7 @@ struct Step {
   i64 x_pixel;
   float* y;
   const float* residual;  // or null
+  i64 channel;            // from which on, where kByLines
 };
 
 MOTE_INLINE F32 load_some(const float* p, int n) { return n == kLanes ? load(p) : load_n(p, n); }
@@ -41,33 +43,6 @@ inline constexpr bool kClampAlways = false;  // a comparison and a choice per bo
 #else
 inline constexpr bool kClampAlways = true;
 #endif
-// Multiples of a distance. Where there are registers for them, the compiler is kept from stepping each one along.
-template <int N>
-struct Multiples {
-  explicit MOTE_INLINE Multiples(i64 distance) : step(distance) {
-#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
-#pragma GCC unroll 16
-    for (int i = 1; i < N; ++i) {
-      at[i] = i * distance * 4;
-      asm("" : "+r"(at[i]));
-    }
-#endif
-  }
-  MOTE_INLINE const float* of(const float* p, int i) const {
-#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
-    if (i == 0) return p;
-    return reinterpret_cast<const float*>(reinterpret_cast<const char*>(p) + at[i]);
-#else
-    return p + i * step;
-#endif
-  }
-  MOTE_INLINE float* of(float* p, int i) const { return const_cast<float*>(of(static_cast<const float*>(p), i)); }
-  i64 step;
-#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
-  i64 at[N];
-#endif
-};
-
 // Where results go, in registers: the compiler takes their stores for ones to anything.
 struct Target {
   float* y;
@@ -83,7 +58,7 @@ MOTE_INLINE Target target_of(const DepthwiseBlock& s, const Step& t) {
 
 // P pixels of n channels from c on.
 template <int P>
-MOTE_INLINE void put(const Target& t, const Multiples<P>& pixels, i64 c, int n, F32 (&acc)[P]) {
+MOTE_INLINE void put(const Target& t, i64 pixel, i64 c, int n, F32 (&acc)[P]) {
   if (t.residual) {
 #pragma GCC unroll 8
     for (int i = 0; i < P; ++i) acc[i] += load_some(t.residual + i * t.residual_row + c, n);
@@ -96,9 +71,9 @@ MOTE_INLINE void put(const Target& t, const Multiples<P>& pixels, i64 c, int n, 
 #pragma GCC unroll 8
   for (int i = 0; i < P; ++i) {
     if (n == kLanes) {
-      store(pixels.of(y, i), acc[i]);
+      store(y + i * pixel, acc[i]);
     } else {
-      store_n(pixels.of(y, i), acc[i], n);
+      store_n(y + i * pixel, acc[i], n);
     }
   }
 }
@@ -119,8 +94,8 @@ MOTE_INLINE F32 of_group(F32 v, const float* p, i64 c, int e) {
 // P pixels by one register of channels, in groups of G channels. Every input column is loaded once per line and goes to
 // the outputs that it reaches, which keeps the taps of an output, and the channels of a tap, in ascending order.
 template <int G, int KW, int S, int P, bool kTable, bool kFull>
-MOTE_INLINE void channels(const Step& t, const float* bias, const float* w, i64 c, int n,
-                          const Multiples<(P - 1) * S + KW>& x_pixels, const Multiples<P>& y_pixels, const Target& to) {
+MOTE_INLINE void channels(const Step& t, const float* bias, const float* w, i64 c, int n, i64 y_pixel,
+                          const Target& to) {
   constexpr int kColumns = (P - 1) * S + KW;
   F32 acc[P];
   const F32 start = bias ? (kFull ? load(bias + c) : load_n(bias + c, n)) : zero();
@@ -136,7 +111,7 @@ MOTE_INLINE void channels(const Step& t, const float* bias, const float* w, i64 
     const float* first = x[0] + c;
 #pragma GCC unroll 32
     for (int col = 0; col < kColumns; ++col) {
-      const float* p = kTable ? x[col] + c : x_pixels.of(first, col);
+      const float* p = kTable ? x[col] + c : first + col * t.x_pixel;
       const F32 v = kFull || G > kLanes ? load_if<(G <= kLanes)>(p) : load_n(p, n);
 #pragma GCC unroll 8
       for (int e = 0; e < G; ++e) {
@@ -150,49 +125,31 @@ MOTE_INLINE void channels(const Step& t, const float* bias, const float* w, i64 
       }
     }
   }
-  put(to, y_pixels, c, kFull ? kLanes : n, acc);
+  put(to, y_pixel, c, kFull ? kLanes : n, acc);
 }
 
 template <int G, int KW, int S, int P, bool kTable>
 MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& step) noexcept {
   const Target to = target_of(s, step);
   const Step t = step;
-  const Multiples<(P - 1) * S + KW> x_pixels(t.x_pixel);
-  const Multiples<P> y_pixels(s.y_pixel);
   const float *bias = s.bias, *w = s.w;
-  const i64 panel = s.shape->taps() * G * 16, count = s.channels;
-  i64 c = 0;
+  const i64 panel = s.shape->taps() * G * 16, count = s.channels, y_pixel = s.y_pixel;
+  i64 c = kByLines ? t.channel : 0;
   for (; c + kLanes <= count; c += kLanes) {
-    channels<G, KW, S, P, kTable, true>(t, bias, w + c / 16 * panel + c % 16, c, kLanes, x_pixels, y_pixels, to);
+    channels<G, KW, S, P, kTable, true>(t, bias, w + c / 16 * panel + c % 16, c, kLanes, y_pixel, to);
   }
   if (c < count) {
-    channels<G, KW, S, P, kTable, false>(t, bias, w + c / 16 * panel + c % 16, c, lanes_at(s, c), x_pixels, y_pixels,
-                                         to);
+    channels<G, KW, S, P, kTable, false>(t, bias, w + c / 16 * panel + c % 16, c, lanes_at(s, c), y_pixel, to);
   }
 }
 
 // Two output rows at a time of a square kernel of stride 1: an input line in between is loaded once for both. For ISAs
 // with registers for it.
-#if defined(__aarch64__) && !defined(MOTE_SIMD_SCALAR)
-inline constexpr bool kPairs = true;
-#else
 inline constexpr bool kPairs = kLanes == 16;
-#endif
-
-// a * b + c where it stands, since the compiler otherwise moves loads and spills.
-MOTE_INLINE F32 fma_in_order(F32 a, F32 b, F32 c) {
-#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
-  asm volatile("fmla %0.4s, %1.4s, %2.4s" : "+w"(c.v) : "w"(a.v), "w"(b.v));
-  return c;
-#else
-  return fma(a, b, c);
-#endif
-}
 
 template <int K, int P, bool kTable, bool kFull>
-MOTE_INLINE void channels_of_pair(const float* const* x, const float* bias, const float* w, i64 c, int n,
-                                  const Multiples<P - 1 + K>& x_pixels, const Multiples<P>& y_pixels,
-                                  const Target& upper, const Target& lower) {
+MOTE_INLINE void channels_of_pair(const float* const* x, const float* bias, const float* w, i64 c, int n, i64 x_pixel,
+                                  i64 y_pixel, const Target& upper, const Target& lower) {
   constexpr int kColumns = P - 1 + K;
   F32 acc[2][P];
   const F32 start = bias ? (kFull ? load(bias + c) : load_n(bias + c, n)) : zero();
@@ -209,19 +166,19 @@ MOTE_INLINE void channels_of_pair(const float* const* x, const float* bias, cons
     const float* first = x[line * (kTable ? kColumns : 1)] + c;
 #pragma GCC unroll 32
     for (int col = 0; col < kColumns; ++col) {
-      const float* p = kTable ? x[line * kColumns + col] + c : x_pixels.of(first, col);
+      const float* p = kTable ? x[line * kColumns + col] + c : first + col * x_pixel;
       const F32 v = kFull ? load(p) : load_n(p, n);
 #pragma GCC unroll 8
       for (int k = 0; k < K; ++k) {
         const int i = col - k;
         if (i < 0 || i >= P) continue;
-        if (line < K) acc[0][i] = fma_in_order(v, f[k], acc[0][i]);
-        if (line > 0) acc[1][i] = fma_in_order(v, above[k], acc[1][i]);
+        if (line < K) acc[0][i] = fma(v, f[k], acc[0][i]);
+        if (line > 0) acc[1][i] = fma(v, above[k], acc[1][i]);
       }
     }
   }
-  put(upper, y_pixels, c, kFull ? kLanes : n, acc[0]);
-  put(lower, y_pixels, c, kFull ? kLanes : n, acc[1]);
+  put(upper, y_pixel, c, kFull ? kLanes : n, acc[0]);
+  put(lower, y_pixel, c, kFull ? kLanes : n, acc[1]);
 }
 
 template <int K, int P, bool kTable>
@@ -231,18 +188,17 @@ MOTE_NOINLINE void step_of_pair(const DepthwiseBlock& s, const Step& step) noexc
   below.y += s.out[2] * s.y_pixel;
   if (t.residual) below.residual += s.out[2] * s.residual_row;
   const Target upper = target_of(s, t), lower = target_of(s, below);
-  const Multiples<P - 1 + K> x_pixels(t.x_pixel);
-  const Multiples<P> y_pixels(s.y_pixel);
+  const i64 x_pixel = t.x_pixel, y_pixel = s.y_pixel;
   const float *bias = s.bias, *w = s.w;
   const i64 count = s.channels;
   i64 c = 0;
   for (; c + kLanes <= count; c += kLanes) {
-    channels_of_pair<K, P, kTable, true>(t.x, bias, w + c / 16 * (K * K * 16) + c % 16, c, kLanes, x_pixels, y_pixels,
+    channels_of_pair<K, P, kTable, true>(t.x, bias, w + c / 16 * (K * K * 16) + c % 16, c, kLanes, x_pixel, y_pixel,
                                          upper, lower);
   }
   if (c < count) {
-    channels_of_pair<K, P, kTable, false>(t.x, bias, w + c / 16 * (K * K * 16) + c % 16, c, lanes_at(s, c), x_pixels,
-                                          y_pixels, upper, lower);
+    channels_of_pair<K, P, kTable, false>(t.x, bias, w + c / 16 * (K * K * 16) + c % 16, c, lanes_at(s, c), x_pixel,
+                                          y_pixel, upper, lower);
   }
 }
 
@@ -250,12 +206,12 @@ MOTE_NOINLINE void step_of_pair(const DepthwiseBlock& s, const Step& step) noexc
 MOTE_NOINLINE void any_step(const DepthwiseBlock& s, const Step& t) noexcept {
   const Target to = target_of(s, t);
   const i64 taps = t.lines;
-  for (i64 c = 0; c < s.channels; c += kLanes) {
+  for (i64 c = kByLines ? t.channel : 0; c < s.channels; c += kLanes) {
     const int n = lanes_at(s, c);
     const float* w = s.w + c / 16 * taps * 16 + c % 16;
     F32 acc[1] = {s.bias ? load_some(s.bias + c, n) : zero()};
     for (i64 k = 0; k < taps; ++k) acc[0] = fma(load_some(t.x[k] + c, n), load(w + k * 16), acc[0]);
-    put(to, Multiples<1>(0), c, n, acc);
+    put(to, 0, c, n, acc);
   }
 }
 
@@ -338,8 +294,8 @@ void point(const DepthwiseBlock& s, i64 row, i64 lines, i64 iw, i64 columns, i64
   }
 }
 
-// Output rows [r, r + rows), rows 1 or 2, of one depth.
-void run_rows(const DepthwiseBlock& s, i64 r, i64 rows) {
+// Output rows [r, r + rows), rows 1 or 2, of one depth, from a channel on that is a multiple of kLanes.
+void run_rows(const DepthwiseBlock& s, i64 r, i64 rows, i64 channel) {
   const conv::Shape& k = *s.shape;
   const i64 width = s.out[2], stride = k.stride[2], lines = k.kernel[1] + rows - 1;
   const bool fast = has_step(k);
@@ -350,7 +306,8 @@ void run_rows(const DepthwiseBlock& s, i64 r, i64 rows) {
   for (i64 i = 0; i < steps; ++i) {
     const i64 ow = i * width / steps, pixels = (i + 1) * width / steps - ow;
     const i64 iw = ow * stride - k.pad_begin[2];
-    Step t{s.pointers, k.kernel[0] * lines, s.x_pixel, s.y + ((r - s.y_row) * width + ow) * s.y_pixel, nullptr};
+    Step t{s.pointers, k.kernel[0] * lines, s.x_pixel, s.y + ((r - s.y_row) * width + ow) * s.y_pixel, nullptr,
+           channel};
     if (s.residual) t.residual = s.residual + (r * width + ow) * s.residual_row;
     if (!fast) {
       point(s, r, lines, iw, k.kernel[2], k.dilation[2], true);
@@ -371,10 +328,16 @@ void run_rows(const DepthwiseBlock& s, i64 r, i64 rows) {
 }
 
 void run_depthwise_block(const DepthwiseBlock& s) noexcept {
-  const bool pairs = has_pair(s);
+  const bool lines = has_lines(s), pairs = lines ? has_pair_of_lines(*s.shape) : has_pair(s);
   for (i64 r = s.row_begin, rows; r < s.row_end; r += rows) {
     rows = pairs && r + 1 < s.row_end && (r + 1) % s.out[1] != 0 ? 2 : 1;
-    run_rows(s, r, rows);
+    if (lines) {
+      run_lines(s, r, rows);
+      const i64 done = s.channels / 8 * 8;
+      for (i64 i = 0; i < rows && done < s.channels; ++i) run_rows(s, r + i, 1, done);
+    } else {
+      run_rows(s, r, rows, 0);
+    }
     if (!s.program) continue;
     const i64 first = r * s.out[2];
     MOTE_SIMD_BASE_NS::apply_epilogue(*s.program, {s.y + (first - s.y_row * s.out[2]) * s.y_pixel, s.y_pixel,
