@@ -171,6 +171,43 @@ TEST(Engine, KeepsChannelsLastThroughABranchedNetwork) {
   compare_targets(g.finish({last}), {{noise(16 * 81, 3), {1, 16, 9, 9}}});
 }
 
+// What the passes make of a transposed convolution, beside the map it is joined with: of its moves one copy is left.
+TEST(Engine, KeepsChannelsLastThroughDepthToSpace) {
+  Graph g;
+  ValueId x = g.input("x", {2, 16, 6, 5});
+  ValueId y = g.b.add("depth_to_space", {g.b.add("conv", {x, g.weights("w1", {32, 16, 1, 1})})},
+                      {{"blocksize", std::int64_t{2}}, {"mode", std::string("DCR")}});
+  ValueId skip = g.b.add("conv", {g.b.add("relu", {y}), g.weights("w2", {8, 8, 3, 3})},
+                         {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  ValueId joined = g.b.add("concat", {skip, g.b.add("sigmoid", {y})}, {{"axis", std::int64_t{1}}});
+  Module module = g.finish({g.b.add("conv", {joined, g.weights("w3", {5, 16, 3, 3})})});
+  Result<std::shared_ptr<const LinkedPlan>> linked = api::build(module, {});
+  ASSERT_TRUE(linked.ok()) << linked.status().to_string();
+  const Plan& plan = (*linked)->plan;
+  std::vector<std::string> copies;
+  for (const Step& step : plan.functions[static_cast<std::size_t>(plan.signatures[0].function)].steps) {
+    if (step.kernel >= 0 && plan.kernels[static_cast<std::size_t>(step.kernel)].name == "copy")
+      copies.push_back(step.why);
+  }
+  EXPECT_EQ(copies, (std::vector<std::string>{"to channels-last", "to channels-last", "to row-major"}));
+  compare_targets(module, {{noise(2 * 16 * 30, 4), {2, 16, 6, 5}}});
+}
+
+TEST(Engine, LooksUpIntoPartsOfAWhole) {
+  Graph g;
+  std::vector<std::byte> codes(256);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(255 - i);
+  ValueId table = g.b.constant("table", DType::u8, {256}, std::move(codes)), scale = g.b.scalar(0.02, DType::f32),
+          zero = g.b.scalar(128, DType::u8);
+  std::vector<ValueId> wholes;
+  for (std::int64_t axis : {1, 3}) {
+    ValueId x = g.b.add("quantize_linear", {g.input("x" + std::to_string(axis), {2, 6, 5, 4}), scale, zero});
+    ValueId joined = g.b.add("concat", {g.b.add("lookup", {x, table}), x}, {{"axis", axis}});
+    wholes.push_back(g.b.add("dequantize_linear", {joined, scale, zero}));
+  }
+  compare_targets(g.finish(wholes), {{noise(240, 1), {2, 6, 5, 4}}, {noise(240, 2), {2, 6, 5, 4}}});
+}
+
 TEST(Engine, AttendsLikeTheReference) {
   for (int kind = 0; kind < 3; ++kind) {
     Graph g;

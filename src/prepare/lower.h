@@ -84,6 +84,7 @@ class FunctionLowering {
   Status kernel_node(const Node& n, const Claim& claim);
   Status control_node(const Node& n);
   Result<bool> view_node(const Node& n);
+  bool stays_channels_last(const Node& reshape, const Val& v, const Shape& dims) const;
   Result<bool> reshape_view(const Node& n);
   Result<bool> transpose_view(const Node& n);
   Result<bool> slice_view(const Node& n);

@@ -55,6 +55,31 @@ Result<bool> FunctionLowering::view_node(const Node& n) {
   return false;
 }
 
+// Whether a value that a reshape has to copy is better copied with its channels last: they are neighbours already, more
+// than a few, the result lies so too, and no reader wants it row by row. What depth_to_space gives behind a
+// convolution.
+bool FunctionLowering::stays_channels_last(const Node& reshape, const Val& v, const Shape& dims) const {
+  constexpr std::int64_t kFewBytes = 8;
+  if (!v.dims || v.rank() < 4 || dims.size() < 3 || bits_of(v.dtype) < 8) return false;
+  const Dim& channels = (*v.dims)[1];
+  if (!channels.is_const() || channels.value() * bits_of(v.dtype) / 8 < kFewBytes || !(dims[1] == channels) ||
+      !(dims[0] == (*v.dims)[0]) || !draft::strides_of(v)[1].is(1) || is_result(reshape.outputs[0]))
+    return false;
+  for (const Node& n : f_.nodes) {
+    if (std::ranges::find(n.inputs, reshape.outputs[0]) == n.inputs.end()) continue;
+    if (n.op->is(kView) || n.op->is(kControl) || n.op->name == "transpose" || n.op->name == "matmul") return false;
+  }
+  Val copied = v;
+  copied.strides.reset();
+  copied.perm = draft::channels_last(v.rank());
+  const std::optional<std::vector<Dim>> strides = draft::view_strides(copied, dims);
+  const std::vector<Dim> dense = draft::dense_strides(dims, draft::channels_last(static_cast<int>(dims.size())));
+  for (std::size_t i = 0; strides && i < dims.size(); ++i) {
+    if (!dims[i].is(1) && !((*strides)[i] == dense[i])) return false;
+  }
+  return strides.has_value();
+}
+
 Result<bool> FunctionLowering::reshape_view(const Node& n) {
   const Value& out = f_.values[at(n.outputs[0])];
   MOTE_ASSIGN(std::int32_t v, value(n.inputs[0]));
@@ -100,8 +125,9 @@ Result<bool> FunctionLowering::reshape_view(const Node& n) {
   std::optional<std::vector<Dim>> strides =
       bits_of(val(v).dtype) >= 8 ? draft::view_strides(val(v), dims) : std::nullopt;
   if (!strides) {
-    MOTE_ASSIGN(v, convert(v, OperandWant()));
-    strides = draft::dense_strides(dims, {});
+    const bool last = stays_channels_last(n, val(v), dims);
+    MOTE_ASSIGN(v, convert(v, {last ? Layout::kChannelsLast : Layout::kPlain, false}));
+    strides = last ? draft::view_strides(val(v), dims) : draft::dense_strides(dims, {});
   }
   home_[n.outputs[0]] = view_val(v, out.name, std::move(dims), *std::move(strides), Dim(0));
   if (bits_of(val(v).dtype) < 8) val(home_[n.outputs[0]]).strides.reset();

@@ -149,7 +149,7 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
     c->kernel = "qmap.lookup";
     c->params = to_params(LookupStep{static_cast<std::int32_t>(row.isa)});
     c->inputs = {{Layout::kSame, false}, {Layout::kPlain, false}};
-    c->outputs = {{Layout::kSame, false}};
+    c->outputs = {{Layout::kSame, true}};
   } else if (op == "qlinear_softmax") {
     if (!eight_bits(n.type(0).dtype) || !is_constant_scalar(n, 1) || n.type(1).dtype != DType::f32) return std::nullopt;
     c.emplace();
@@ -188,27 +188,6 @@ bool result_of(const Step& s, DType dtype, std::int32_t zero, kq::Result& to) {
   return s.low <= s.high && s.low >= least_of(dtype) && s.high <= greatest_of(dtype);
 }
 
-Status setup_lookup(const KernelCall& call, void* state, KernelWork& work) {
-  LookupStep s = from_params<LookupStep>(call.params);
-  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
-    return invalid("lookup needs its operands");
-  const TensorView &x = *call.inputs[0], &table = *call.inputs[1], &y = *call.outputs[0];
-  if (!eight_bits(x.dtype) || !eight_bits(y.dtype) || table.dtype != y.dtype || table.count() != 256 ||
-      !table.dense() || x.rank != y.rank || !std::equal(x.dims, x.dims + x.rank, y.dims))
-    return invalid("lookup got operands of the wrong kind");
-  std::int64_t last = 0;
-  for (int a = 0; a < x.rank; ++a) {
-    if (x.dims[a] != 1 && x.strides[a] != y.strides[a] && x.count() > 0) return invalid("lookup changes no layout");
-    last += (x.dims[a] - 1) * x.strides[a];
-  }
-  if (x.count() > 0 && last != x.count() - 1) return invalid("lookup needs dense operands");
-  auto* st = new (state) State<kq::LookupParams>();
-  st->params = {x.as<std::uint8_t>(), y.as<std::uint8_t>(), table.as<std::uint8_t>(), x.count()};
-  st->run = row_of(s.isa).lookup;
-  if (std::int64_t tiles = kq::setup(st->params); tiles > 0) work.add(run_state<kq::LookupParams>, tiles);
-  return {};
-}
-
 // The axes of y, outermost in memory first, neighbours that all operands walk as one joined, as up to four.
 Status walk_axes(const TensorView& a, const TensorView& b, const TensorView& y, kq::BinaryParams& p) {
   int order[kMaxRank], n = 0;
@@ -229,7 +208,7 @@ Status walk_axes(const TensorView& a, const TensorView& b, const TensorView& y, 
       axes[n++] = now;
     }
   }
-  if (n > 4) return unsupported("qlinear_binary: too many axes");
+  if (n > 4) return unsupported("operands of 8 bits have too many axes");
   for (int i = 0; i < n; ++i) {
     int to = 4 - n + i;
     p.dims[to] = axes[i].n;
@@ -239,7 +218,31 @@ Status walk_axes(const TensorView& a, const TensorView& b, const TensorView& y, 
   }
   if (n == 0) return {};
   if (p.y_stride[3] != 1 || p.a_stride[3] > 1 || p.b_stride[3] > 1 || p.a_stride[3] < 0 || p.b_stride[3] < 0)
-    return invalid("qlinear_binary got operands of another layout");
+    return invalid("operands of 8 bits are of another layout");
+  return {};
+}
+
+Status setup_lookup(const KernelCall& call, void* state, KernelWork& work) {
+  LookupStep s = from_params<LookupStep>(call.params);
+  if (call.inputs.size() < 2 || !call.inputs[0] || !call.inputs[1] || call.outputs.empty() || !call.outputs[0])
+    return invalid("lookup needs its operands");
+  const TensorView &x = *call.inputs[0], &table = *call.inputs[1], &y = *call.outputs[0];
+  if (!eight_bits(x.dtype) || !eight_bits(y.dtype) || table.dtype != y.dtype || table.count() != 256 ||
+      !table.dense() || x.rank != y.rank || !std::equal(x.dims, x.dims + x.rank, y.dims))
+    return invalid("lookup got operands of the wrong kind");
+  kq::BinaryParams axes;
+  MOTE_TRY(walk_axes(x, x, y, axes));
+  if (axes.a_stride[3] != 1 && axes.dims[3] > 1) return invalid("lookup got operands of another layout");
+  auto* st = new (state) State<kq::LookupParams>();
+  kq::LookupParams& p = st->params;
+  p.x = x.as<std::uint8_t>();
+  p.y = y.as<std::uint8_t>();
+  p.table = table.as<std::uint8_t>();
+  std::copy_n(axes.dims, 4, p.dims);
+  std::copy_n(axes.a_stride, 3, p.x_stride);
+  std::copy_n(axes.y_stride, 3, p.y_stride);
+  st->run = row_of(s.isa).lookup;
+  if (std::int64_t tiles = kq::setup(&p); tiles > 0) work.add(run_state<kq::LookupParams>, tiles);
   return {};
 }
 

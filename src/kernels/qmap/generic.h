@@ -258,8 +258,20 @@ MOTE_INLINE void lookup_bytes(const std::uint8_t* x, const std::uint8_t* table, 
 
 // NOLINTBEGIN(misc-definitions-in-headers): one namespace per including file
 void lookup(const LookupParams& p, TileRange range) noexcept {
-  std::int64_t i = range.begin * kTile, end = range.end * kTile < p.count ? range.end * kTile : p.count;
-  lookup_bytes(p.x + i, p.table, p.y + i, end - i);
+  if (p.rows == 1) {
+    const std::int64_t i = range.begin * kTile, end = range.end * kTile < p.dims[3] ? range.end * kTile : p.dims[3];
+    return lookup_bytes(p.x + i, p.table, p.y + i, end - i);
+  }
+  const std::int64_t end = range.end * p.step < p.rows ? range.end * p.step : p.rows;
+  for (std::int64_t r = range.begin * p.step; r < end; ++r) {
+    const std::int64_t at[3] = {r / p.dims[2] / p.dims[1], r / p.dims[2] % p.dims[1], r % p.dims[2]};
+    std::int64_t from = 0, to = 0;
+    for (int d = 0; d < 3; ++d) {
+      from += at[d] * p.x_stride[d];
+      to += at[d] * p.y_stride[d];
+    }
+    lookup_bytes(p.x + from, p.table, p.y + to, p.dims[3]);
+  }
 }
 
 void binary(const BinaryParams& p, TileRange range) noexcept {

@@ -33,7 +33,13 @@ std::span<const Row> kernels() { return kRows; }
 
 const Row& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
-std::int64_t setup(const LookupParams& p) { return (p.count + kTile - 1) / kTile; }
+std::int64_t setup(LookupParams* p) {
+  p->rows = p->dims[0] * p->dims[1] * p->dims[2];
+  if (p->rows == 0 || p->dims[3] == 0) return 0;
+  if (p->rows == 1) return (p->dims[3] + kTile - 1) / kTile;
+  p->step = std::clamp<std::int64_t>(kTile / p->dims[3], 1, p->rows);
+  return (p->rows + p->step - 1) / p->step;
+}
 
 std::int64_t setup(BinaryParams* p) {
   std::int64_t rows = p->dims[0] * p->dims[1] * p->dims[2];

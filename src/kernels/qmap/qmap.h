@@ -15,12 +15,14 @@ namespace mote::kernels::qmap {
 
 inline constexpr std::int64_t kTile = 1 << 16;
 
-// y[i] = table[x[i]] for `count` bytes; a tile is kTile bytes.
+// y[i] = table[x[i]] for rows of dims[3] bytes, side by side in x and y, strides in bytes; a tile is some rows, or, of
+// a single row, kTile bytes.
 struct LookupParams {
   const std::uint8_t* x = nullptr;
   std::uint8_t* y = nullptr;
   const std::uint8_t* table = nullptr;  // 256
-  std::int64_t count = 0;
+  std::int64_t dims[4] = {1, 1, 1, 0}, x_stride[3] = {}, y_stride[3] = {};
+  std::int64_t rows = 1, step = 1;  // by setup
 };
 
 // A quantized value as the kernels take it.
@@ -81,7 +83,7 @@ std::span<const Row> kernels();
 const Row& select(const CpuFeatures& cpu);
 
 // How many tiles there are.
-std::int64_t setup(const LookupParams& params);
+std::int64_t setup(LookupParams* params);
 std::int64_t setup(BinaryParams* params);
 std::int64_t setup(PoolParams* params);
 

@@ -44,10 +44,30 @@ TEST(QuantizedMaps, EveryRowLooksBytesUp) {
     for (const Row& row : kernels()) {
       if (skip(row)) continue;
       y.back() = 77;
-      LookupParams p{x.data(), y.data(), table.data(), n};
-      testing::run_in_parts(row.lookup, p, setup(p), 0, 2);
+      LookupParams p{x.data(), y.data(), table.data(), {1, 1, 1, n}};
+      testing::run_in_parts(row.lookup, p, setup(&p), 0, 2);
       for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(y[i], table[x[i]]) << row.name << " at " << i;
       EXPECT_EQ(y.back(), 77) << row.name;
+    }
+  }
+}
+
+TEST(QuantizedMaps, EveryRowLooksUpRowsApart) {
+  std::mt19937 random(4);
+  for (std::int64_t n : {1, 16, 67, 40000}) {
+    // [2, 3, 4, n] of x with its first two axes swapped, into rows of y that are 5 bytes apart.
+    const std::vector<std::uint8_t> x = bytes(24 * n, random), table = bytes(256, random);
+    for (const Row& row : kernels()) {
+      if (skip(row)) continue;
+      std::vector<std::uint8_t> y(static_cast<std::size_t>(24 * (n + 5)), 77);
+      LookupParams p{x.data(),     y.data(),          table.data(),
+                     {2, 3, 4, n}, {4 * n, 8 * n, n}, {12 * (n + 5), 4 * (n + 5), n + 5}};
+      testing::run_in_parts(row.lookup, p, setup(&p), 0, 2);
+      for (std::int64_t i = 0; i < 24 * (n + 5); ++i) {
+        const std::int64_t r = i / (n + 5), c = i % (n + 5), from = (r / 4 % 3 * 2 + r / 12) * 4 + r % 4;
+        const int expected = c < n ? table[x[static_cast<std::size_t>(from * n + c)]] : 77;
+        ASSERT_EQ(y[static_cast<std::size_t>(i)], expected) << row.name << " of " << n << " at " << i;
+      }
     }
   }
 }
