@@ -177,17 +177,21 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
       return;
     }
     if (!conv) return ki::pack(b, is_signed, segments, n, n, 1, depth, out.data());
+    if (winograd > 0) {
+      const std::int64_t channels = k / taps;
+      for (std::int64_t g = 0; g < groups; ++g)
+        ki::pack_winograd(b + g * n * k, is_signed, channels, n, weights_last ? 1 : taps, weights_last ? channels : 1,
+                          winograd, out.data() + g * each);
+      return;
+    }
     // Rows of A hold a tap's channels side by side.
     std::vector<std::uint8_t> turned;
     if (!weights_last && taps > 1) {
       turned = channels_to_back(b, groups * n, k / taps, taps);
       b = turned.data();
     }
-    for (std::int64_t g = 0; g < groups; ++g) {
-      std::byte* to = out.data() + g * each;
-      winograd > 0 ? ki::pack_winograd(b + g * n * k, is_signed, k / taps, n, winograd, to)
-                   : ki::pack(b + g * n * k, is_signed, segments, n, 1, k, depth, to);
-    }
+    for (std::int64_t g = 0; g < groups; ++g)
+      ki::pack(b + g * n * k, is_signed, segments, n, 1, k, depth, out.data() + g * each);
   };
   return p;
 }

@@ -111,7 +111,7 @@ void pack_turned(const Params& p, int depth, std::byte* packed) {
   for (std::int64_t k = 0; k < p.k; ++k) {
     for (std::int64_t n = 0; n < p.n; ++n) turned[static_cast<std::size_t>(n * p.k + k)] = p.b_plain[k * p.n + n];
   }
-  pack_winograd(turned.data(), p.b_signed, p.window.channels, p.n, depth, packed);
+  pack_winograd(turned.data(), p.b_signed, p.window.channels, p.n, 1, p.window.channels, depth, packed);
 }
 
 std::vector<std::int64_t> run_row(const Row& row, Params p, std::int64_t c_size) {

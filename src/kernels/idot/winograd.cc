@@ -15,13 +15,17 @@ std::int64_t rounded_up(std::int64_t x, std::int64_t to) { return ceil_div(x, to
 // from beyond the second cache.
 constexpr double kInputMacs = 30, kOutputMacs = 70, kByteMacs = 3, kGain = 1.5;
 
-// t = 2G w.
-void weight_line(const std::int32_t* w, std::int64_t step, std::int32_t* t) {
-  const std::int32_t a = w[0], b = w[step], c = w[2 * step];
-  t[0] = 2 * a;
-  t[1] = a + b + c;
-  t[2] = a - b + c;
-  t[3] = 2 * c;
+using Lanes = std::int16_t[kPanel];
+
+// t = 2G w, of the weights of a panel's columns.
+void weight_line(const Lanes& a, const Lanes& b, const Lanes& c, Lanes (&t)[4]) {
+  for (std::int64_t o = 0; o < kPanel; ++o) {
+    const int ends = a[o] + c[o];
+    t[0][o] = static_cast<std::int16_t>(2 * a[o]);
+    t[1][o] = static_cast<std::int16_t>(ends + b[o]);
+    t[2][o] = static_cast<std::int16_t>(ends - b[o]);
+    t[3][o] = static_cast<std::int16_t>(2 * c[o]);
+  }
 }
 
 }  // namespace
@@ -43,34 +47,34 @@ bool winograd_suits(const Window& w, std::int64_t n) {
   return direct >= kGain * by_tiles;
 }
 
-void pack_winograd(const std::uint8_t* b, bool is_signed, std::int64_t channels, std::int64_t n, int depth,
-                   std::byte* out) noexcept {
+void pack_winograd(const std::uint8_t* b, bool is_signed, std::int64_t channels, std::int64_t n,
+                   std::int64_t channel_stride, std::int64_t tap_stride, int depth, std::byte* out) noexcept {
   const std::uint8_t flip = is_signed ? 0 : 0x80;
   const std::int64_t padded = (channels + 1) / 2 * 2, panel_bytes = winograd_steps(channels) * 64;
-  std::byte* sums = out + panels_of(n) * panel_bytes;
+  std::byte* all_sums = out + panels_of(n) * panel_bytes;
   std::memset(out, 0, static_cast<std::size_t>(panels_of(n) * panel_bytes));
-  for (std::int64_t j = 0; j < panels_of(n) * kPanel; ++j) {
-    auto* column = reinterpret_cast<std::int16_t*>(out + j / kPanel * panel_bytes) + j % kPanel * depth;
-    std::int32_t sum = 0;
-    for (std::int64_t c = 0; c < channels && j < n; ++c) {
-      std::int32_t w[9], half[12];
-      for (std::int64_t t = 0; t < 9; ++t) {
-        w[t] = static_cast<std::int8_t>(b[(j * 9 + t) * channels + c] ^ flip);
-        sum += w[t];
+  for (std::int64_t first = 0; first < n; first += kPanel) {
+    auto* panel = reinterpret_cast<std::int16_t*>(out + first / kPanel * panel_bytes);
+    std::int32_t sums[kPanel] = {};
+    for (std::int64_t c = 0; c < channels; ++c) {
+      Lanes w[9] = {}, half[3][4], lines[4];
+      for (std::int64_t o = 0; o < std::min(kPanel, n - first); ++o) {
+        const std::uint8_t* from = b + (first + o) * 9 * channels + c * channel_stride;
+        for (int t = 0; t < 9; ++t) {
+          w[t][o] = static_cast<std::int8_t>(from[t * tap_stride] ^ flip);
+          sums[o] += w[t][o];
+        }
       }
-      for (std::int64_t i = 0; i < 3; ++i) {
-        std::int32_t line[4];
-        weight_line(w + i, 3, line);
-        for (std::int64_t r = 0; r < 4; ++r) half[r * 3 + i] = line[r];
-      }
-      for (std::int64_t r = 0; r < 4; ++r) {
-        std::int32_t line[4];
-        weight_line(half + r * 3, 1, line);
-        for (std::int64_t q = 0; q < 4; ++q)
-          column[((r * 4 + q) * padded + c / depth * depth) * kPanel + c % depth] = static_cast<std::int16_t>(line[q]);
+      for (int j = 0; j < 3; ++j) weight_line(w[j], w[3 + j], w[6 + j], half[j]);
+      std::int16_t* to = panel + c / depth * depth * kPanel + c % depth;
+      for (int i = 0; i < 4; ++i) {
+        weight_line(half[0][i], half[1][i], half[2][i], lines);
+        for (int j = 0; j < 4; ++j, to += padded * kPanel) {
+          for (std::int64_t o = 0; o < kPanel; ++o) to[o * depth] = lines[j][o];
+        }
       }
     }
-    std::memcpy(sums + j * 4, &sum, 4);
+    std::memcpy(all_sums + first * 4, sums, sizeof sums);
   }
 }
 

@@ -30,9 +30,9 @@ constexpr std::int64_t winograd_size(std::int64_t channels, std::int64_t n) {
   return panels_of(n) * (winograd_steps(channels) * 64 + kPanel * 4);
 }
 
-// b is [n][taps][channels].
-void pack_winograd(const std::uint8_t* b, bool is_signed, std::int64_t channels, std::int64_t n, int depth,
-                   std::byte* out) noexcept;
+// b is [n], each of 9 * channels bytes, with these strides from channel to channel and from tap to tap.
+void pack_winograd(const std::uint8_t* b, bool is_signed, std::int64_t channels, std::int64_t n,
+                   std::int64_t channel_stride, std::int64_t tap_stride, int depth, std::byte* out) noexcept;
 
 Work setup_winograd(Params* params);
 
