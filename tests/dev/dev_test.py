@@ -81,6 +81,32 @@ class Symbols(unittest.TestCase):
             self.assertEqual(check_symbols.check_object(f"{folder}/named/x86_avx2.cc.o"), [])
 
 
+class Weigh(unittest.TestCase):
+    def test_limit_and_what_is_listed_out(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = f"{folder}/program"
+            with open(program + ".cc", "w") as f:
+                f.write("namespace a { [[gnu::noinline]] int decompose_x(int i) { return i + 1; } }\nint main(int n, char**) { return a::decompose_x(n); }")
+            subprocess.run(["c++", "-g", program + ".cc", "-o", program], check=True)
+
+            def weigh(*more):
+                done = subprocess.run(["tools/dev/weigh.sh", program, *more], capture_output=True, text=True)
+                return done.returncode, done.stdout.splitlines()
+
+            code, lines = weigh()
+            size = int(lines[0].split()[0])
+            self.assertEqual((code, lines[-1]), (0, f"program: {size} bytes"))
+            self.assertLess(size, os.path.getsize(program))
+            self.assertTrue(any("/libc.so" in line for line in lines[1:-1]))
+            self.assertEqual(weigh(str(size + 1))[0], 0)
+            code, lines = weigh(str(size))
+            self.assertEqual((code, lines[-1]), (1, f"program: {size} bytes, over its limit of {size}"))
+            self.assertEqual(weigh("", "::compose_[a-z]*")[0], 0)
+            code, lines = weigh("", "::decompose_[a-z]*")
+            self.assertEqual(code, 1)
+            self.assertTrue(any("a::decompose_x(int)" in line for line in lines))
+
+
 class Names(unittest.TestCase):
     def test_rules(self):
         def hits(line):
