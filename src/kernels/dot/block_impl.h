@@ -58,7 +58,16 @@ struct Tile {
   const char* prefetch;
   i64 prefetch_step;  // bytes per four k
   int cols;
+  i64 count;  // of such tiles, one below the other, of few k
 };
+
+// Products of few k run along several tiles at once, since entering a tile is a good part of it.
+#if defined(MOTE_SIMD_BY_LANE)
+inline constexpr bool kShorts = true;
+#else
+inline constexpr bool kShorts = false;
+#endif
+inline constexpr i64 kFewSteps = 64;
 
 MOTE_INLINE void prefetch_far(const char* p) {
 #if defined(__GNUC__)
@@ -141,6 +150,17 @@ MOTE_INLINE void finish(const Block& s, const Tile& t, F32 (&acc)[MR][R]) {
   }
   float* c = t.c;  // in registers: the compiler takes stores for ones to anything
   const i64 c_row = s.c_row;
+#if defined(MOTE_SIMD_BY_LANE)
+  if (full) {
+    // Along rows, whose neighbours are stored by one instruction.
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r, c += c_row) {
+#pragma GCC unroll 8
+      for (int j = 0; j < R; ++j) store(c + j * kLanes, acc[r][j]);
+    }
+    return;
+  }
+#endif
 #pragma GCC unroll 8
   for (int j = 0; j < R; ++j) {
     const int valid = lanes_valid(t.cols, j);
@@ -264,26 +284,86 @@ MOTE_NOINLINE void micro(const Block& s, const Tile& t) noexcept {
   finish(s, t, acc);
 }
 
+#if defined(MOTE_SIMD_BY_LANE)
+// Tiles one below the other of one chunk of few k, whose weights stay in L1.
+template <int MR, int R>
+MOTE_NOINLINE void micro_short(const Block& s, const Tile& t) noexcept {
+  Tile one = t;
+  // In registers: the compiler takes stores for ones to anything.
+  const i64 panel = s.b_panel, row_step = s.a_row, quads = s.last_len >> 2, rest = s.last_len & 3;
+  const i64 *const first_tap = s.taps, *const end_tap = first_tap + s.tap_count;
+  const float* a = t.a + s.chunk_begin * s.chunk_len;
+  for (i64 i = t.count; i > 0; --i, a += MR * row_step) {
+    F32 acc[MR][R];
+    start(s, one, acc);
+    const float* b = t.b;
+    for (const i64* tap = first_tap; tap != end_tap; ++tap) {
+      const float* base[(MR + 2) / 3];
+#pragma GCC unroll 8
+      for (int g = 0; g < (MR + 2) / 3; ++g) base[g] = a + *tap + 3 * g * row_step;
+      const auto row_at = [&](int r) MOTE_INLINE_LAMBDA { return base[r / 3] + r % 3 * row_step; };
+      const auto advance = [&](int by) MOTE_INLINE_LAMBDA {
+        b += by * kPanel;
+#pragma GCC unroll 8
+        for (int g = 0; g < (MR + 2) / 3; ++g) base[g] += by;
+      };
+      for (i64 n = quads; n > 0; --n) {
+        F32 x[MR];
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) x[r] = load(row_at(r));
+        step_by_lane<0>(acc, x, b, panel);
+        step_by_lane<1>(acc, x, b, panel);
+        step_by_lane<2>(acc, x, b, panel);
+        step_by_lane<3>(acc, x, b, panel);
+        advance(4);
+      }
+      if ((rest & 2) != 0) {
+        F32 x[MR];
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) x[r] = load_n(row_at(r), 2);
+        step_by_lane<0>(acc, x, b, panel);
+        step_by_lane<1>(acc, x, b, panel);
+        advance(2);
+      }
+      if ((rest & 1) != 0) {
+        float x[MR];
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; ++r) x[r] = *row_at(r);
+        step_by_lane<0>(acc, x, b, panel);
+        b += kPanel;
+      }
+    }
+    finish(s, one, acc);
+    one.c += MR * s.c_row;
+    if (one.residual) one.residual += MR * s.residual_row;
+  }
+}
+#endif
+
 using MicroFn = void (*)(const Block&, const Tile&) noexcept;
 
 template <int R, int MR>
-MOTE_INLINE MicroFn micro_rows(int rows, bool indirect) {
+MOTE_INLINE MicroFn micro_rows(int rows, bool indirect, [[maybe_unused]] bool few) {
   if constexpr (MR == 0) {
     return nullptr;
   } else {
-    return rows == MR ? (indirect ? &micro<MR, R, true> : &micro<MR, R, false>) : micro_rows<R, MR - 1>(rows, indirect);
+#if defined(MOTE_SIMD_BY_LANE)
+    if (few && rows == MR) return &micro_short<MR, R>;
+#endif
+    return rows == MR ? (indirect ? &micro<MR, R, true> : &micro<MR, R, false>)
+                      : micro_rows<R, MR - 1>(rows, indirect, few);
   }
 }
-MicroFn micro_for(int rows, int regs, bool indirect) {
+MicroFn micro_for(int rows, int regs, bool indirect, bool few) {
   switch (regs) {
     case 1:
-      return micro_rows<1, rows_for(1)>(rows, indirect);
+      return micro_rows<1, rows_for(1)>(rows, indirect, few);
     case 2:
-      return micro_rows<2, rows_for(2)>(rows, indirect);
+      return micro_rows<2, rows_for(2)>(rows, indirect, few);
     case 4:
-      return micro_rows<4, rows_for(4)>(rows, indirect);
+      return micro_rows<4, rows_for(4)>(rows, indirect, few);
     default:
-      return micro_rows<8, rows_for(8)>(rows, indirect);
+      return micro_rows<8, rows_for(8)>(rows, indirect, few);
   }
 }
 
@@ -302,7 +382,8 @@ struct RowTiles {
   i64 begin(i64 i) const { return i * rows + least(i, larger); }
 };
 
-void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, const char* prefetch,
+// Tile i; where `few`, also those below it that are alike. Returns how many it were.
+i64 run_tiles(const Block& s, const RowTiles& tiles, i64 i, bool few, i64 col, int regs, const char* prefetch,
               i64 prefetch_step) {
   const i64 r0 = tiles.begin(i), rows = tiles.begin(i + 1) - r0;
   Tile t;
@@ -323,7 +404,11 @@ void run_tile(const Block& s, const RowTiles& tiles, i64 i, i64 col, int regs, c
   t.prefetch = prefetch;
   t.prefetch_step = prefetch_step;
   t.cols = static_cast<int>(least(s.n - col, regs * kLanes));
-  micro_for(static_cast<int>(rows), regs, indirect)(s, t);
+  t.count = 1;
+  few = few && !indirect;
+  if (few) t.count = least((i < tiles.larger ? tiles.larger : tiles.count) - i, (s.run - inner) / rows);
+  micro_for(static_cast<int>(rows), regs, indirect, few)(s, t);
+  return t.count;
 }
 
 void apply_program(const Block& s, i64 begin, i64 end) {
@@ -340,14 +425,15 @@ void run_block(const Block& s) noexcept {
   const int max_rows = static_cast<int>(tiles.begin(1));
   const i64 k = ((s.chunk_end - s.chunk_begin - 1) * s.chunk_len + s.last_len) * s.tap_count;
   const auto group = [&](i64 col) { return choose_regs(max_rows, (s.n - col + kLanes - 1) / kLanes); };
-  if (s.rows_outer) {
+  const bool few = kShorts && k <= kFewSteps && s.chunk_end - s.chunk_begin == 1;
+  if (s.rows_outer && !few) {
     for (i64 i = 0; i < tiles.count; ++i) {
       for (i64 col = 0; col < s.n;) {
         const int regs = group(col);
         const float* b = s.b + col / kPanel * s.b_panel;
         const bool warm = i > 0;
         const float* next = warm ? b : b + (regs + kPerPanel - 1) / kPerPanel * s.b_panel;
-        run_tile(s, tiles, i, col, regs, reinterpret_cast<const char*>(next), warm ? 0 : 256);
+        run_tiles(s, tiles, i, false, col, regs, reinterpret_cast<const char*>(next), warm ? 0 : 256);
         col += regs * kLanes;
       }
       apply_program(s, tiles.begin(i), tiles.begin(i + 1));
@@ -360,9 +446,9 @@ void run_block(const Block& s) noexcept {
     const bool more = col + regs * kLanes < s.n;
     const float* next = more ? s.b + (col / kPanel + panels) * s.b_panel : s.next_b;
     const i64 lines = k * panels / tiles.count;  // of what follows, that each tile prefetches
-    for (i64 i = 0; i < tiles.count; ++i) {
+    for (i64 i = 0, done; i < tiles.count; i += done) {
       const char* p = reinterpret_cast<const char*>(next ? next : s.b) + (next ? i * lines * 64 : 0);
-      run_tile(s, tiles, i, col, regs, p, next ? 256 : 0);
+      done = run_tiles(s, tiles, i, few, col, regs, p, next && !few ? 256 : 0);
     }
     col += regs * kLanes;
   }
