@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "base/text.h"
 
 namespace mote {
 namespace {
+
+constexpr std::size_t kMaxKnownNarrow = 64;
 
 // Required operands and attributes are there, and no more operands than the op has. Ops that declare none take any.
 Status check_operands(const Node& node, int outputs) {
@@ -76,7 +78,9 @@ Result<ValueId> Emitter::constant_value(FunctionId f, ConstantId c) {
   const Constant& data = module_.constants[static_cast<std::size_t>(c)];
   ValueId v = fn(f).add_value(data.name, data.type);
   value(f, v).constant = c;
-  if (auto small = small_ints(data, kMaxKnown)) known(f, v) = KnownValue(small->begin(), small->end());
+  // What shapes depend on has 32 bits or more: of what has fewer, no more than is read where it is small.
+  const std::size_t most = bits_of(data.stored_dtype) < 32 ? kMaxKnownNarrow : kMaxKnown;
+  if (auto small = small_ints(data, most)) known(f, v) = KnownValue(small->begin(), small->end());
   values.emplace(c, v);
   return v;
 }
@@ -120,19 +124,27 @@ Status Emitter::missing_status() const {
 }
 
 void Emitter::unique_names() {
-  using Names = std::unordered_set<std::string>;
+  // The names that are taken, where they are kept, each with the number that the next one of its kind tries first.
+  using Names = std::unordered_map<std::string_view, int>;
   auto claim = [](Names& taken, std::string& name, std::string_view otherwise) {
     if (name.empty()) name = otherwise;
-    if (taken.insert(name).second) return;
-    const std::string base = name;
-    for (int k = 2; !taken.insert(name).second; ++k) name = base + "_" + std::to_string(k);
+    const auto [first, fresh] = taken.try_emplace(name, 2);
+    if (fresh) return;
+    const std::string_view base = first->first;
+    int& number = first->second;
+    do {
+      name = concat(base, "_", std::to_string(number++));
+    } while (!taken.try_emplace(name, 2).second);
   };
   Names functions, constants;
+  constants.reserve(module_.constants.size());
   for (Constant& c : module_.constants) claim(constants, c.name, "constant");
   for (Function& f : module_.functions) {
     f.reindex();
     claim(functions, f.name, "function");
     Names values, nodes;
+    values.reserve(f.values.size());
+    nodes.reserve(f.nodes.size());
     std::vector<char> done(f.values.size());
     auto name_value = [&](ValueId v) {
       if (v == kNone || done[static_cast<std::size_t>(v)]) return;
@@ -185,6 +197,9 @@ Result<std::vector<ValueId>> Emitter::emit(FunctionId f, const Op* op, std::stri
     InferContext ctx(*op, node.attrs, node.name);
     ctx.output_count_ = outputs;
     ctx.fresh_name_ = [this] { return fresh_name(); };
+    ctx.types_.reserve(node.inputs.size());
+    ctx.values_.reserve(node.inputs.size());
+    ctx.floats_.reserve(node.inputs.size());
     for (ValueId v : node.inputs) {
       ctx.types_.push_back(v == kNone ? nullptr : &value(f, v).type);
       ctx.values_.push_back(v == kNone ? std::nullopt : known(f, v));

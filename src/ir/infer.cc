@@ -107,6 +107,9 @@ Status Inference::node(FunctionId fid, NodeId nid, int depth) {
   InferContext ctx(*node.op, node.attrs, node.name);
   ctx.output_count_ = static_cast<int>(node.outputs.size());
   ctx.fresh_name_ = [this] { return "$" + std::to_string(next_fresh_++); };
+  ctx.types_.reserve(node.inputs.size());
+  ctx.values_.reserve(node.inputs.size());
+  ctx.floats_.reserve(node.inputs.size());
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     ValueId v = node.inputs[i];
     ctx.types_.push_back(v == kNone ? nullptr : &f.values[at(v)].type);

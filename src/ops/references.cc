@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <functional>
+#include <vector>
+
 #include "ops/ops.h"
 #include "ops/reference.h"
 
@@ -31,10 +35,14 @@ constexpr Row kRows[] = {
 }  // namespace
 
 ReferenceFn find_reference(const Op& op) {
-  for (const Row& row : kRows) {
-    if (row.op == &op) return *row.fn;
-  }
-  return nullptr;
+  constexpr auto kBefore = [](const Row& a, const Row& b) { return std::less<>()(a.op, b.op); };
+  static const std::vector<Row> rows = [&] {
+    std::vector<Row> sorted(std::begin(kRows), std::end(kRows));
+    std::sort(sorted.begin(), sorted.end(), kBefore);
+    return sorted;
+  }();
+  const auto at = std::lower_bound(rows.begin(), rows.end(), Row{&op, nullptr}, kBefore);
+  return at != rows.end() && at->op == &op ? *at->fn : nullptr;
 }
 
 }  // namespace mote

@@ -21,27 +21,45 @@ Result<std::int64_t> extent_count(std::span<const std::int64_t> dims, const std:
   return *n;
 }
 
+struct Axis {
+  std::int64_t extent, stride;
+};
+
+// The axes in the order given, outermost first: without those of one element, neighbours in memory as one.
+std::vector<Axis> axes_in_order(const TensorView& from, std::span<const std::uint8_t> order) {
+  std::vector<Axis> axes;
+  for (std::uint8_t a : order) {
+    const Axis axis{from.dims[a], from.strides[a]};
+    if (axis.extent == 1) continue;
+    if (!axes.empty() && axes.back().stride == axis.stride * axis.extent) {
+      axes.back() = {axes.back().extent * axis.extent, axis.stride};
+    } else {
+      axes.push_back(axis);
+    }
+  }
+  return axes;
+}
+
 template <class T>
-void permute_elements(const TensorView& from, std::span<const std::uint8_t> order, std::byte* out) {
-  // Walks the axes in `order`, outermost first.
-  int rank = from.rank;
-  std::int64_t index[kMaxRank] = {}, count = from.count();
-  if (rank == 0) {
-    std::memcpy(out, from.data, sizeof(T));
+void permute_elements(const TensorView& from, std::span<const Axis> axes, std::byte* out) {
+  const std::int64_t count = from.count();
+  if (axes.empty() || (axes.size() == 1 && axes[0].stride == 1)) {
+    if (count > 0) std::memcpy(out, from.data, static_cast<std::size_t>(count) * sizeof(T));
     return;
   }
-  std::int64_t inner = from.dims[order[static_cast<std::size_t>(rank) - 1]];
-  std::int64_t inner_stride = from.strides[order[static_cast<std::size_t>(rank) - 1]];
-  for (std::int64_t done = 0; done < count; done += inner) {
+  const Axis inner = axes.back();
+  const std::span<const Axis> outer = axes.first(axes.size() - 1);
+  std::int64_t index[kMaxRank] = {};
+  for (std::int64_t done = 0; done < count; done += inner.extent) {
     std::int64_t offset = 0;
-    for (int k = 0; k < rank - 1; ++k) offset += index[k] * from.strides[order[static_cast<std::size_t>(k)]];
+    for (std::size_t k = 0; k < outer.size(); ++k) offset += index[k] * outer[k].stride;
     const std::byte* p = from.data + offset * static_cast<std::int64_t>(sizeof(T));
-    for (std::int64_t i = 0; i < inner; ++i) {
-      std::memcpy(out, p + i * inner_stride * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+    for (std::int64_t i = 0; i < inner.extent; ++i) {
+      std::memcpy(out, p + i * inner.stride * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
       out += sizeof(T);
     }
-    for (int k = rank - 2; k >= 0; --k) {
-      if (++index[k] < from.dims[order[static_cast<std::size_t>(k)]]) break;
+    for (std::size_t k = outer.size(); k-- > 0;) {
+      if (++index[k] < outer[k].extent) break;
       index[k] = 0;
     }
   }
@@ -53,17 +71,18 @@ struct Wide {
 
 // Elements of `from` in the axis order given, dense, to `out`. Requires whole bytes.
 void permute(const TensorView& from, std::span<const std::uint8_t> order, std::byte* out) {
+  const std::vector<Axis> axes = axes_in_order(from, order);
   switch (bits_of(from.dtype) / 8) {
     case 1:
-      return permute_elements<std::uint8_t>(from, order, out);
+      return permute_elements<std::uint8_t>(from, axes, out);
     case 2:
-      return permute_elements<std::uint16_t>(from, order, out);
+      return permute_elements<std::uint16_t>(from, axes, out);
     case 4:
-      return permute_elements<std::uint32_t>(from, order, out);
+      return permute_elements<std::uint32_t>(from, axes, out);
     case 8:
-      return permute_elements<std::uint64_t>(from, order, out);
+      return permute_elements<std::uint64_t>(from, axes, out);
     default:
-      return permute_elements<Wide>(from, order, out);
+      return permute_elements<Wide>(from, axes, out);
   }
 }
 
@@ -284,14 +303,14 @@ namespace {
 // The stored matrix as its transposes would have it, uncast; nothing where other transforms or encodings are in the
 // way.
 std::optional<TensorView> stored_matrix(const Constant& c) {
-  bool narrow = c.stored_dtype == DType::f16 || c.stored_dtype == DType::bf16;
-  if (c.encoding != Encoding::kPlain || c.stored_shape.size() != 2 || (!narrow && c.stored_dtype != DType::f32))
-    return std::nullopt;
+  const bool floats = c.stored_dtype == DType::f16 || c.stored_dtype == DType::bf16 || c.stored_dtype == DType::f32;
+  const bool bytes = bits_of(c.stored_dtype) == 8 && c.stored_dtype == c.type.dtype;
+  if (c.encoding != Encoding::kPlain || c.stored_shape.size() != 2 || (!floats && !bytes)) return std::nullopt;
   std::optional<std::int64_t> count = element_count(c.stored_shape);
   if (!count || static_cast<std::int64_t>(c.stored().size()) < bytes_of(c.stored_dtype, *count)) return std::nullopt;
   TensorView v = TensorView::of(const_cast<std::byte*>(c.stored().data()), c.stored_dtype, c.stored_shape);
   for (const Transform& t : c.transforms) {
-    bool widens = t.kind == Transform::Kind::kCast && t.dtype == DType::f32;
+    bool widens = floats && t.kind == Transform::Kind::kCast && t.dtype == DType::f32;
     if (t.kind == Transform::Kind::kTranspose) {
       if (t.ints[0] == 0) continue;
       std::swap(v.dims[0], v.dims[1]);
@@ -315,7 +334,7 @@ Status pack_in_parts(const Constant& c, const TensorView& whole, const Packing& 
   int axis = whole.strides[0] >= whole.strides[1] ? 0 : 1;
   std::int64_t row = whole.dims[1 - axis] * bits_of(whole.dtype) / 8;
   std::int64_t rows = rows_of_part(row);
-  bool aligned = reinterpret_cast<std::uintptr_t>(whole.data) % 4 == 0;
+  bool aligned = bits_of(whole.dtype) == 8 || reinterpret_cast<std::uintptr_t>(whole.data) % 4 == 0;
   Buffer copy;
   if (!aligned) {
     MOTE_ASSIGN(copy, Steps(c, &spare).take(std::min(rows, whole.dims[axis]) * row));

@@ -73,7 +73,11 @@ std::string_view Dim::symbol_name() const {
 }
 
 Dim operator+(const Dim& a, const Dim& b) {
-  if (a.is_const() && b.is_const()) return sat_add(a.constant_, b.constant_);
+  if (a.is_const() || b.is_const()) {
+    Dim sum = a.is_const() ? b : a;
+    sum.constant_ = sat_add(a.constant_, b.constant_);
+    return sum;
+  }
   std::vector<Term> terms(a.terms().begin(), a.terms().end());
   terms.insert(terms.end(), b.terms().begin(), b.terms().end());
   return Dim::make(sat_add(a.constant_, b.constant_), std::move(terms));
@@ -81,6 +85,8 @@ Dim operator+(const Dim& a, const Dim& b) {
 
 Dim operator*(const Dim& a, const Dim& b) {
   if (a.is_const() && b.is_const()) return sat_mul(a.constant_, b.constant_);
+  if (a.is(1)) return b;
+  if (b.is(1)) return a;
   std::vector<Term> terms;
   for (const Term& t : a.terms()) {
     if (b.constant_ != 0) terms.push_back(Term{sat_mul(t.coef, b.constant_), t.factors});

@@ -222,6 +222,17 @@ bool by_winograd(const NodeView& n, const Slots& at, const QuantizedStep& s, con
   return ki::winograd_suits(w, s.n);
 }
 
+// Of a matrix of bytes.
+decltype(Packing::pack_part) part_packing(const QuantizedStep& s) {
+  return [k = s.k, n = s.n, is_signed = s.b_signed != 0, depth = s.depth](
+             const TensorView& part, int axis, std::int64_t begin, std::span<std::byte> out) {
+    ki::Piece piece{0, part.dims[0], 0, part.dims[1]};
+    (axis == 0 ? piece.k_begin : piece.n_begin) = begin;
+    ki::pack_piece(part.as<std::uint8_t>(), is_signed, k, n, piece, part.strides[0], part.strides[1], depth,
+                   out.data());
+  };
+}
+
 std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   std::string_view op = n.node.op->name;
   const ki::Row& row = ki::select(options.cpu);
@@ -293,6 +304,8 @@ std::optional<Claim> claim(const NodeView& n, const TargetOptions& options) {
   if (s.packed) {
     c.inputs[at.b] = {Layout::kPacked, false};
     c.packings.push_back(packing_of(at.b, s, weights_last));
+    const Type& b = n.type(static_cast<int>(at.b));
+    if (!s.conv && b.rank() == 2 && eight_bits(b.dtype)) c.packings.back().pack_part = part_packing(s);
   }
   c.why = row.name;
   if (s.winograd) c.why += ", winograd23";

@@ -24,6 +24,7 @@ constexpr std::string_view kNames[] = {
 class Provider final : public KernelProvider {
  public:
   Provider() {
+    kernels_.reserve(std::size(kNames));
     for (std::size_t i = 0; i < std::size(kNames); ++i) {
       const Op* op = all_ops()[i];
       if (!kNames[i].empty())

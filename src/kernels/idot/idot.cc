@@ -1,6 +1,8 @@
 #include "kernels/idot/idot.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -81,10 +83,34 @@ const Row& select(const CpuFeatures& cpu) {
 
 namespace {
 
+// The sum of 8 bytes, each from 0 to 255.
+std::uint32_t sum_of_bytes(std::uint64_t bytes) {
+  constexpr std::uint64_t kEven = 0x00ff00ff00ff00ff;
+  return static_cast<std::uint32_t>(((bytes & kEven) + (bytes >> 8 & kEven)) * 0x0001000100010001 >> 48);
+}
+
+// Elements of a column that lie side by side, 8 at a time; their sum.
+template <int kDepth>
+std::uint32_t pack_eights(const std::uint8_t* from, std::int64_t eights, std::uint8_t flip, std::int8_t* to) {
+  constexpr std::int64_t kStep = kDepth * kPanel;
+  const std::uint64_t flips = flip * std::uint64_t{0x0101010101010101};
+  const std::uint64_t to_unsigned = std::uint64_t{0x8080808080808080};
+  std::uint32_t sum = 0;
+  for (std::int64_t i = 0; i < eights; ++i, from += 8) {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, from, 8);
+    bytes ^= flips;
+    sum += sum_of_bytes(bytes ^ to_unsigned) - 8 * 128;
+    const auto words = std::bit_cast<std::array<std::int8_t, 8>>(bytes);
+    for (std::size_t w = 0; w < 8; w += kDepth, to += kStep) std::memcpy(to, &words[w], kDepth);
+  }
+  return sum;
+}
+
 // One column of a panel, from `from` in steps of k_stride; the sum of its elements.
 template <int kDepth>
-std::int32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::uint8_t flip, const Segments& k,
-                         std::int8_t* column) {
+std::uint32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::uint8_t flip, const Segments& k,
+                          std::int8_t* column) {
   std::uint32_t sum = 0;
   auto put = [&](std::int8_t* to) {
     *to = static_cast<std::int8_t>(*from ^ flip);
@@ -96,28 +122,50 @@ std::int32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::u
     const std::int64_t end = i + k.length;
     auto at = [&] { return column + i / kDepth * kDepth * kPanel + i % kDepth; };
     for (; i < end && i % kDepth != 0; ++i) put(at());
+    if (k_stride == 1 && end - i >= 8) {
+      const std::int64_t eights = (end - i) / 8;
+      sum += pack_eights<kDepth>(from, eights, flip, at());
+      from += eights * 8;
+      i += eights * 8;
+    }
     for (std::int8_t* step = at(); end - i >= kDepth; i += kDepth, step += kDepth * kPanel) {
       for (int d = 0; d < kDepth; ++d) put(step + d);
     }
     for (; i < end; ++i) put(at());
   }
-  return static_cast<std::int32_t>(sum);
+  return sum;
+}
+
+// Adds columns of `k`, that lie in `out` from `k_begin` on, to panels of `quads` and to the sums behind them.
+void pack_columns(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t quads, std::int64_t n,
+                  const Piece& piece, std::int64_t k_stride, std::int64_t n_stride, int depth, std::byte* out) {
+  const std::uint8_t flip = is_signed ? 0 : 0x80;
+  std::byte* sums = out + panels_of(n) * quads * 64;
+  const auto column_of = depth == 2 ? pack_column<2> : depth == 4 ? pack_column<4> : pack_column<8>;
+  for (std::int64_t i = 0; i < piece.n_count; ++i) {
+    const std::int64_t j = piece.n_begin + i;
+    auto* column = reinterpret_cast<std::int8_t*>(out) + j / kPanel * quads * 64 + j % kPanel * depth;
+    std::uint32_t sum;
+    std::memcpy(&sum, sums + j * 4, 4);
+    sum += column_of(b + i * n_stride, k_stride, flip, k, column + piece.k_begin * kPanel);
+    std::memcpy(sums + j * 4, &sum, 4);
+  }
 }
 
 }  // namespace
 
 void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t n, std::int64_t k_stride,
           std::int64_t n_stride, int depth, std::byte* out) noexcept {
-  const std::uint8_t flip = is_signed ? 0 : 0x80;
   const std::int64_t quads = quads_of(k.packed_k());
-  std::byte* sums = out + panels_of(n) * quads * 64;
-  const auto column_of = depth == 2 ? pack_column<2> : depth == 4 ? pack_column<4> : pack_column<8>;
-  std::memset(out, 0, static_cast<std::size_t>(panels_of(n) * quads * 64));
-  for (std::int64_t j = 0; j < panels_of(n) * kPanel; ++j) {
-    auto* column = reinterpret_cast<std::int8_t*>(out) + j / kPanel * quads * 64 + j % kPanel * depth;
-    const std::int32_t sum = j < n ? column_of(b + j * n_stride, k_stride, flip, k, column) : 0;
-    std::memcpy(sums + j * 4, &sum, 4);
-  }
+  std::memset(out, 0, static_cast<std::size_t>(panels_of(n) * (quads * 64 + kPanel * 4)));
+  pack_columns(b, is_signed, k, quads, n, {0, k.packed_k(), 0, n}, k_stride, n_stride, depth, out);
+}
+
+void pack_piece(const std::uint8_t* b, bool is_signed, std::int64_t k, std::int64_t n, const Piece& piece,
+                std::int64_t k_stride, std::int64_t n_stride, int depth, std::byte* out) noexcept {
+  const Segments whole = segments_of(k, depth);
+  pack_columns(b, is_signed, {1, piece.k_count, whole.pitch}, quads_of(whole.packed_k()), n, piece, k_stride, n_stride,
+               depth, out);
 }
 
 void pack_run(const Params& p, TileRange range) noexcept {

@@ -55,6 +55,13 @@ Segments segments_of(const Window& window, int depth);
 // Element (k, j) of the source lies at k * k_stride + j * n_stride; `depth` is that of the row that reads it.
 void pack(const std::uint8_t* b, bool is_signed, const Segments& k, std::int64_t n, std::int64_t k_stride,
           std::int64_t n_stride, int depth, std::byte* out) noexcept;
+// The same in pieces, of `k` plain rows by n columns and into zeros: the rows of k, from a multiple of 16 on, and
+// columns of the source from `b` on.
+struct Piece {
+  std::int64_t k_begin, k_count, n_begin, n_count;
+};
+void pack_piece(const std::uint8_t* b, bool is_signed, std::int64_t k, std::int64_t n, const Piece& piece,
+                std::int64_t k_stride, std::int64_t n_stride, int depth, std::byte* out) noexcept;
 
 // How A is read: where it lies (rows, or the pixels of 1x1 windows), as copied pieces of the image, or pixel by pixel
 // with all its taps.

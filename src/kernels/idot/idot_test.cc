@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "kernels/idot/winograd.h"
@@ -172,6 +174,52 @@ TEST(IntegerDot, EveryRowIsExactOnOddShapes) {
           std::int64_t batch = i / shape.m, m = i % shape.m;
           ASSERT_EQ(y[static_cast<std::size_t>(i * t.p.c_row + n)], t.expected(t.sum(batch, m, n), n))
               << row.name << " round " << round << " at " << m << ", " << n;
+        }
+      }
+    }
+  }
+}
+
+// Byte k of column j of packed rows, and the sum behind the panels.
+std::int64_t packed_at(const std::vector<std::byte>& packed, std::int64_t k_count, int depth, std::int64_t k,
+                       std::int64_t j) {
+  const std::int64_t quads = quads_of(segments_of(k_count, depth).packed_k());
+  const std::int64_t at = j / kPanel * quads * 64 + k / depth * depth * kPanel + j % kPanel * depth + k % depth;
+  return static_cast<std::int8_t>(packed[static_cast<std::size_t>(at)]);
+}
+
+TEST(IntegerDot, PacksRowsAndColumnsWhereverTheyLie) {
+  std::mt19937 random(3);
+  for (auto [k, n] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {7, 3}, {8, 16}, {37, 21}, {64, 40}, {99, 33}}) {
+    std::vector<std::uint8_t> source(static_cast<std::size_t>(k * n));
+    for (std::uint8_t& v : source) v = static_cast<std::uint8_t>(random());
+    for (int depth : {2, 4, 8}) {
+      const Segments segments = segments_of(k, depth);
+      const std::int64_t quads = quads_of(segments.packed_k());
+      for (bool is_signed : {false, true}) {
+        for (auto [k_stride, n_stride] : {std::pair{n, std::int64_t{1}}, {std::int64_t{1}, k}}) {
+          std::vector<std::byte> whole(static_cast<std::size_t>(packed_size(segments.packed_k(), n)), std::byte{1});
+          std::vector<std::byte> by_rows(whole.size()), by_columns(whole.size());
+          pack(source.data(), is_signed, segments, n, k_stride, n_stride, depth, whole.data());
+          for (std::int64_t j = 0; j < n; ++j) {
+            std::int64_t sum = 0;
+            for (std::int64_t i = 0; i < k; ++i) {
+              const std::uint8_t byte = source[static_cast<std::size_t>(i * k_stride + j * n_stride)];
+              const std::int64_t want = value(byte, is_signed) - (is_signed ? 0 : 128);
+              ASSERT_EQ(packed_at(whole, k, depth, i, j), want) << k << "x" << n << " depth " << depth;
+              sum += want;
+            }
+            std::int32_t stored;
+            std::memcpy(&stored, whole.data() + panels_of(n) * quads * 64 + j * 4, 4);
+            ASSERT_EQ(stored, sum) << k << "x" << n << " depth " << depth;
+          }
+          for (std::int64_t i = 0; i < k; i += 16)
+            pack_piece(source.data() + i * k_stride, is_signed, k, n, {i, std::min<std::int64_t>(16, k - i), 0, n},
+                       k_stride, n_stride, depth, by_rows.data());
+          for (std::int64_t j = 0; j < n; j += 5)
+            pack_piece(source.data() + j * n_stride, is_signed, k, n, {0, k, j, std::min<std::int64_t>(5, n - j)},
+                       k_stride, n_stride, depth, by_columns.data());
+          EXPECT_TRUE(by_rows == whole && by_columns == whole) << k << "x" << n << " depth " << depth;
         }
       }
     }
