@@ -12,6 +12,7 @@
 #include "kernels/dot/dot.h"
 #include "kernels/idot/depthwise.h"
 #include "kernels/idot/idot.h"
+#include "kernels/idot/winograd.h"
 
 namespace {
 
@@ -35,7 +36,8 @@ constexpr Layer kLayers[] = {
     {"depthwise5x5", 32, 28, 96, 96, 5, true},
     {"int8 gemm", 8, 256, 512, 512, 0},
     {"int8 conv1x1", 8, 28, 128, 128, 1},
-    {"int8 conv3x3", 8, 28, 64, 64, 3},
+    {"int8 conv3x3", 8, 28, 64, 64, 3, false, true},
+    {"int8 conv3x3 by its algorithm", 8, 28, 64, 64, 3},
     {"int8 depthwise3x3", 8, 56, 96, 96, 3, true},
 };
 
@@ -123,19 +125,27 @@ void run_bytes(const Layer& l, const CpuFeatures& cpu, int runs) {
   p.b_scale = {reinterpret_cast<const std::byte*>(one.data), 1};
   const idot::Row& row = idot::select(cpu);
   const idot::Segments segments = p.gather ? idot::segments_of(p.window, row.depth) : idot::segments_of(p.k, row.depth);
-  Memory<std::byte> packed(l.depthwise ? p.k * p.groups : idot::packed_size(segments.packed_k(), p.n));
+  p.winograd = row.winograd > 0 && p.gather && !l.depthwise && !l.direct && idot::winograd_suits(p.window, p.n);
+  Memory<std::byte> packed(l.depthwise  ? p.k * p.groups
+                           : p.winograd ? idot::winograd_size(p.window.channels, p.n)
+                                        : idot::packed_size(segments.packed_k(), p.n));
   if (l.depthwise) {
     for (std::int64_t i = 0; i < p.k * p.groups; ++i) packed.data[i] = static_cast<std::byte>(b.data[i]);
+  } else if (p.winograd) {
+    idot::pack_winograd(b.data, true, p.window.channels, p.n, taps, 1, row.winograd, packed.data);
   } else {
     idot::pack(b.data, true, segments, p.n, p.n, 1, row.depth, packed.data);
   }
   p.b = packed.data;
-  const idot::Work work = l.depthwise ? idot::setup_depthwise(row, &p) : idot::setup(row, &p);
+  const idot::Work work = l.depthwise  ? idot::setup_depthwise(row, &p)
+                          : p.winograd ? idot::setup_winograd(&p)
+                                       : idot::setup(row, &p);
   Memory<std::byte> scratch(static_cast<std::int64_t>(work.scratch_bytes)),
       shared(static_cast<std::int64_t>(work.shared_bytes));
   p.shared = shared.data;
   l.depthwise ? idot::prepare_depthwise(p, {0, 1, nullptr}) : idot::prepare(p, {0, 1, nullptr});
-  for (int i = 0; i < runs; ++i) (l.depthwise ? row.depthwise : row.run)(p, {0, work.tiles, scratch.data});
+  const auto run = l.depthwise ? row.depthwise : p.winograd ? row.run_winograd : row.run;
+  for (int i = 0; i < runs; ++i) run(p, {0, work.tiles, scratch.data});
 }
 
 }  // namespace
