@@ -275,16 +275,20 @@ Result<std::int32_t> ConstantPool::plain(ConstantId id, const std::vector<std::u
     MOTE_ASSIGN(PlainConstant p, materialise(c));
     MOTE_TRY(charge(p.view.bytes(), c));
     bool stored = perm.empty() && !p.owned.data();
+    // An empty one has a byte, too, which files keep.
+    auto room = [&] {
+      return Buffer::allocate(std::max<std::int64_t>(p.view.bytes(), 1), c.name, p.view.bytes() == 0);
+    };
     if (stored && p.view.bytes() >= kOwnPages) {
       in_place = true;
     } else if (stored) {
-      MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(p.view.bytes(), 1), c.name));
+      MOTE_ASSIGN(Buffer b, room());
       if (p.view.bytes() > 0) std::memcpy(b.data(), p.view.data, static_cast<std::size_t>(p.view.bytes()));
       MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(b), ""));
     } else if (perm.empty()) {
       MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(p.owned), ""));
     } else {
-      MOTE_ASSIGN(Buffer b, Buffer::allocate(std::max<std::int64_t>(p.view.bytes(), 1), c.name));
+      MOTE_ASSIGN(Buffer b, room());
       permute(p.view, perm, b.data());
       MOTE_ASSIGN(index, add(c.name, c.type.dtype, dims, std::move(b), ""));
     }

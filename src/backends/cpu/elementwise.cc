@@ -19,7 +19,7 @@ struct ElementwiseStep {
   std::int32_t inputs = 0, op_count = 0;
   std::int32_t operand[ke::kMaxInputs] = {};  // kernel input -> step input
   std::int32_t compute = 0, isa = 0;
-  kernels::EpilogueOp ops[kernels::kMaxProgramOps];
+  kernels::EpilogueOp ops[kernels::kMaxProgramOps] = {};
 };
 
 struct ElementwiseState {
