@@ -152,7 +152,8 @@ TEST(Rnn, BoundsTheWorkBetweenTwoPolls) {
   p.hidden = 128;
   Work w = setup(&p);
   EXPECT_GE(w.rounds * p.steps_per_round, p.steps);
-  EXPECT_LE(p.steps_per_round * 4 * 128 * 128, kRoundTiles * p.dot->tile_macs);
+  // One step at least, however slow the CPU is taken for.
+  EXPECT_TRUE(p.steps_per_round == 1 || p.steps_per_round * 4 * 128 * 128 <= kRoundTiles * p.dot->tile_macs);
   p.hidden = 4096;
   p.steps = 10;
   w = setup(&p);
