@@ -103,5 +103,17 @@ MOTE_INLINE std::int32_t greatest(const Params& p) {
   return p.high < kHigh ? p.high : kHigh;
 }
 
+// What all columns share.
+template <class T>
+MOTE_INLINE Finish finish_of(const Params& p, const Shared& s) {
+  Finish e{};
+  e.recipe = p.recipe;
+  e.zeros = s.flags[0] != 0;
+  e.y_zero = s.flags[1];
+  e.low = least<T>(p);
+  e.high = greatest<T>(p);
+  return e;
+}
+
 }  // namespace
 }  // namespace mote::kernels::idot::MOTE_SIMD_NS

@@ -29,12 +29,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   const std::int64_t k = p.segments.packed_k();
   t.panel_bytes = quads_of(k) * 64;
   t.flip = p.a_signed != kSignedA && kDepth != 2 ? 0x80808080u : 0u;
-  Finish e;
-  e.recipe = p.recipe;
-  e.zeros = s.flags[0] != 0;
-  e.y_zero = s.flags[1];
-  e.low = least<T>(p);
-  e.high = greatest<T>(p);
+  Finish e = finish_of<T>(p, s);
   if (e.zeros) sum_rows(p, a, rows, row_sums);
   const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(k, p.n));
   const std::int64_t columns = (p.b_batch != 0 ? batch * p.groups : 0) * padded + group * padded;

@@ -280,12 +280,7 @@ MOTE_INLINE void winograd_as(const Params& p, TileRange range) {
                       first,
                       tiles - first < p.row_step ? tiles - first : p.row_step,
                       group};
-    Finish e;
-    e.recipe = p.recipe;
-    e.zeros = s.flags[0] != 0;
-    e.y_zero = s.flags[1];
-    e.low = least<T>(p);
-    e.high = greatest<T>(p);
+    Finish e = finish_of<T>(p, s);
     if (transformed != place) {
       b.transform();
       if (e.zeros) b.sum_windows();

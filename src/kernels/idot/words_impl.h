@@ -107,6 +107,7 @@ MOTE_INLINE void sum_words(const Params& p, const Rows& a, std::int64_t rows, st
   }
 }
 
+// NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   const Shared s = shared_of(p);
   const std::int64_t padded = panels_of(p.n) * kPanel;
