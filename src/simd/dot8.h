@@ -1,5 +1,5 @@
 // Products of 8-bit integers, for the ISA of the including file: 16 columns of B at once, kDepth k of each in one step.
-// Where kDepth is 8 (two rows by two columns an instruction) there is no accumulate: tiles multiply pairs of rows.
+// On Arm there are no accumulators: tiles multiply packed rows (kernels/idot/packed_impl.h).
 //   Columns16  accumulators of 16 columns     Step16  B's bytes, [16 columns][kDepth]
 //   accumulate(acc, a, b): acc[c] += sum of a[i] * b[c][i], exactly, no saturation
 //   fold(acc, out): 16 i32; lanes_of(acc, part): the kLanes of them from part * kLanes on
@@ -122,77 +122,13 @@ MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
 }
 MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return {acc.v[part]}; }
 
-#elif defined(__ARM_FEATURE_DOTPROD)
-inline constexpr bool kSignedA = true;
-#if defined(__ARM_FEATURE_MATMUL_INT8)
-inline constexpr int kDepth = 8;
-#else
-inline constexpr int kDepth = 4;
-#endif
-struct Columns16 {
-  int32x4_t v[4];
-};
-MOTE_INLINE Columns16 no_columns() {
-  int32x4_t z = vdupq_n_s32(0);
-  return {{z, z, z, z}};
-}
-#if !defined(__ARM_FEATURE_MATMUL_INT8)
-struct Step16 {
-  int8x16_t v[4];
-};
-MOTE_INLINE Step16 load_step(const std::int8_t* p) {
-  return {{vld1q_s8(p), vld1q_s8(p + 16), vld1q_s8(p + 32), vld1q_s8(p + 48)}};
-}
-MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Step16 b) {
-  int8x16_t x = vreinterpretq_s8_u32(vdupq_n_u32(a));
-  acc.v[0] = vdotq_s32(acc.v[0], b.v[0], x);
-  acc.v[1] = vdotq_s32(acc.v[1], b.v[1], x);
-  acc.v[2] = vdotq_s32(acc.v[2], b.v[2], x);
-  acc.v[3] = vdotq_s32(acc.v[3], b.v[3], x);
-}
-#endif
-MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
-  vst1q_s32(out, acc.v[0]);
-  vst1q_s32(out + 4, acc.v[1]);
-  vst1q_s32(out + 8, acc.v[2]);
-  vst1q_s32(out + 12, acc.v[3]);
-}
-MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return {acc.v[part]}; }
-
 #elif defined(__ARM_NEON)
 inline constexpr bool kSignedA = true;
+#if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
 inline constexpr int kDepth = 4;
-struct Columns16 {
-  int32x4_t v[8];
-};
-struct Step16 {
-  int8x16_t v[4];
-};
-MOTE_INLINE Columns16 no_columns() {
-  int32x4_t z = vdupq_n_s32(0);
-  return {{z, z, z, z, z, z, z, z}};
-}
-MOTE_INLINE Step16 load_step(const std::int8_t* p) {
-  return {{vld1q_s8(p), vld1q_s8(p + 16), vld1q_s8(p + 32), vld1q_s8(p + 48)}};
-}
-MOTE_INLINE void accumulate(Columns16& acc, std::uint32_t a, Step16 b) {
-  int8x8_t x = vreinterpret_s8_u32(vdup_n_u32(a));
-  acc.v[0] = vpadalq_s16(acc.v[0], vmull_s8(vget_low_s8(b.v[0]), x));
-  acc.v[1] = vpadalq_s16(acc.v[1], vmull_s8(vget_high_s8(b.v[0]), x));
-  acc.v[2] = vpadalq_s16(acc.v[2], vmull_s8(vget_low_s8(b.v[1]), x));
-  acc.v[3] = vpadalq_s16(acc.v[3], vmull_s8(vget_high_s8(b.v[1]), x));
-  acc.v[4] = vpadalq_s16(acc.v[4], vmull_s8(vget_low_s8(b.v[2]), x));
-  acc.v[5] = vpadalq_s16(acc.v[5], vmull_s8(vget_high_s8(b.v[2]), x));
-  acc.v[6] = vpadalq_s16(acc.v[6], vmull_s8(vget_low_s8(b.v[3]), x));
-  acc.v[7] = vpadalq_s16(acc.v[7], vmull_s8(vget_high_s8(b.v[3]), x));
-}
-MOTE_INLINE void fold(const Columns16& acc, std::int32_t* out) {
-  vst1q_s32(out, vpaddq_s32(acc.v[0], acc.v[1]));
-  vst1q_s32(out + 4, vpaddq_s32(acc.v[2], acc.v[3]));
-  vst1q_s32(out + 8, vpaddq_s32(acc.v[4], acc.v[5]));
-  vst1q_s32(out + 12, vpaddq_s32(acc.v[6], acc.v[7]));
-}
-MOTE_INLINE I32 lanes_of(const Columns16& acc, int part) { return {vpaddq_s32(acc.v[2 * part], acc.v[2 * part + 1])}; }
+#else
+inline constexpr int kDepth = 8;
+#endif
 #endif
 
 // The low bytes of n lanes.

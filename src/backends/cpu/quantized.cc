@@ -157,6 +157,7 @@ Packing packing_of(std::size_t operand, const QuantizedStep& s, bool weights_las
   p.name = s.conv ? "iconv" : "idot";
   if (s.depth == 2) p.name += ".pairs";
   if (s.depth == 8) p.name += ".octets";
+  if (s.depth == ki::kHalves) p.name += ".halves";
   const ki::Segments segments = segments_of(s, s.k);
   const int depth = s.depth;
   std::int64_t groups = s.group, k = s.k, n = s.n;

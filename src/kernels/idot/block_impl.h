@@ -10,7 +10,7 @@ namespace {
 template <int R, int P, bool Flip>
 MOTE_NOINLINE void multiply(const Block& t, std::int32_t* sums) {
   Columns16 acc[R][P];
-  products<R, P, Flip>(t, nullptr, acc);
+  products<R, P, Flip>(t, acc);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
@@ -30,7 +30,7 @@ struct Bytes {
 template <int R, int P, bool Flip, bool FixedPoint>
 MOTE_NOINLINE void requantize(const Block& t, const Finish& e, const Bytes& to) {
   Columns16 acc[R][P];
-  products<R, P, Flip>(t, e.add, acc);
+  products<R, P, Flip>(t, acc);
   [[maybe_unused]] const F32 low = set(static_cast<float>(e.low - e.y_zero)),
                              high = set(static_cast<float>(e.high - e.y_zero));
   [[maybe_unused]] const I32 least_y = set_i32(e.low - e.y_zero), greatest_y = set_i32(e.high - e.y_zero);
@@ -58,8 +58,7 @@ MOTE_NOINLINE void requantize(const Block& t, const Finish& e, const Bytes& to) 
       I32 sums[16 / kLanes], bytes[16 / kLanes];
 #pragma GCC unroll 4
       for (int part = 0; part < 16 / kLanes; ++part) {
-        sums[part] = lanes_of(acc[r][q], part);
-        if constexpr (!kStarts) sums[part] = sums[part] + load(add + q * 16 + part * kLanes);
+        sums[part] = lanes_of(acc[r][q], part) + load(add + q * 16 + part * kLanes);
       }
       if (zero) {
 #pragma GCC unroll 4

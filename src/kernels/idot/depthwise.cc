@@ -87,6 +87,7 @@ bool cut_rows(Params* p) {
 }  // namespace
 
 Work setup_depthwise(const Row& row, Params* p) {
+  p->signed_kernel = row.signed_a;
   if (p->m == 0 || p->groups == 0) return {0, 0, 0};
   std::int64_t pitch = panels_of(p->groups) * kPanel;
   if (!p->words && row.reads == Depthwise::kRows && cut_rows(p)) {
@@ -132,6 +133,22 @@ void prepare_pairs(const Params& p, const Filters& f) {
       f.pairs[c / 16 * 16 * pairs * 2 + (t / 2 * 16 + c % 16) * 2 + t % 2] = static_cast<std::int16_t>(w);
     }
     f.pair_add[c] = static_cast<std::int32_t>(f.add[c] - a_zero * sum);
+  }
+}
+
+// The filters as words, tap by tap of 16 channels each; the last block overlaps the one before where it is not whole.
+void prepare_single(const Params& p, const Filters& f) {
+  std::int16_t* to = f.pairs;
+  for (std::int64_t c = 0; c < p.groups; c += 16) {
+    const std::int64_t first = c + 16 <= p.groups ? c : std::max<std::int64_t>(p.groups - 16, 0);
+    for (std::int64_t t = 0; t < p.k; ++t) {
+      for (std::int64_t j = 0; j < 16; ++j) *to++ = static_cast<std::int16_t>(f.weights[t * f.pitch + first + j]);
+    }
+  }
+  for (std::int64_t c = 0; c < f.pitch; ++c) {
+    std::int64_t sum = 0;
+    for (std::int64_t t = 0; t < p.k; ++t) sum += f.weights[t * f.pitch + c];
+    f.pair_add[c] = static_cast<std::int32_t>(f.add[c] - f.flags[0] * sum);
   }
 }
 
@@ -191,10 +208,12 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
   f.flags[0] = p.words ? word_zero(p) : p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
   f.flags[1] = y_zero_of(p);
   f.flags[2] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe == Recipe::kHalfEven;
+  bool finite = true;
   for (std::int64_t c = 0; c < f.pitch; ++c) {
     std::int64_t column = std::min(c, p.groups - 1);
     f.add[c] = p.bias && !p.words ? p.bias[column] : 0;
     set_scale(p, column, c, f.scales);
+    finite = finite && (p.out == DType::i32 || p.recipe != Recipe::kHalfEven || std::isfinite(f.scales.f32.factor[c]));
     std::int32_t zero = p.b_zero.data ? byte_at(p.b_zero.data, p.b_zero.count == 1 ? 0 : column, p.b_signed) : 0;
     for (std::int64_t t = 0; t < p.k; ++t) {
       std::int32_t w = byte_at(p.b, t * p.groups + column, p.b_signed) - zero;
@@ -207,7 +226,12 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
   if (p.depthwise == Depthwise::kRows) return prepare_rows(p, f);
   f.flags[3] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe != Recipe::kHalfAway;
   if (f.flags[2] != 0) prepare_quads(p, f);
-  if (f.flags[3] != 0) prepare_pairs(p, f);
+  if (p.signed_kernel) {
+    f.flags[3] = f.flags[3] != 0 && finite;
+    if (f.flags[3] != 0) prepare_single(p, f);
+  } else if (f.flags[3] != 0) {
+    prepare_pairs(p, f);
+  }
 }
 
 }  // namespace mote::kernels::idot

@@ -10,6 +10,11 @@ namespace {
 
 using namespace simd::MOTE_SIMD_NS;
 
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
 struct Finish {
   const std::int32_t *add, *zero;
   Scales scales;
@@ -81,6 +86,15 @@ MOTE_INLINE void finish(const Finish& e, const std::int32_t* sums, std::int32_t 
       store_out(to + j, q + set_i32(e.y_zero), m);
     }
   }
+}
+
+// The parameters from column `j` of a group on.
+MOTE_INLINE void move_to(Finish& e, const Params& p, const Shared& s, std::int64_t batch, std::int64_t group,
+                         std::int64_t j) {
+  const std::int64_t padded = panels_of(p.n) * kPanel, column = group * padded + j;
+  e.add = s.add + (p.b_batch != 0 ? batch * p.groups * padded : 0) + column;
+  e.zero = s.zero + column;
+  e.scales = advanced(s.scales, p.recipe, column);
 }
 
 // The program over `rows` finished rows of `n` columns.

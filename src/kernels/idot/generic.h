@@ -1,21 +1,26 @@
 // The products, for the ISA of the including file.
-#include "kernels/idot/block_impl.h"
 #include "kernels/idot/depthwise_quads_impl.h"
 #include "kernels/idot/depthwise_rows_impl.h"
-#include "kernels/idot/depthwise_words_impl.h"
-#include "kernels/idot/pairs_impl.h"
 #include "kernels/idot/rows_impl.h"
 #include "kernels/idot/winograd_impl.h"
 #include "kernels/idot/words_depthwise_impl.h"
 #include "kernels/idot/words_impl.h"
 
+#if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
+#include "kernels/idot/depthwise_words_impl.h"
+#include "kernels/idot/packed_run_impl.h"
+#else
+#include "kernels/idot/block_impl.h"
+#include "kernels/idot/pairs_impl.h"
+#endif
+
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
+#if !defined(__ARM_NEON) || defined(MOTE_SIMD_SCALAR)
 template <class T>
 void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   const Shared s = shared_of(p);
-  const std::int64_t padded = panels_of(p.n) * kPanel;
   const auto [batch, group, row, rows, col, col_end] = tile_of(p, tile);
   auto* row_sums = reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).sums);
   const Rows a =
@@ -32,16 +37,13 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   Finish e = finish_of<T>(p, s);
   if (e.zeros) sum_rows(p, a, rows, row_sums);
   const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(k, p.n));
-  const std::int64_t columns = (p.b_batch != 0 ? batch * p.groups : 0) * padded + group * padded;
   T* c = reinterpret_cast<T*>(p.c) + batch * p.c_batch + group * p.n;
   [[maybe_unused]] alignas(64) std::int32_t sums[kRows * kPanels * 16];
   for (std::int64_t j = col; j < col_end; j += kPanels * 16) {
     const int panels = static_cast<int>((col_end - j + 15) / 16 < kPanels ? (col_end - j + 15) / 16 : kPanels);
     const std::int64_t width = p.n - j < panels * 16 ? p.n - j : panels * 16;
     t.b = b + j / kPanel * t.panel_bytes;
-    e.add = s.add + columns + j;
-    e.zero = s.zero + group * padded + j;
-    e.scales = advanced(s.scales, p.recipe, group * padded + j);
+    move_to(e, p, s, batch, group, j);
 #if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
     if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
       const Bytes to{reinterpret_cast<std::uint8_t*>(c) + row * p.c_row + j, p.c_row, static_cast<int>(width),
@@ -93,6 +95,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     }
   }
 }
+#endif
 
 }  // namespace
 
@@ -106,7 +109,7 @@ void depthwise(const Params& p, TileRange range) noexcept {
   if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_pairs(p, f, range);
 #endif
 #if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
-  if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_words(p, f, range);
+  if (const Filters f = filters_of(p); f.flags[3] != 0 && p.groups >= 16) return depthwise_words(p, f, range);
 #endif
   if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
   if (p.out == DType::f32) return depthwise_as<float>(p, range);

@@ -89,10 +89,24 @@ std::uint32_t sum_of_bytes(std::uint64_t bytes) {
   return static_cast<std::uint32_t>(((bytes & kEven) + (bytes >> 8 & kEven)) * 0x0001000100010001 >> 48);
 }
 
-// Elements of a column that lie side by side, 8 at a time; their sum.
+// Bytes of a step of a panel, and where k and a column stand in it.
 template <int kDepth>
+struct Layout {
+  static constexpr std::int64_t kK = kDepth, kPiece = kDepth;  // k of a step, and those of a column side by side
+  static constexpr std::int64_t column(std::int64_t j) { return j * kDepth; }
+  static constexpr std::int64_t at(std::int64_t k) { return k; }
+};
+template <>
+struct Layout<kHalves> {
+  static constexpr std::int64_t kK = 8, kPiece = 4;
+  static constexpr std::int64_t column(std::int64_t j) { return j / 2 * 16 + j % 2 * 4; }
+  static constexpr std::int64_t at(std::int64_t k) { return k / 4 * 8 + k % 4; }
+};
+
+// Elements of a column that lie side by side, 8 at a time, from the first of a step on; their sum.
+template <class L>
 std::uint32_t pack_eights(const std::uint8_t* from, std::int64_t eights, std::uint8_t flip, std::int8_t* to) {
-  constexpr std::int64_t kStep = kDepth * kPanel;
+  constexpr std::int64_t kSteps = 8 / L::kK;
   const std::uint64_t flips = flip * std::uint64_t{0x0101010101010101};
   const std::uint64_t to_unsigned = std::uint64_t{0x8080808080808080};
   std::uint32_t sum = 0;
@@ -102,13 +116,16 @@ std::uint32_t pack_eights(const std::uint8_t* from, std::int64_t eights, std::ui
     bytes ^= flips;
     sum += sum_of_bytes(bytes ^ to_unsigned) - 8 * 128;
     const auto words = std::bit_cast<std::array<std::int8_t, 8>>(bytes);
-    for (std::size_t w = 0; w < 8; w += kDepth, to += kStep) std::memcpy(to, &words[w], kDepth);
+    const std::int8_t* at = words.data();
+    for (std::int64_t step = 0; step < kSteps; ++step, to += L::kK * kPanel) {
+      for (std::int64_t k = 0; k < L::kK; k += L::kPiece, at += L::kPiece) std::memcpy(to + L::at(k), at, L::kPiece);
+    }
   }
   return sum;
 }
 
 // One column of a panel, from `from` in steps of k_stride; the sum of its elements.
-template <int kDepth>
+template <class L>
 std::uint32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::uint8_t flip, const Segments& k,
                           std::int8_t* column) {
   std::uint32_t sum = 0;
@@ -120,16 +137,16 @@ std::uint32_t pack_column(const std::uint8_t* from, std::int64_t k_stride, std::
   for (std::int64_t s = 0; s < k.count; ++s) {
     std::int64_t i = s * k.pitch;
     const std::int64_t end = i + k.length;
-    auto at = [&] { return column + i / kDepth * kDepth * kPanel + i % kDepth; };
-    for (; i < end && i % kDepth != 0; ++i) put(at());
+    auto at = [&] { return column + i / L::kK * L::kK * kPanel + L::at(i % L::kK); };
+    for (; i < end && i % L::kK != 0; ++i) put(at());
     if (k_stride == 1 && end - i >= 8) {
       const std::int64_t eights = (end - i) / 8;
-      sum += pack_eights<kDepth>(from, eights, flip, at());
+      sum += pack_eights<L>(from, eights, flip, at());
       from += eights * 8;
       i += eights * 8;
     }
-    for (std::int8_t* step = at(); end - i >= kDepth; i += kDepth, step += kDepth * kPanel) {
-      for (int d = 0; d < kDepth; ++d) put(step + d);
+    for (std::int8_t* step = at(); end - i >= L::kK; i += L::kK, step += L::kK * kPanel) {
+      for (std::int64_t d = 0; d < L::kK; ++d) put(step + L::at(d));
     }
     for (; i < end; ++i) put(at());
   }
@@ -141,10 +158,14 @@ void pack_columns(const std::uint8_t* b, bool is_signed, const Segments& k, std:
                   const Piece& piece, std::int64_t k_stride, std::int64_t n_stride, int depth, std::byte* out) {
   const std::uint8_t flip = is_signed ? 0 : 0x80;
   std::byte* sums = out + panels_of(n) * quads * 64;
-  const auto column_of = depth == 2 ? pack_column<2> : depth == 4 ? pack_column<4> : pack_column<8>;
+  const auto column_of = depth == 2   ? pack_column<Layout<2>>
+                         : depth == 4 ? pack_column<Layout<4>>
+                         : depth == 8 ? pack_column<Layout<8>>
+                                      : pack_column<Layout<kHalves>>;
   for (std::int64_t i = 0; i < piece.n_count; ++i) {
-    const std::int64_t j = piece.n_begin + i;
-    auto* column = reinterpret_cast<std::int8_t*>(out) + j / kPanel * quads * 64 + j % kPanel * depth;
+    const std::int64_t j = piece.n_begin + i, in_panel = j % kPanel;
+    auto* column = reinterpret_cast<std::int8_t*>(out) + j / kPanel * quads * 64 +
+                   (depth == kHalves ? Layout<kHalves>::column(in_panel) : in_panel * depth);
     std::uint32_t sum;
     std::memcpy(&sum, sums + j * 4, 4);
     sum += column_of(b + i * n_stride, k_stride, flip, k, column + piece.k_begin * kPanel);
@@ -237,6 +258,16 @@ double word_reach(const Params& p) {
 
 namespace {
 
+// Whether one of the bytes, a multiple of 64, is -128.
+bool holds_least(const std::byte* from, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += 64) {
+    std::uint32_t found = 0;
+    for (std::int64_t j = 0; j < 64; ++j) found |= from[i + j] == std::byte{0x80} ? 1 : 0;
+    if (found != 0) return true;
+  }
+  return false;
+}
+
 // The sum of the magnitudes of column j of a packed [k, n] of pairs.
 std::int64_t magnitude_of(const std::byte* packed, std::int64_t quads, std::int64_t j) {
   const auto* at = reinterpret_cast<const std::int8_t*>(packed) + j / kPanel * quads * 64 + j % kPanel * 2;
@@ -257,7 +288,7 @@ void prepare(const Params& p, TileRange) noexcept {
   if (p.words) a_zero = word_zero(p) - (p.a_signed ? 0 : 1 << 15);
   const double reach = p.words ? word_reach(p) : 0;
   double most = 0;
-  s.flags[0] = 0;
+  s.flags[0] = s.flags[3] = s.flags[4] = 0;
   s.flags[1] = y_zero_of(p);
   for (std::int64_t g = 0; g < p.groups; ++g) {
     for (std::int64_t j = 0; j < padded; ++j) {
@@ -267,6 +298,8 @@ void prepare(const Params& p, TileRange) noexcept {
       s.zero[at] = static_cast<std::int32_t>(zero);
       if (j < p.n && zero != 0) s.flags[0] = 1;
       set_scale(p, column, at, s.scales);
+      if (p.out != DType::i32 && p.recipe == Recipe::kHalfEven && !std::isfinite(s.scales.f32.factor[at]))
+        s.flags[4] = 1;
       for (std::int64_t i = 0; i < batch; ++i) {
         std::int32_t sum = 0;
         const std::byte* b = p.b + i * p.b_batch + g * each;
@@ -285,18 +318,31 @@ void prepare(const Params& p, TileRange) noexcept {
     }
   }
   s.flags[2] = narrow_sums(p.recipe, most);
+  if (p.depth != kHalves) return;
+  for (std::int64_t i = 0; i < batch * p.groups && s.flags[3] == 0; ++i)
+    s.flags[3] = holds_least(p.b + (batch > 1 ? i * p.b_batch : i * each), panels);
 }
 
-Segments segments_of(std::int64_t k, int depth) { return {1, k, rounded_up(k, depth)}; }
+namespace {
+
+std::int64_t step_of(int depth) { return depth == kHalves ? 8 : depth; }
+
+}  // namespace
+
+Segments segments_of(std::int64_t k, int depth) { return {1, k, rounded_up(k, step_of(depth))}; }
 
 Segments segments_of(const Window& w, int depth) {
   const bool joined = w.dilation[2] == 1;
   const std::int64_t count = w.kernel[0] * w.kernel[1] * (joined ? 1 : w.kernel[2]),
                      length = w.channels * (joined ? w.kernel[2] : 1);
-  return {count, length, rounded_up(length, depth)};
+  return {count, length, rounded_up(length, step_of(depth))};
 }
 
 namespace {
+
+// Rows of a tile of packed ones, and its bytes: with kHalves, every byte stands in it twice.
+std::int64_t tile_rows_of(int depth) { return depth == kHalves ? 3 : 6; }
+std::int64_t packed_tile_bytes(const Params& p) { return 6 * rounded_up(p.segments.packed_k(), 16); }
 
 // Bytes of a value of A in a copy.
 std::int64_t copied_value(const Params& p) { return p.depth == 2 ? 2 : 1; }
@@ -314,7 +360,8 @@ RowScratch row_scratch_of(const Params& p) {
   s.sums = s.at + rounded(p.row_step * 8);
   s.partial = s.sums + rounded(p.row_step * 4);
   s.segments = s.partial + (p.depth == 2 ? p.row_step * 64 : 0);
-  s.copy = s.segments + rounded(p.segments.count * 8);
+  s.packed = s.segments + rounded(p.segments.count * 8);
+  s.copy = s.packed + rounded(p.packed_rows / tile_rows_of(p.depth) * packed_tile_bytes(p));
   s.bytes = s.copy + rounded(copy);
   return s;
 }
@@ -322,6 +369,7 @@ RowScratch row_scratch_of(const Params& p) {
 namespace {
 
 constexpr double kPieceBytes = 192 << 10, kMostPieceBytes = 4 << 20;
+constexpr std::int64_t kPackedBytes = 16 << 10;  // of A's rows: half of the first cache
 
 // Rows and columns of the image under one more row or column of the result.
 double span_of(const Window& w, int d, std::int64_t outputs) {
@@ -383,6 +431,10 @@ Work setup(const Row& row, Params* p) {
   if (p->access != Access::kImage) {
     p->row_step = pixels;
     p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
+  }
+  if (row.signed_a && !p->words) {
+    const std::int64_t tiles = (p->row_step + tile_rows_of(p->depth) - 1) / tile_rows_of(p->depth);
+    p->packed_rows = std::clamp<std::int64_t>(kPackedBytes / packed_tile_bytes(*p), 1, tiles) * tile_rows_of(p->depth);
   }
   p->col_step = std::clamp(rounded_up(kTileMacs / std::max<std::int64_t>(k * p->row_step, 1), 64), std::int64_t{64},
                            rounded_up(padded, 64));

@@ -12,6 +12,7 @@
 // the piece of the image under the tile, padded with a_zero, so that rows are places in it and taps offsets from them.
 // B is packed once (pack) into panels of 16 columns, [k / depth][16][depth] signed bytes, k filled up with zeros (of a
 // convolution after every stretch of taps that are neighbours in memory); behind the panels follow the columns' sums.
+// On Arm, A's rows are packed as well, some at a time (packed_impl.h).
 // Bytes that are unsigned are packed less 128, and their zero points likewise. Words of A are multiplied by pairs, in
 // place or copied as they are, on every CPU (`depth` 2); unsigned ones are taken less 2^15, and their zero point
 // likewise. `prepare`, one tile, turns zero points
@@ -30,6 +31,8 @@
 namespace mote::kernels::idot {
 
 inline constexpr std::int64_t kPanel = 16;
+// A depth: eight k, of which two columns stand side by side with the first four, then with the others.
+inline constexpr int kHalves = 9;
 
 constexpr std::int64_t quads_of(std::int64_t k) { return (k + 3) / 4; }
 constexpr std::int64_t panels_of(std::int64_t n) { return (n + kPanel - 1) / kPanel; }
@@ -116,6 +119,7 @@ struct Params {
   Access access = Access::kPlace;
   Depthwise depthwise = Depthwise::kPixels;
   Segments segments{1, 0, 0};
+  std::int64_t packed_rows = 0;  // of A at a time, where rows are packed
   // kImage: rows and columns of the result in a tile, and of the image under it; bytes from row to row of the copy.
   std::int64_t band = 1, strip = 1, piece_rows = 1, piece_columns = 1, piece_pitch = 0;
 };
@@ -130,7 +134,7 @@ struct Row {
   int winograd;                                    // channels side by side in its weights; 0: there is none
   Depthwise reads;
   bool signed_a;  // depth 8: as p.a_signed
-  int depth;      // k that one step multiplies, packed side by side; 2: of A widened to 16 bits
+  int depth;      // k that one step multiplies, packed side by side; 2: of A widened to 16 bits; or kHalves
 };
 
 std::span<const Row> kernels();
@@ -146,7 +150,7 @@ Work setup(const Row& row, Params* params);
 // A thread's scratch: per row of a tile where it starts, the sum of its bytes, and sums of products that wait for more;
 // offsets of the segments, copies.
 struct RowScratch {
-  std::int64_t at = 0, sums, partial, segments, copy, bytes;
+  std::int64_t at = 0, sums, partial, segments, packed, copy, bytes;
 };
 RowScratch row_scratch_of(const Params& p);
 
@@ -171,10 +175,12 @@ std::int64_t bias_of(const Params& p, std::int64_t column);
 
 // What `prepare` leaves in shared memory: per product and column, what is added and the scale; and the zero points.
 struct Shared {
-  std::int32_t* add;       // [groups * n], per batch where B's sums differ
-  std::int32_t* zero;      // [groups * n]: of b, of its packed form
-  Scales scales;           // [groups * n]
-  std::int32_t* flags;     // [0]: some b zero point is not 0; [1]: y's zero point; [2]: i32 is enough for sums of words
+  std::int32_t* add;   // [groups * n], per batch where B's sums differ
+  std::int32_t* zero;  // [groups * n]: of b, of its packed form
+  Scales scales;       // [groups * n]
+  // [0]: some b zero point is not 0; [1]: y's zero point; [2]: i32 is enough for sums of words; [3]: with kHalves, some
+  // byte of B is -128; [4]: some factor of kHalfEven is not finite
+  std::int32_t* flags;
   std::int64_t* wide_add;  // as add, of words
 };
 // Whether sums of words by i32 are as good as exact ones: no sum leaves i32, which `most`, a bound on what is added up

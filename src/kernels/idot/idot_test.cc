@@ -184,7 +184,10 @@ TEST(IntegerDot, EveryRowIsExactOnOddShapes) {
 std::int64_t packed_at(const std::vector<std::byte>& packed, std::int64_t k_count, int depth, std::int64_t k,
                        std::int64_t j) {
   const std::int64_t quads = quads_of(segments_of(k_count, depth).packed_k());
-  const std::int64_t at = j / kPanel * quads * 64 + k / depth * depth * kPanel + j % kPanel * depth + k % depth;
+  const std::int64_t step = depth == kHalves ? 8 : depth, column = j % kPanel;
+  const std::int64_t at =
+      j / kPanel * quads * 64 + k / step * step * kPanel +
+      (depth == kHalves ? column / 2 * 16 + k % 8 / 4 * 8 + column % 2 * 4 + k % 4 : column * step + k % step);
   return static_cast<std::int8_t>(packed[static_cast<std::size_t>(at)]);
 }
 
@@ -193,7 +196,7 @@ TEST(IntegerDot, PacksRowsAndColumnsWhereverTheyLie) {
   for (auto [k, n] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {7, 3}, {8, 16}, {37, 21}, {64, 40}, {99, 33}}) {
     std::vector<std::uint8_t> source(static_cast<std::size_t>(k * n));
     for (std::uint8_t& v : source) v = static_cast<std::uint8_t>(random());
-    for (int depth : {2, 4, 8}) {
+    for (int depth : {2, 4, 8, kHalves}) {
       const Segments segments = segments_of(k, depth);
       const std::int64_t quads = quads_of(segments.packed_k());
       for (bool is_signed : {false, true}) {

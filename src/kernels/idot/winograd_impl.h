@@ -1,7 +1,6 @@
 // Winograd's form of 3x3 convolutions of bytes. For the ISA of the including file.
 #pragma once
 
-#include "kernels/idot/block_impl.h"
 #include "kernels/idot/winograd.h"
 #include "kernels/idot/words_impl.h"
 

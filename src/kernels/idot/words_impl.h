@@ -4,7 +4,6 @@
 // most 2^23 to a sum: where i32 is not enough for all of them, sums go to i64 after every kMostPairs.
 #pragma once
 
-#include "kernels/idot/products_impl.h"
 #include "kernels/idot/rows_impl.h"
 #include "kernels/idot/words_finish_impl.h"
 
