@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "base/cpu.h"
+#include "base/inline.h"
 #include "kernels/dot/dot.h"
 #include "kernels/epilogue.h"
 #include "kernels/kernel.h"
@@ -36,7 +37,7 @@ struct Shape {
 
   // 0 where the kernel is larger than the padded input.
   std::int64_t out(int d) const;
-  std::int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  MOTE_INLINE std::int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   std::int64_t in_pixels() const { return in[0] * in[1] * in[2]; }
   std::int64_t out_pixels() const { return out(0) * out(1) * out(2); }
 };

@@ -24,6 +24,7 @@
 
 #include "base/cpu.h"
 #include "base/fixed_point.h"
+#include "base/inline.h"
 #include "kernels/epilogue.h"
 #include "kernels/kernel.h"
 #include "mote/dtype.h"
@@ -37,7 +38,7 @@ inline constexpr int kHalves = 9;
 constexpr std::int64_t quads_of(std::int64_t k) { return (k + 3) / 4; }
 constexpr std::int64_t panels_of(std::int64_t n) { return (n + kPanel - 1) / kPanel; }
 // Bytes of one packed [k, n], with its column sums.
-constexpr std::int64_t packed_size(std::int64_t k, std::int64_t n) {
+MOTE_INLINE constexpr std::int64_t packed_size(std::int64_t k, std::int64_t n) {
   return panels_of(n) * (quads_of(k) * 64 + kPanel * 4);
 }
 // Taps of a convolution; channels-last, up to three spatial axes.

@@ -70,7 +70,4 @@ struct Work {
 };
 Work setup(Params* params);
 
-// The product of `rows` states with `columns` of the recurrent weights: fills what does not change from step to step.
-dot::Work setup_product(const Params& p, std::int64_t rows, std::int64_t columns, dot::Params* d);
-
 }  // namespace mote::kernels::rnn
