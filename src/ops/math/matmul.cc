@@ -109,6 +109,10 @@ Status run_gemm(ReferenceContext& ctx) {
       }
       V add = ctx.has(2) ? E::load(ctx.in(2), m * c[0] + n * c[1]) : V(0);
       if (exact) return E::store(y, out, eval_binary(BinaryOp::add, sum, add));
+      if (is_int(y.dtype) && bits_of(y.dtype) >= 8) {  // wrapped
+        E::store(y, out, sum);
+        sum = E::load(y, out);
+      }
       store_f64(y, out, alpha * static_cast<double>(sum) + beta * static_cast<double>(add));
     });
   });

@@ -19,8 +19,7 @@ constexpr BinaryOp step_of(Kind k) {
   return k == Kind::kMax ? BinaryOp::max : k == Kind::kMin ? BinaryOp::min : BinaryOp::add;
 }
 
-template <Kind kind>
-Status infer(InferContext& ctx) {
+Status infer_kind(InferContext& ctx, Kind kind) {
   if (ctx.inputs() == 0) return ctx.error("has no inputs");
   for (int i = 0; i < ctx.inputs(); ++i) {
     if (!ctx.has(i)) return ctx.error("input " + std::to_string(i) + " is absent");
@@ -43,8 +42,7 @@ Status infer(InferContext& ctx) {
   return {};
 }
 
-template <Kind kind>
-Status run(ReferenceContext& ctx) {
+Status run_kind(ReferenceContext& ctx, Kind kind) {
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   with_element(y.dtype, [&](auto element) {
     using E = decltype(element);
@@ -71,8 +69,7 @@ Status run(ReferenceContext& ctx) {
   return {};
 }
 
-template <Kind kind>
-Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+Result<std::vector<ValueId>> decompose_kind(Builder& b, const Node& node, Kind kind) {
   std::size_t n = node.inputs.size();
   bool binary = kind == Kind::kMax || kind == Kind::kMin;
   if (n == 2 && binary) return unsupported("max and min of two are primitive");
@@ -83,6 +80,19 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
     sum = b.add("div", {sum, b.scalar(static_cast<double>(n), b.dtype(node.inputs[0]))});
   }
   return std::vector{sum};
+}
+
+template <Kind kind>
+Status infer(InferContext& ctx) {
+  return infer_kind(ctx, kind);
+}
+template <Kind kind>
+Status run(ReferenceContext& ctx) {
+  return run_kind(ctx, kind);
+}
+template <Kind kind>
+Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+  return decompose_kind(b, node, kind);
 }
 
 }  // namespace

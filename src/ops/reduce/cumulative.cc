@@ -26,8 +26,7 @@ Status infer(InferContext& ctx) {
   return {};
 }
 
-template <BinaryOp op>
-Status run(ReferenceContext& ctx) {
+Status run(ReferenceContext& ctx, BinaryOp op) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, ctx.out(0, x.dtype, x.shape()));
   std::int64_t axis = ctx.in(1).count() == 1 ? load_i64(ctx.in(1), 0) : x.rank;
@@ -52,6 +51,9 @@ Status run(ReferenceContext& ctx) {
   return {};
 }
 
+Status run_product(ReferenceContext& ctx) { return run(ctx, BinaryOp::mul); }
+Status run_sum(ReferenceContext& ctx) { return run(ctx, BinaryOp::add); }
+
 }  // namespace
 
 MOTE_DEFINE_OP(cumprod) = {.name = "cumprod",
@@ -60,7 +62,7 @@ MOTE_DEFINE_OP(cumprod) = {.name = "cumprod",
                            .outputs = kOutputs,
                            .attrs = kAttrs,
                            .infer = infer};
-MOTE_DEFINE_REFERENCE(cumprod) = run<BinaryOp::mul>;
+MOTE_DEFINE_REFERENCE(cumprod) = run_product;
 
 MOTE_DEFINE_OP(cumsum) = {.name = "cumsum",
                           .doc = "The sum of the elements up to each one, along an axis.",
@@ -68,6 +70,6 @@ MOTE_DEFINE_OP(cumsum) = {.name = "cumsum",
                           .outputs = kOutputs,
                           .attrs = kAttrs,
                           .infer = infer};
-MOTE_DEFINE_REFERENCE(cumsum) = run<BinaryOp::add>;
+MOTE_DEFINE_REFERENCE(cumsum) = run_sum;
 
 }  // namespace mote

@@ -55,8 +55,7 @@ std::optional<Dim> known(Kind kind, const KnownValue& v) {
                                                                                                : std::nullopt;
 }
 
-template <Kind kind>
-Status infer(InferContext& ctx) {
+Status infer_kind(InferContext& ctx, Kind kind) {
   MOTE_TRY(check_dtype(ctx, 0, classes_of(kind)));
   MOTE_TRY(check_dtype(ctx, 1, kInts));
   MOTE_ASSIGN(std::optional<std::vector<int>> axes, reduced::infer(ctx, ctx.dtype(0)));
@@ -80,10 +79,10 @@ struct Space {
   }
 };
 
-template <Kind kind, class V, class Each>
-V reduce(std::int64_t count, const Each& each) {
+template <class V, class Each>
+V reduce(Kind kind, std::int64_t count, const Each& each) {
   constexpr bool floats = std::is_floating_point_v<V>;
-  if constexpr (kind == Kind::kMax || kind == Kind::kMin) {
+  if (kind == Kind::kMax || kind == Kind::kMin) {
     using Limits = std::numeric_limits<V>;
     V r = kind == Kind::kMax ? (floats ? -Limits::infinity() : Limits::lowest())
                              : (floats ? Limits::infinity() : Limits::max());
@@ -92,13 +91,18 @@ V reduce(std::int64_t count, const Each& each) {
       if (x != x) r = x;
     });
     return r;
-  } else if constexpr (kind == Kind::kLogSumExp) {
+  }
+  if (kind == Kind::kLogSumExp) {
     double top = -INFINITY, sum = 0;
-    each([&](V x) { top = std::isnan(x) ? x : std::fmax(top, static_cast<double>(x)); });
+    each([&](V v) {
+      const auto x = static_cast<double>(v);
+      top = std::isnan(x) ? x : std::fmax(top, x);
+    });
     if (std::isinf(top)) return static_cast<V>(top);
     each([&](V x) { sum += std::exp(static_cast<double>(x) - top); });
     return static_cast<V>(top + std::log(sum));
-  } else if constexpr (floats) {
+  }
+  if constexpr (floats) {
     double r = kind == Kind::kProd ? 1 : 0;
     each([&](V x) {
       if (kind == Kind::kProd) {
@@ -131,19 +135,21 @@ V reduce(std::int64_t count, const Each& each) {
   }
 }
 
-template <Kind kind>
-Status run(ReferenceContext& ctx) {
+Status run_kind(ReferenceContext& ctx, Kind kind) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   const std::vector<int> axes = reduced::axes_now(ctx);
   Space kept, along;
   for (int i = 0; i < x.rank; ++i) (reduced::contains(axes, i) ? along : kept).add(x.dims[i], x.strides[i]);
   std::int64_t at = 0, count = count_of(along.extents);
+  const bool limits = (kind == Kind::kMax || kind == Kind::kMin) && is_int(x.dtype) && bits_of(x.dtype) >= 8;
   with_element(x.dtype, [&](auto element) {
     using E = decltype(element);
     using V = typename E::Value;
     walk<1>(ctx, kept.extents, {kept.strides}, [&](const auto& base) {
-      E::store(y, at++, reduce<kind, V>(count, [&](auto use) {
+      // The least and the greatest value of a dtype.
+      if (count == 0 && limits) return store_f64(y, at++, kind == Kind::kMax ? -INFINITY : INFINITY);
+      E::store(y, at++, reduce<V>(kind, count, [&](auto use) {
                  walk<1>(ctx, along.extents, {along.strides}, [&](const auto& k) { use(E::load(x, base[0] + k[0])); });
                }));
     });
@@ -159,8 +165,7 @@ ValueId reduce_with(Builder& b, const Node& node, std::string_view op, ValueId x
                 {"noop_with_empty_axes", attr_int(*node.op, node.attrs, "noop_with_empty_axes")}});
 }
 
-template <Kind kind>
-Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+Result<std::vector<ValueId>> decompose_kind(Builder& b, const Node& node, Kind kind) {
   ValueId x = node.inputs[0];
   bool keep = attr_int(*node.op, node.attrs, "keepdims") != 0;
   if (!is_float(b.dtype(x)) && kind == Kind::kL2) return unsupported("reduce_l2 of integers has no decomposition");
@@ -182,6 +187,19 @@ Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
   ValueId sum = reduce_with(b, node, "reduce_sum", b.add("exp", {b.add("sub", {x, top})}), keep);
   if (!keep) top = finite(reduce_with(b, node, "reduce_max", x, false));
   return std::vector{b.add("add", {top, b.add("log", {sum})})};
+}
+
+template <Kind kind>
+Status infer(InferContext& ctx) {
+  return infer_kind(ctx, kind);
+}
+template <Kind kind>
+Status run(ReferenceContext& ctx) {
+  return run_kind(ctx, kind);
+}
+template <Kind kind>
+Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
+  return decompose_kind(b, node, kind);
 }
 
 }  // namespace

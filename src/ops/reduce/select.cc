@@ -56,8 +56,7 @@ Status infer_arg(InferContext& ctx) {
   return {};
 }
 
-template <bool largest>
-Status run_arg(ReferenceContext& ctx) {
+Status run_arg(ReferenceContext& ctx, bool largest) {
   const TensorView& x = ctx.in(0);
   MOTE_ASSIGN(TensorView y, infer_out(ctx));
   AxisView a = around(x.shape(), normal_axis(ctx.attr_int("axis"), x.rank));
@@ -79,6 +78,9 @@ Status run_arg(ReferenceContext& ctx) {
   });
   return {};
 }
+
+Status run_arg_max(ReferenceContext& ctx) { return run_arg(ctx, true); }
+Status run_arg_min(ReferenceContext& ctx) { return run_arg(ctx, false); }
 
 Status infer_top(InferContext& ctx) {
   MOTE_TRY(check_dtype(ctx, 0, kNumbers));
@@ -142,7 +144,7 @@ MOTE_DEFINE_OP(arg_max) = {.name = "arg_max",
                            .outputs = kArgOutputs,
                            .attrs = kArgAttrs,
                            .infer = infer_arg};
-MOTE_DEFINE_REFERENCE(arg_max) = run_arg<true>;
+MOTE_DEFINE_REFERENCE(arg_max) = run_arg_max;
 
 MOTE_DEFINE_OP(arg_min) = {.name = "arg_min",
                            .doc = "The position of the smallest element along an axis.",
@@ -150,7 +152,7 @@ MOTE_DEFINE_OP(arg_min) = {.name = "arg_min",
                            .outputs = kArgOutputs,
                            .attrs = kArgAttrs,
                            .infer = infer_arg};
-MOTE_DEFINE_REFERENCE(arg_min) = run_arg<false>;
+MOTE_DEFINE_REFERENCE(arg_min) = run_arg_min;
 
 MOTE_DEFINE_OP(top_k) = {.name = "top_k",
                          .doc = "The k largest (or smallest) elements along an axis and their positions.",
