@@ -129,11 +129,15 @@ if(NOT MOTE_ISA STREQUAL "all")
   endforeach()
 endif()
 
-# Kernels are mostly unrolled loads and stores. Under sanitizers their files check memory by calls and lack coverage: with all
+# Kernels are mostly unrolled loads and stores. In small builds they are what their objects have, so that tools/dev/check_symbols.py can tell what
+# they share; link-time optimisation would find nothing in them. Under sanitizers their files check memory by calls and lack coverage: with all
 # of it inline one of them takes minutes to compile instead of seconds.
 set(MOTE_ISA_OPTIMISE -O3)
 if(MOTE_SMALL)
-  set(MOTE_ISA_OPTIMISE -O2)
+  set(MOTE_ISA_OPTIMISE -O2 -fno-lto)
+  if(MOTE_COMPACT)
+    set(MOTE_ISA_OPTIMISE -Os -fno-lto)
+  endif()
 endif()
 set(MOTE_KERNEL_SANITIZE "")
 if(MOTE_SANITIZE)
@@ -256,11 +260,14 @@ function(mote_folder name)
       set_property(SOURCE ${_file} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
     endif()
     if(MOTE_SMALL AND _base MATCHES "^generic" AND _isas_${_arch} AND NOT "${MOTE_ISA_LEFT_OUT}" STREQUAL "${_isas_${_arch}}")
-      set_property(SOURCE ${_file} APPEND PROPERTY COMPILE_OPTIONS -include ${CMAKE_SOURCE_DIR}/src/simd/compact.h)
+      set_property(SOURCE ${_file} APPEND PROPERTY COMPILE_OPTIONS -include ${CMAKE_SOURCE_DIR}/src/simd/outlined.h)
       set_property(SOURCE ${_file} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
     endif()
     mote_left_out(${_file})
   endforeach()
+  if(MOTE_COMPACT AND name MATCHES "^(kernels|ops)$")
+    target_compile_definitions(mote_${name} PRIVATE MOTE_COMPACT)  # kernels/compact.h
+  endif()
   mote_precompile(mote_${name} ${name})
   target_link_libraries(mote_${name} PRIVATE ${_link})
   set(MOTE_OBJECTS ${MOTE_OBJECTS} mote_${name} CACHE INTERNAL "")

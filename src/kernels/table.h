@@ -50,6 +50,23 @@
 #endif
 #define MOTE_IF_scalar(x) x
 
+// MOTE_SHARED(ns)::f is ns::f, or, in a compact build, what AVX2's f does as well.
+#if defined(MOTE_COMPACT) && !defined(MOTE_WITHOUT_avx2)
+#define MOTE_SHARED_avx512vnni avx2
+#define MOTE_SHARED_avx512 avx2
+#define MOTE_SHARED_avxvnni avx2
+#else
+#define MOTE_SHARED_avx512vnni avx512vnni
+#define MOTE_SHARED_avx512 avx512
+#define MOTE_SHARED_avxvnni avxvnni
+#endif
+#define MOTE_SHARED_avx2 avx2
+#define MOTE_SHARED_i8mm i8mm
+#define MOTE_SHARED_neondot neondot
+#define MOTE_SHARED_neon neon
+#define MOTE_SHARED_scalar scalar
+#define MOTE_SHARED(ns) MOTE_SHARED_##ns
+
 namespace mote::kernels {
 
 // The best row for a CPU, which may be another than this one.

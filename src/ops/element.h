@@ -7,6 +7,7 @@
 
 #include "base/float_format.h"
 #include "base/half.h"
+#include "kernels/compact.h"
 #include "mote/dtype.h"
 #include "tensor/native.h"
 #include "tensor/view.h"
@@ -54,19 +55,27 @@ struct AnyFloatElement {
   static double load(const TensorView& v, std::int64_t i) { return load_f64(v, i); }
   static void store(const TensorView& v, std::int64_t i, double x) { store_f64(v, i, x); }
 };
-struct PackedIntElement {
+struct IntElement {
   using Value = std::int64_t;
   static std::int64_t load(const TensorView& v, std::int64_t i) { return load_i64(v, i); }
   static void store(const TensorView& v, std::int64_t i, std::int64_t x) { store_i64(v, i, x); }
 };
 
-// Calls f(accessor()) for a numeric or boolean dtype. Returns false for strings and complex numbers.
+// Calls f(accessor()) for a numeric or boolean dtype. Returns false for strings and complex numbers. A compact build
+// has code for fewer of them: narrow integers are computed as i64, to the same low bits.
 template <class F>
 bool with_element(DType t, F&& f) {
+  if constexpr (kernels::kCompact) {
+    if (is_float(t)) return f(AnyFloatElement()), true;
+    if (t == DType::boolean) return f(NativeElement<bool>()), true;
+    if (t == DType::u64) return f(NativeElement<std::uint64_t>()), true;
+    if (is_int(t)) return f(IntElement()), true;
+    return false;
+  }
   if (t == DType::f32) return f(F32Element()), true;
   if (t == DType::f64) return f(NativeElement<double>()), true;
   if (is_float(t)) return f(AnyFloatElement()), true;
-  if (bits_of(t) > 0 && bits_of(t) < 8) return f(PackedIntElement()), true;
+  if (bits_of(t) > 0 && bits_of(t) < 8) return f(IntElement()), true;
   return with_native(t, [&](auto x) {
     if constexpr (!std::is_floating_point_v<decltype(x)>) f(NativeElement<decltype(x)>());
   });

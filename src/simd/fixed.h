@@ -19,7 +19,7 @@ MOTE_INLINE __m256i high_mul8(__m256i a, __m256i b) {
 struct Fixed8 {
   __m256i multiplier, left, right, half, low_bit;  // as Fixed below
 };
-MOTE_INLINE Fixed8 fixed8_of(__m256i multiplier, __m256i shift) {
+MOTE_ONCE Fixed8 fixed8_of(__m256i multiplier, __m256i shift) {
   const __m256i none = _mm256_setzero_si256();
   Fixed8 f;
   f.multiplier = multiplier;
@@ -29,7 +29,7 @@ MOTE_INLINE Fixed8 fixed8_of(__m256i multiplier, __m256i shift) {
   f.half = _mm256_srli_epi32(_mm256_sllv_epi32(_mm256_sub_epi32(none, f.low_bit), f.right), 1);
   return f;
 }
-MOTE_INLINE __m256i scale_fixed8(__m256i x, const Fixed8& f) {
+MOTE_ONCE __m256i scale_fixed8(__m256i x, const Fixed8& f) {
   const __m256i y = high_mul8(_mm256_sllv_epi32(x, f.left), f.multiplier);
   const __m256i sign = _mm256_and_si256(_mm256_srai_epi32(y, 31), f.low_bit);
   return _mm256_srav_epi32(_mm256_add_epi32(_mm256_add_epi32(y, f.half), sign), f.right);
@@ -79,7 +79,7 @@ MOTE_INLINE I32 sar_by(I32 a, I32 n) { return {vshlq_s32(a.v, vnegq_s32(n.v))}; 
 struct Fixed {
   I32 multiplier, left, right, half, low_bit;  // low_bit: all ones where right > 0
 };
-MOTE_INLINE Fixed fixed_of(I32 multiplier, I32 shift) {
+MOTE_ONCE Fixed fixed_of(I32 multiplier, I32 shift) {
   const I32 none = set_i32(0);
   Fixed f;
   f.multiplier = multiplier;
@@ -90,7 +90,7 @@ MOTE_INLINE Fixed fixed_of(I32 multiplier, I32 shift) {
   return f;
 }
 // x * multiplier * 2^(shift - 31), rounded twice.
-MOTE_INLINE I32 scale_fixed(I32 x, const Fixed& f) {
+MOTE_ONCE I32 scale_fixed(I32 x, const Fixed& f) {
   const I32 y = high_mul(shl_by(x, f.left), f.multiplier);
   return sar_by(y + f.half + (sar<31>(y) & f.low_bit), f.right);
 }
@@ -104,7 +104,7 @@ MOTE_INLINE __m128i half_away_4(__m128i v, const double* scale) {
   return _mm256_cvttpd_epi32(x);
 }
 #endif
-MOTE_INLINE I32 half_away(I32 v, const double* scale) {
+MOTE_ONCE I32 half_away(I32 v, const double* scale) {
 #if defined(__AVX512F__) && !defined(MOTE_SIMD_SCALAR)
   const __m256i low = _mm512_castsi512_si256(v.v), high = _mm512_extracti64x4_epi64(v.v, 1);
   const __m256i a = _mm256_set_m128i(half_away_4(_mm256_extracti128_si256(low, 1), scale + 4),

@@ -47,7 +47,7 @@ MOTE_INLINE ExpParts split_exp(F32 x) {
 }
 
 // e^x * 2^k for small k, overflowing and underflowing only where the product does.
-MOTE_INLINE F32 exp_times(F32 x, int k) {
+MOTE_ONCE F32 exp_times(F32 x, int k) {
   ExpParts e = split_exp(limit(x, -105.0f, 90.0f));
   F32 q = horner(e.r, 0x1p-1f, 0x1.5554dcp-3f, 0x1.5554e8p-5f, 0x1.120c6cp-7f, 0x1.6d4e94p-10f);
   F32 p = fma(e.r * e.r, q, e.r) + set(1.0f);
@@ -63,7 +63,7 @@ MOTE_INLINE F32 exp2_part(F32 r) {
 }
 // e^x * 2^K in fewer steps than exp_times, for arguments whose result is normal, or whose n + K below is -127: then 0.
 template <int K>
-MOTE_INLINE F32 exp_normal(F32 x) {
+MOTE_ONCE F32 exp_normal(F32 x) {
   // Adding `round` leaves n + K + 127, n = round(x/ln2), in the lowest nine bits: what 2^(n + K) has as its exponent.
   const F32 round = set(static_cast<float>((3 << 22) + 127 + K));
   F32 t = fma(x, set(kLog2E), round), minus_n = round - t;
@@ -75,13 +75,13 @@ MOTE_INLINE F32 exp_normal(F32 x) {
 // e^x for x up to about 1, as softmax has them: 0 where it would be below 2^-126.5.
 MOTE_INLINE F32 exp_falling(F32 x) { return exp_normal<0>(max(set(-88.0f), x)); }
 
-MOTE_INLINE F32 exp2(F32 x) {
+MOTE_ONCE F32 exp2(F32 x) {
   x = limit(x, -160.0f, 130.0f);
   F32 n = round_even(x);
   return scale(exp2_part(x - n), to_i32(n));
 }
 
-MOTE_INLINE F32 expm1(F32 x) {
+MOTE_ONCE F32 expm1(F32 x) {
   ExpParts e = split_exp(limit(x, -30.0f, 89.0f));
   F32 q = horner(e.r, 0x1p-1f, 0x1.555556p-3f, 0x1.5555p-5f, 0x1.110fc4p-7f, 0x1.6d30b6p-10f, 0x1.a2d472p-13f);
   F32 p = fma(e.r * e.r, q, e.r);
@@ -101,14 +101,14 @@ MOTE_INLINE LogParts split_log(F32 x) {
   return {e, as_f32(bits - shl<23>(e))};
 }
 // The same for any positive x.
-MOTE_INLINE LogParts split_log_any(F32 x) {
+MOTE_ONCE LogParts split_log_any(F32 x) {
   M32 tiny = x < set(0x1p-126f);
   LogParts l = split_log(select(tiny, x * set(0x1p23f), x));
   l.e = l.e - select(tiny, set_i32(23), set_i32(0));
   return l;
 }
 // Puts in what logarithms of 0, negative numbers, infinity and NaN are.
-MOTE_INLINE F32 log_special(F32 x, F32 y) {
+MOTE_ONCE F32 log_special(F32 x, F32 y) {
   y = select(x < infinity(), y, x);
   y = select(x == zero(), neg(infinity()), y);
   return select(x < zero(), quiet_nan(), y);
@@ -120,18 +120,18 @@ MOTE_INLINE F32 log_parts(F32 e, F32 f) {
   F32 tail = fma(f * f, fma(f, p, set(-0.5f)), e * set(kLn2Lo));
   return fma(e, set(kLn2Hi), f + tail);
 }
-MOTE_INLINE F32 log(F32 x) {
+MOTE_ONCE F32 log(F32 x) {
   LogParts l = split_log_any(x);
   return log_special(x, log_parts(to_f32(l.e), l.m - set(1.0f)));
 }
-MOTE_INLINE F32 log2(F32 x) {
+MOTE_ONCE F32 log2(F32 x) {
   LogParts l = split_log_any(x);
   F32 f = l.m - set(1.0f);
   F32 q = horner(f, 0x1.c551dap-2f, -0x1.71547p-1f, 0x1.ec7028p-2f, -0x1.715a94p-2f, 0x1.278fe4p-2f, -0x1.ead2p-3f,
                  0x1.a0f066p-3f, -0x1.84bef2p-3f, 0x1.87ce3ap-3f, -0x1.e5db3cp-4f);
   return log_special(x, to_f32(l.e) + fma(f, q, f));
 }
-MOTE_INLINE F32 log1p(F32 x) {
+MOTE_ONCE F32 log1p(F32 x) {
   F32 u = set(1.0f) + x;
   F32 rest = (set(1.0f) - (u - (u - set(1.0f)))) + (x - (u - set(1.0f)));  // 1 + x = u + rest exactly
   LogParts l = split_log(u);
@@ -155,7 +155,7 @@ MOTE_INLINE Two two_product(F32 a, F32 b) {
   return {p, fma(a, b, neg(p))};
 }
 // log2(x) to about 2^-34 relative, for x > 0.
-MOTE_INLINE Two log2_two(F32 x) {
+MOTE_ONCE Two log2_two(F32 x) {
   LogParts l = split_log_any(x);
   // log(m) = 2s + 2/3 s^3 + s^5 P(s^2), s = (m-1)/(m+1)
   F32 f = l.m - set(1.0f), d = l.m + set(1.0f), d_lo = l.m - (d - set(1.0f));
@@ -177,7 +177,7 @@ MOTE_INLINE Two log2_two(F32 x) {
   return fast_two_sum(r.hi, r.lo + b.lo);
 }
 // As C's powf; pow(x, 2) is x*x rounded once.
-MOTE_INLINE F32 pow(F32 x, F32 y) {
+MOTE_ONCE F32 pow(F32 x, F32 y) {
   F32 a = abs(x);
   Two l = log2_two(a);
   M32 regular = (zero() < a) & (a < infinity());
@@ -199,7 +199,7 @@ MOTE_INLINE F32 pow(F32 x, F32 y) {
 }
 
 // As C's fmodf, lane by lane: it is exact.
-MOTE_INLINE F32 remainder(F32 x, F32 y) {
+MOTE_ONCE F32 remainder(F32 x, F32 y) {
   float a[kLanes], b[kLanes];
   store(a, x);
   store(b, y);
@@ -222,7 +222,7 @@ MOTE_NOINLINE inline void reduce_huge(float* x, std::int32_t* q) {
     q[i] = quadrant;
   }
 }
-MOTE_INLINE Angle reduce_angle(F32 x) {
+MOTE_ONCE Angle reduce_angle(F32 x) {
   if (!all(abs(x) < set(48000.0f))) {
     float t[kLanes];
     std::int32_t q[kLanes];
@@ -248,18 +248,18 @@ MOTE_INLINE F32 cos_part(F32 r) {
   F32 p = horner(u, 0x1.555556p-5f, -0x1.6c17d4p-10f, 0x1.a0f596p-16f, -0x1.58df88p-22f);
   return fma(u, fma(u, p, set(-0.5f)), set(1.0f));
 }
-MOTE_INLINE F32 sin_of(Angle a) {
+MOTE_ONCE F32 sin_of(Angle a) {
   M32 odd = (a.q & set_i32(1)) > set_i32(0);
   F32 y = select(odd, cos_part(a.r), sin_part(a.r));
   return as_f32(as_i32(y) ^ shl<30>(a.q & set_i32(2)));
 }
 MOTE_INLINE F32 sin(F32 x) { return sin_of(reduce_angle(x)); }
-MOTE_INLINE F32 cos(F32 x) {
+MOTE_ONCE F32 cos(F32 x) {
   Angle a = reduce_angle(x);
   a.q = a.q + set_i32(1);
   return sin_of(a);
 }
-MOTE_INLINE F32 tan(F32 x) {
+MOTE_ONCE F32 tan(F32 x) {
   Angle a = reduce_angle(x);
   M32 odd = (a.q & set_i32(1)) > set_i32(0);
   F32 s = sin_part(a.r), c = cos_part(a.r);
@@ -271,7 +271,7 @@ MOTE_INLINE F32 asin_part(F32 s, F32 z) {
   F32 p = horner(z, 0x1.555554p-3f, 0x1.3334cep-4f, 0x1.6d3e6ap-5f, 0x1.ffbf34p-6f, 0x1.0fe1b2p-6f, 0x1.1acb92p-5f);
   return fma(s * z, p, s);
 }
-MOTE_INLINE F32 asin(F32 x) {
+MOTE_ONCE F32 asin(F32 x) {
   F32 a = abs(x);
   M32 big = set(0.5f) < a;
   F32 z = select(big, fnma(a, set(0.5f), set(0.5f)), a * a);
@@ -279,7 +279,7 @@ MOTE_INLINE F32 asin(F32 x) {
   F32 y = set(kHalfPiHi) - (fma(set(2.0f), p, set(-kHalfPiMid)));
   return copysign(select(big, y, p), x);
 }
-MOTE_INLINE F32 acos(F32 x) {
+MOTE_ONCE F32 acos(F32 x) {
   F32 a = abs(x);
   M32 big = set(0.5f) < a;
   F32 z = select(big, fnma(a, set(0.5f), set(0.5f)), a * a);
@@ -288,7 +288,7 @@ MOTE_INLINE F32 acos(F32 x) {
   F32 left = fma(set(2.0f), set(kHalfPiHi) - p, set(2.0f * kHalfPiMid));
   return select(big, select(x < zero(), left, p + p), middle);
 }
-MOTE_INLINE F32 atan(F32 x) {
+MOTE_ONCE F32 atan(F32 x) {
   F32 a = abs(x);
   M32 big = set(1.0f) < a;
   F32 t = select(big, set(1.0f) / a, a);
@@ -302,34 +302,34 @@ MOTE_INLINE F32 atan(F32 x) {
 
 // --- hyperbolic functions
 
-MOTE_INLINE F32 sinh(F32 x) {
+MOTE_ONCE F32 sinh(F32 x) {
   F32 a = abs(x), u = a * a;
   F32 small = fma(a * u, horner(u, 0x1.555556p-3f, 0x1.1110c6p-7f, 0x1.a0354cp-13f, 0x1.7254e8p-19f), a);
   F32 e = exp_times(a, -1);
   return copysign(select(set(1.0f) < a, e - set(0.25f) / e, select(is_nan(x), x, small)), x);
 }
-MOTE_INLINE F32 cosh(F32 x) {
+MOTE_ONCE F32 cosh(F32 x) {
   F32 e = exp_times(abs(x), -1);
   return e + set(0.25f) / e;
 }
-MOTE_INLINE F32 tanh(F32 x) {
+MOTE_ONCE F32 tanh(F32 x) {
   F32 e = expm1(limit(set(2.0f) * abs(x), 0.0f, 20.0f));
   return copysign(e / (e + set(2.0f)), x);
 }
-MOTE_INLINE F32 asinh(F32 x) {
+MOTE_ONCE F32 asinh(F32 x) {
   F32 a = abs(x), u = a * a;
   M32 big = set(0x1p28f) < a;
   F32 t = select(big, a, a + u / (set(1.0f) + sqrt(u + set(1.0f))));
   return copysign(log1p(t) + select(big, set(kLn2Hi), zero()), x);
 }
-MOTE_INLINE F32 acosh(F32 x) {
+MOTE_ONCE F32 acosh(F32 x) {
   M32 big = set(0x1p28f) < x;
   F32 t = x - set(1.0f);
   t = select(big, x, t + sqrt(fma(t, t, t + t)));
   F32 y = log1p(t) + select(big, set(kLn2Hi), zero());
   return select(x < set(1.0f), quiet_nan(), y);
 }
-MOTE_INLINE F32 atanh(F32 x) {
+MOTE_ONCE F32 atanh(F32 x) {
   F32 a = abs(x);
   F32 y = set(0.5f) * log1p((a + a) / (set(1.0f) - a));
   return copysign(select(a < set(0x1p-13f), a, y), x);
@@ -337,7 +337,7 @@ MOTE_INLINE F32 atanh(F32 x) {
 
 // --- error function and activations
 
-MOTE_INLINE F32 erf(F32 x) {
+MOTE_ONCE F32 erf(F32 x) {
   F32 a = abs(x), u = x * x;
   F32 small = fma(x,
                   horner(u, 0x1.06eba8p-3f, -0x1.812742p-2f, 0x1.ce2df2p-4f, -0x1.b80daep-6f, 0x1.54c55p-8f,
@@ -350,7 +350,7 @@ MOTE_INLINE F32 erf(F32 x) {
   return select(a < set(0.921875f), small, copysign(large, x));
 }
 // 2^-30 / (2^-30 + e^-x * 2^-30): the factor keeps the sum finite where the result is denormal.
-MOTE_INLINE F32 sigmoid(F32 x) {
+MOTE_ONCE F32 sigmoid(F32 x) {
   const F32 unit = set(0x1p-30f);
   return unit / (unit + exp_normal<-30>(limit(neg(x), -30.0f, 105.0f)));
 }
@@ -358,13 +358,13 @@ MOTE_INLINE F32 silu(F32 x) { return x * sigmoid(x); }
 MOTE_INLINE F32 softplus(F32 x) { return max(x, zero()) + log1p(exp(neg(abs(x)))); }
 MOTE_INLINE F32 log_sigmoid(F32 x) { return neg(softplus(neg(x))); }
 // x * tanh(softplus(x))
-MOTE_INLINE F32 mish(F32 x) {
+MOTE_ONCE F32 mish(F32 x) {
   F32 w = exp(min(set(30.0f), x));
   F32 n = w * (w + set(2.0f));
   return x * (n / (n + set(2.0f)));
 }
 // x * Phi(x), Phi = 1/2 + x*H(x^2)
-MOTE_INLINE F32 gelu(F32 x) {
+MOTE_ONCE F32 gelu(F32 x) {
   F32 c = limit(x, -5.5f, 5.5f);
   F32 s = fma(c * c, set(static_cast<float>(2.0 / (5.5 * 5.5))), set(-1.0f));
   F32 h = horner(s, 0x1.07463cp-3f, -0x1.06d994p-4f, 0x1.8710bp-5f, -0x1.3dc996p-5f, 0x1.06bf76p-5f, -0x1.aaddd8p-6f,
@@ -375,7 +375,7 @@ MOTE_INLINE F32 gelu(F32 x) {
   return x * phi;
 }
 // The tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
-MOTE_INLINE F32 gelu_tanh(F32 x) {
+MOTE_ONCE F32 gelu_tanh(F32 x) {
   F32 inner = x * fma(x * x, set(static_cast<float>(0.044715 * 1.5957691216057308)), set(1.5957691216057308f));
   return x * sigmoid(inner);
 }

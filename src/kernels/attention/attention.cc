@@ -20,7 +20,7 @@ namespace {
 
 constexpr Kernel kKernels[] = {
 #define MOTE_ATTENTION_KERNEL(ns, isa) \
-  {"attention_f32_" #isa, Isa::isa, MOTE_IF_##ns(&ns::fold), MOTE_IF_##ns(&ns::finish)},
+  {"attention_f32_" #isa, Isa::isa, MOTE_IF_##ns(&MOTE_SHARED(ns)::fold), MOTE_IF_##ns(&MOTE_SHARED(ns)::finish)},
 #include "kernels/attention/kernels.inc"
 #undef MOTE_ATTENTION_KERNEL
 };

@@ -53,13 +53,6 @@ MOTE_INLINE void add_mask(const Block& b, std::int64_t row, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) x[i] = first(fma(set(x[i]), scale, set(mask[i * b.mask_col])));
 }
 
-// The maximum of x * scale.
-struct MaxScaled : r16::Max {
-  F32 scale;
-  explicit MOTE_INLINE MaxScaled(F32 s) : scale(s) {}
-  MOTE_INLINE F32 step(F32 acc, F32 x) const { return max_nan(acc, x * scale); }
-};
-
 // Rows [row, row + R), of which the first n > 0 scores count.
 template <int R>
 void fold_rows(const Block& b, std::int64_t row, std::int64_t n) {
@@ -71,10 +64,11 @@ void fold_rows(const Block& b, std::int64_t row, std::int64_t n) {
   }
   const F32 scale = set(b.mask ? 1.0f : b.scale);
   if constexpr (R == 1) {
-    const MaxScaled folds[1] = {MaxScaled(scale)};
+    const r16::MaxScaled folds[1] = {r16::MaxScaled(scale)};
     r16::fold_chunks<1>(folds, x, n, most);
   } else {
-    const MaxScaled folds[4] = {MaxScaled(scale), MaxScaled(scale), MaxScaled(scale), MaxScaled(scale)};
+    const r16::MaxScaled folds[4] = {r16::MaxScaled(scale), r16::MaxScaled(scale), r16::MaxScaled(scale),
+                                     r16::MaxScaled(scale)};
     r16::fold_chunks<4>(folds, x, n, most);
   }
   for (int r = 0; r < R; ++r) {
@@ -108,7 +102,7 @@ void fold(const Block& b) noexcept {
       for (std::int64_t i = 0; i < b.keys; ++i) b.scores[r * kKeys + i] = 0;
       if (b.first) b.most[r] = first(neg(infinity())), b.sum[r] = 0;
       ++r;
-    } else if (r + 4 <= b.rows && n == count(r + 3)) {
+    } else if (!kCompact && r + 4 <= b.rows && n == count(r + 3)) {
       fold_rows<4>(b, r, n);
       r += 4;
     } else {

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "kernels/compact.h"
 #include "kernels/conv/depthwise_lines_impl.h"
 #include "kernels/conv/drivers.h"
 #include "simd/vec.h"
@@ -17,10 +18,13 @@ using conv::DepthwiseBlock;
 using i64 = std::int64_t;
 
 #if defined(MOTE_SIMD_SCALAR)
-inline constexpr int kPixels = 2;
+inline constexpr int kPixels = kCompact ? 1 : 2;
 #else
 inline constexpr int kPixels = 7;
 #endif
+
+// The most pixels of a step of groups of G channels.
+MOTE_INLINE constexpr int most_pixels(int group) { return kCompact && group > 1 ? 1 : kPixels; }
 
 // A step: where its inputs lie and where its pixels go.
 struct Step {
@@ -145,7 +149,7 @@ MOTE_NOINLINE void step(const DepthwiseBlock& s, const Step& step) noexcept {
 
 // Two output rows at a time of a square kernel of stride 1: an input line in between is loaded once for both. For ISAs
 // with registers for it.
-inline constexpr bool kPairs = kLanes == 16;
+inline constexpr bool kPairs = kLanes == 16 && !kCompact;
 
 template <int K, int P, bool kTable, bool kFull>
 MOTE_INLINE void channels_of_pair(const float* const* x, const float* bias, const float* w, i64 c, int n, i64 x_pixel,
@@ -219,18 +223,19 @@ using StepFn = void (*)(const DepthwiseBlock&, const Step&) noexcept;
 
 template <int G, int KW, int S, int P = kPixels>
 StepFn step_for(int pixels, bool table) {
-  if constexpr (G == 1) {
+  if constexpr (G == 1 && !kCompact) {
     if (!table && pixels == kPixels) return &step<G, KW, S, kPixels, false>;
   }
   if constexpr (P > 1) {
-    if (pixels < P) return step_for<G, KW, S, P - 1>(pixels, table);
+    if (pixels < P) return step_for < G, KW, S, has_height(P - 1, kPixels) ? P - 1 : 1 > (pixels, table);
   }
-  return &step<G, KW, S, P, true>;
+  return &step < G, KW, P == 1 ? 1 : S, P, true > ;  // one pixel has no stride
 }
 
 template <int G>
 StepFn step_of_group(const conv::Shape& k, int pixels) {
-  return k.stride[2] == 1 ? step_for<G, 3, 1>(pixels, true) : step_for<G, 3, 2>(pixels, true);
+  return k.stride[2] == 1 ? step_for<G, 3, 1, most_pixels(G)>(pixels, true)
+                          : step_for<G, 3, 2, most_pixels(G)>(pixels, true);
 }
 
 template <int K, int P = kPixels>
@@ -259,14 +264,19 @@ StepFn choose_step(const DepthwiseBlock& s, int pixels, bool table) {
   if (s.group == 4) return step_of_group<4>(k, pixels);
   if (s.group == 8) return step_of_group<8>(k, pixels);
   const i64 kw = k.kernel[2], stride = k.stride[2];
-  if (kw == 3) return stride == 1 ? step_for<1, 3, 1>(pixels, table) : step_for<1, 3, 2>(pixels, table);
-  if (kw == 5) return stride == 1 ? step_for<1, 5, 1>(pixels, table) : step_for<1, 5, 2>(pixels, table);
-  return step_for<1, 7, 1>(pixels, table);
+  if constexpr (kPixels > 1) {
+    if (kw == 3) return stride == 1 ? step_for<1, 3, 1>(pixels, table) : step_for<1, 3, 2>(pixels, table);
+    if (kw == 5) return stride == 1 ? step_for<1, 5, 1>(pixels, table) : step_for<1, 5, 2>(pixels, table);
+  }
+  if constexpr (!kCompact) return step_for<1, 7, 1>(pixels, table);
+  return nullptr;
 }
 
-bool has_step(const conv::Shape& k) {
+bool has_step(const DepthwiseBlock& s) {
+  const conv::Shape& k = *s.shape;
+  if (kPixels == 1 && s.group == 1) return false;
   const i64 kw = k.kernel[2], stride = k.stride[2];
-  return k.dilation[2] == 1 && (((kw == 3 || kw == 5) && stride <= 2) || (kw == 7 && stride == 1));
+  return k.dilation[2] == 1 && (((kw == 3 || kw == 5) && stride <= 2) || (!kCompact && kw == 7 && stride == 1));
 }
 
 // Fills the pointers of a step that reads `lines` lines per depth: per line, `columns` of them from input column iw on,
@@ -298,13 +308,14 @@ void point(const DepthwiseBlock& s, i64 row, i64 lines, i64 iw, i64 columns, i64
 void run_rows(const DepthwiseBlock& s, i64 r, i64 rows, i64 channel) {
   const conv::Shape& k = *s.shape;
   const i64 width = s.out[2], stride = k.stride[2], lines = k.kernel[1] + rows - 1;
-  const bool fast = has_step(k);
-  const i64 steps = fast ? (width + kPixels - 1) / kPixels : width;
+  const bool fast = has_step(s);
+  const i64 most = fast ? most_pixels(static_cast<int>(s.group)) : 1;
+  const i64 steps = kCompact ? width / most + width % most : (width + most - 1) / most;
   const i64 id = r / s.out[1] * k.stride[0] - k.pad_begin[0], ih = r % s.out[1] * k.stride[1] - k.pad_begin[1];
   const bool rows_inside = id >= 0 && id + (k.kernel[0] - 1) * k.dilation[0] < k.in[0] && ih >= 0 &&
                            ih + (lines - 1) * k.dilation[1] < k.in[1];
-  for (i64 i = 0; i < steps; ++i) {
-    const i64 ow = i * width / steps, pixels = (i + 1) * width / steps - ow;
+  for (i64 i = 0, ow = 0, pixels; i < steps; ++i, ow += pixels) {
+    pixels = kCompact ? next_height(width - ow, most) : (i + 1) * width / steps - ow;
     const i64 iw = ow * stride - k.pad_begin[2];
     Step t{s.pointers, k.kernel[0] * lines, s.x_pixel, s.y + ((r - s.y_row) * width + ow) * s.y_pixel, nullptr,
            channel};
@@ -317,7 +328,7 @@ void run_rows(const DepthwiseBlock& s, i64 r, i64 rows, i64 channel) {
     }
     const int count = static_cast<int>(pixels);
     const i64 columns = (pixels - 1) * stride + k.kernel[2];
-    const bool table = s.group > 1 || count != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
+    const bool table = kCompact || s.group > 1 || count != kPixels || !rows_inside || iw < 0 || iw + columns > k.in[2];
     point(s, r, lines, iw, columns, 1, table);
     if (rows == 2) {
       (k.kernel[2] == 3 ? pair_for<3>(count, table) : pair_for<5>(count, table))(s, t);

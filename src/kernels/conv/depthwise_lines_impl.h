@@ -11,7 +11,7 @@
 namespace mote::kernels::MOTE_SIMD_NS {
 namespace {
 
-#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(MOTE_SIMD_SCALAR) && !defined(MOTE_COMPACT)
 
 using namespace simd::MOTE_SIMD_NS;
 using conv::DepthwiseBlock;

@@ -20,14 +20,14 @@ namespace mote::kernels::convert {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_CONVERT_KERNEL(ns, isa) \
-  {"convert_" #isa,                  \
-   Isa::isa,                         \
-   Numerics::kExact,                 \
-   MOTE_IF_##ns(&ns::cast),          \
-   MOTE_IF_##ns(&ns::quantize),      \
-   MOTE_IF_##ns(&ns::dequantize),    \
-   MOTE_IF_##ns(&ns::range)},
+#define MOTE_CONVERT_KERNEL(ns, isa)           \
+  {"convert_" #isa,                            \
+   Isa::isa,                                   \
+   Numerics::kExact,                           \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::cast),       \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::quantize),   \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::dequantize), \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::range)},
 #include "kernels/convert/kernels.inc"
 #undef MOTE_CONVERT_KERNEL
 };

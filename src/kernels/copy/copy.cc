@@ -19,8 +19,9 @@ namespace mote::kernels {
 namespace {
 
 TransposeBlock best_transpose(const CpuFeatures& cpu) {
-#define MOTE_COPY_KERNEL(ns, isa) \
-  if (MOTE_IF_##ns(&copy::ns::transpose32) && cpu.has(Isa::isa)) return MOTE_IF_##ns(&copy::ns::transpose32);
+#define MOTE_COPY_KERNEL(ns, isa)                                             \
+  if (MOTE_IF_##ns(&copy::MOTE_SHARED(ns)::transpose32) && cpu.has(Isa::isa)) \
+    return MOTE_IF_##ns(&copy::MOTE_SHARED(ns)::transpose32);
 #include "kernels/copy/kernels.inc"
 #undef MOTE_COPY_KERNEL
   return nullptr;

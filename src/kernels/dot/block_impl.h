@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "kernels/compact.h"
 #include "kernels/dot/block.h"
 #include "simd/vec.h"
 
@@ -34,7 +35,7 @@ inline constexpr bool kClampAlways = false;  // a comparison and a choice per bo
 inline constexpr bool kClampAlways = true;
 #endif
 #if defined(MOTE_SIMD_SCALAR)
-inline constexpr int kMaxRows = 2;
+inline constexpr int kMaxRows = kCompact ? 1 : 2;
 #elif defined(__aarch64__)
 inline constexpr int kMaxRows = 5;
 #else
@@ -43,8 +44,17 @@ inline constexpr int kMaxRows = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 4;
 // The most rows of a tile that is R registers wide: what the registers of the ISA hold.
 MOTE_INLINE constexpr int rows_for(int r) {
   if (r == 8) return 1;
+  if (kCompact) return kMaxRows;
   if (r == 4) return kLanes == 16 ? 6 : kLanes == 8 ? 3 : kMaxRows;
   return kMaxRows;
+}
+
+// The registers of the narrowest tile, and whether there are tiles of R. Those of a compact build are as wide as a
+// panel, whose columns beyond the last one are zero, or as two of one register, or, of single rows, as wide as they
+// get.
+inline constexpr int kNarrowest = kCompact ? kPerPanel : 1;
+MOTE_INLINE constexpr bool has_width(int r) {
+  return !kCompact || r == kNarrowest || (r == 2 && kNarrowest == 1) || (r == 8 && kMaxRows > 1);
 }
 
 // One tile: up to kMaxRows rows by R registers of columns.
@@ -63,7 +73,7 @@ struct Tile {
 
 // Products of few k run along several tiles at once, since entering a tile is a good part of it.
 #if defined(MOTE_SIMD_BY_LANE)
-inline constexpr bool kShorts = true;
+inline constexpr bool kShorts = !kCompact;
 #else
 inline constexpr bool kShorts = false;
 #endif
@@ -346,40 +356,52 @@ template <int R, int MR>
 MOTE_INLINE MicroFn micro_rows(int rows, bool indirect, [[maybe_unused]] bool few) {
   if constexpr (MR == 0) {
     return nullptr;
+  } else if constexpr (!has_height(MR, kMaxRows)) {
+    return micro_rows<R, MR - 1>(rows, indirect, few);
   } else {
 #if defined(MOTE_SIMD_BY_LANE)
     if (few && rows == MR) return &micro_short<MR, R>;
 #endif
-    return rows == MR ? (indirect ? &micro<MR, R, true> : &micro<MR, R, false>)
-                      : micro_rows<R, MR - 1>(rows, indirect, few);
+    if (rows == MR) return kCompact || indirect ? &micro<MR, R, true> : &micro<MR, R, false>;
+    return micro_rows<R, MR - 1>(rows, indirect, few);
   }
+}
+template <int R>
+MOTE_INLINE MicroFn micro_of(int rows, bool indirect, bool few) {
+  if constexpr (!has_width(R)) return nullptr;
+  return micro_rows < R, has_width(R) ? rows_for(R) : 0 > (rows, indirect, few);
 }
 MicroFn micro_for(int rows, int regs, bool indirect, bool few) {
   switch (regs) {
     case 1:
-      return micro_rows<1, rows_for(1)>(rows, indirect, few);
+      return micro_of<1>(rows, indirect, few);
     case 2:
-      return micro_rows<2, rows_for(2)>(rows, indirect, few);
+      return micro_of<2>(rows, indirect, few);
     case 4:
-      return micro_rows<4, rows_for(4)>(rows, indirect, few);
+      return micro_of<4>(rows, indirect, few);
     default:
-      return micro_rows<8, rows_for(8)>(rows, indirect, few);
+      return micro_of<8>(rows, indirect, few);
   }
 }
 
 // The widest tile for `rows` rows and no more than `regs` registers of columns.
 int choose_regs(int rows, i64 regs) {
   for (int r = 8; r > 1; r /= 2) {
-    if (regs >= r && rows <= rows_for(r)) return r;
+    if (has_width(r) && regs >= r && rows <= rows_for(r)) return r;
   }
-  return 1;
+  return kNarrowest;
 }
 
-// The rows of a block in tiles of nearly the same size, the larger ones first.
+// The rows of a block in tiles of nearly the same size, the larger ones first; of a compact build in tiles of the
+// greatest height, then of the smallest one.
 struct RowTiles {
-  i64 count, rows, larger;
-  RowTiles(i64 m, i64 most) : count((m + most - 1) / most), rows(m / count), larger(m % count) {}
-  i64 begin(i64 i) const { return i * rows + least(i, larger); }
+  i64 count, rows, larger, more;  // the first ones, `larger` of them, have `more` rows than the others
+  RowTiles(i64 m, i64 most)
+      : count(kCompact ? m / most + m % most : (m + most - 1) / most),
+        rows(kCompact ? 1 : m / count),
+        larger(kCompact ? m / most : m % count),
+        more(kCompact ? most - 1 : 1) {}
+  i64 begin(i64 i) const { return i * rows + least(i, larger) * more; }
 };
 
 // Tile i; where `few`, also those below it that are alike. Returns how many it were.
@@ -390,7 +412,7 @@ i64 run_tiles(const Block& s, const RowTiles& tiles, i64 i, bool few, i64 col, i
   i64 outer = 0, inner = r0;
   if (s.run < s.m) outer = r0 / s.run, inner = r0 % s.run;
   t.a = s.a + outer * s.a_run + inner * s.a_row;
-  const bool indirect = inner + rows > s.run;
+  const bool indirect = kCompact || inner + rows > s.run;
   if (indirect) {
     for (i64 r = 0; r < rows; ++r) {
       t.rows[r] = s.a + outer * s.a_run + inner * s.a_row;
@@ -420,7 +442,7 @@ void apply_program(const Block& s, i64 begin, i64 end) {
 
 void run_block(const Block& s) noexcept {
   // Rows a multiple of 4 KiB apart share a set of L1: no more of them than it has ways.
-  const i64 most = s.a_row % 1024 == 0 && kMaxRows > 10 ? 10 : kMaxRows;
+  const i64 most = s.a_row % 1024 == 0 && kMaxRows > 10 && !kCompact ? 10 : kMaxRows;
   const RowTiles tiles(s.m, most);
   const int max_rows = static_cast<int>(tiles.begin(1));
   const i64 k = ((s.chunk_end - s.chunk_begin - 1) * s.chunk_len + s.last_len) * s.tap_count;

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "kernels/compact.h"
 #include "kernels/dot/narrow.h"
 #include "simd/vec.h"
 
@@ -17,7 +18,7 @@ using dot::Store;
 #if defined(MOTE_SIMD_SCALAR)
 inline constexpr int kRowPanels = 1;
 #else
-inline constexpr int kRowPanels = simd::MOTE_SIMD_NS::kLanes == 16 ? 4 : 2;
+inline constexpr int kRowPanels = kCompact ? 1 : simd::MOTE_SIMD_NS::kLanes == 16 ? 4 : 2;
 #endif
 
 // Registers of kPanels panels: register r is part r % kPart of panel r / kPart.
@@ -181,23 +182,31 @@ void multiply_rows(const Narrow& b, const NarrowRows& rows) noexcept {
 template <Store kStore>
 void unpack_of(const Narrow& b, std::int64_t panel, std::int64_t panels, std::int64_t k, std::int64_t count, float* dst,
                std::int64_t dst_panel) noexcept {
-  for (; panels >= kRowPanels; panels -= kRowPanels, panel += kRowPanels, dst += kRowPanels * dst_panel) {
-    unpack_panels<kStore, kRowPanels>(b, panel, k, count, dst, dst_panel);
+  if constexpr (kRowPanels > 1) {
+    for (; panels >= kRowPanels; panels -= kRowPanels, panel += kRowPanels, dst += kRowPanels * dst_panel) {
+      unpack_panels<kStore, kRowPanels>(b, panel, k, count, dst, dst_panel);
+    }
   }
   for (; panels > 0; --panels, ++panel, dst += dst_panel) unpack_panels<kStore, 1>(b, panel, k, count, dst, dst_panel);
 }
 
 template <Store kStore>
 void multiply_of(const Narrow& b, const NarrowRows& rows) noexcept {
-  switch (rows.rows) {
-    case 1:
-      return multiply_rows<kStore, 1>(b, rows);
-    case 2:
-      return multiply_rows<kStore, 2>(b, rows);
-    case 3:
-      return multiply_rows<kStore, 3>(b, rows);
-    default:
-      return multiply_rows<kStore, 4>(b, rows);
+  if constexpr (kCompact) {
+    NarrowRows one = rows;
+    for (std::int64_t i = 0; i < rows.rows; ++i, one.a += one.a_row, one.c += one.c_row)
+      multiply_rows<kStore, 1>(b, one);
+  } else {
+    switch (rows.rows) {
+      case 1:
+        return multiply_rows<kStore, 1>(b, rows);
+      case 2:
+        return multiply_rows<kStore, 2>(b, rows);
+      case 3:
+        return multiply_rows<kStore, 3>(b, rows);
+      default:
+        return multiply_rows<kStore, 4>(b, rows);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "kernels/compact.h"
 #include "kernels/elementwise/block.h"
 #include "kernels/table.h"
 
@@ -156,8 +157,8 @@ Work setup(const Kernel& kernel, Params* p) {
   std::int64_t tile = is_float(kernel.compute) && kernel.isa == Isa::generic ? 1024 : 8192;
   p->tile_blocks = std::max<std::int64_t>(1, tile / block);
   std::size_t buffers = static_cast<std::size_t>(p->inputs) + 1;
-  return {ceil_div(p->blocks, p->tile_blocks),
-          buffers * kBlock * static_cast<std::size_t>(bits_of(kernel.compute) / 8)};
+  const int bits = kCompact && is_int(kernel.compute) ? 64 : bits_of(kernel.compute);
+  return {ceil_div(p->blocks, p->tile_blocks), buffers * kBlock * static_cast<std::size_t>(bits / 8)};
 }
 
 }  // namespace mote::kernels::elementwise

@@ -1,10 +1,15 @@
 // Runs a program block by block: fetches each operand's block (in place where it can), applies the ops one after
 // another to the whole block, stores the result. ISA-neutral; Ops says what the ops are:
-//   using T                                                     the compute type
+//   using T                                                     the compute type, or one that has all its values
 //   unary(op, x, a, b, out, n)   binary(op, x, y, out, n)       on views (below)
+//   constant(type, a)                                           an immediate, where it is not a T
+//   narrow(type, values, n)                                     results back to the compute type, where T is wider
 #pragma once
 
+#include <type_traits>
+
 #include "base/half.h"
+#include "kernels/compact.h"
 #include "kernels/elementwise/block.h"
 #include "kernels/elementwise/elementwise.h"
 #include "simd/vec.h"
@@ -45,6 +50,30 @@ MOTE_INLINE void widen_run(const void* base, std::int64_t at, std::int64_t strid
   }
 }
 
+// Integers of any type, as i64 or u64.
+template <class T>
+void load_integers(DType t, const void* base, std::int64_t at, std::int64_t stride, std::int64_t n, T* out) {
+  switch (t) {
+    case DType::i8:
+      return convert_run<T, std::int8_t>(base, at, stride, n, out);
+    case DType::i16:
+      return convert_run<T, std::int16_t>(base, at, stride, n, out);
+    case DType::i32:
+      return convert_run<T, std::int32_t>(base, at, stride, n, out);
+    case DType::u16:
+      return convert_run<T, std::uint16_t>(base, at, stride, n, out);
+    case DType::u32:
+      return convert_run<T, std::uint32_t>(base, at, stride, n, out);
+    case DType::i64:
+    case DType::u64:
+      return convert_run<T, T>(base, at, stride, n, out);
+    default:
+      return convert_run<T, std::uint8_t>(base, at, stride, n, out);
+  }
+}
+template <class T>
+inline constexpr bool kAnyInteger = kCompact && sizeof(T) == 8 && static_cast<T>(0.5f) == 0;
+
 template <class T>
 void load_run(DType t, const void* base, std::int64_t at, std::int64_t stride, std::int64_t n, T* out) {
   if constexpr (sizeof(T) == 4 && static_cast<T>(0.5f) != 0) {
@@ -53,6 +82,7 @@ void load_run(DType t, const void* base, std::int64_t at, std::int64_t stride, s
     if (t == DType::i8) return convert_run<T, std::int8_t>(base, at, stride, n, out);
     if (t == DType::u8) return convert_run<T, std::uint8_t>(base, at, stride, n, out);
   }
+  if constexpr (kAnyInteger<T>) return load_integers(t, base, at, stride, n, out);
   if (t == DType::boolean) return convert_run<T, std::uint8_t>(base, at, stride, n, out);
   convert_run<T, T>(base, at, stride, n, out);
 }
@@ -76,6 +106,14 @@ void store_run(DType t, const T* v, std::int64_t n, void* base, std::int64_t at,
       }
       return;
     }
+  }
+  if constexpr (kAnyInteger<T>) {
+    auto put = [&](auto* p) {
+      for (std::int64_t i = 0; i < n; ++i) p[(at + i * stride)] = static_cast<std::remove_pointer_t<decltype(p)>>(v[i]);
+    };
+    if (bits_of(t) == 8) return put(static_cast<std::uint8_t*>(base));
+    if (bits_of(t) == 16) return put(static_cast<std::uint16_t*>(base));
+    if (bits_of(t) == 32) return put(static_cast<std::uint32_t*>(base));
   }
   auto p = static_cast<T*>(base) + at;
   for (std::int64_t i = 0; i < n; ++i) p[i * stride] = v[i];
@@ -197,12 +235,12 @@ void put(const Params& p, const Block<T>& b, const T* v) {
   }
 }
 
-// One op: out = f(v, ...). `x` and `y` are its operands' views.
+// One op with its immediates: out = f(v, ...). `x` and `y` are its operands' views.
 template <class Ops, class T>
-MOTE_INLINE void apply_op(const EpilogueOp& op, View<T> v, View<T> x, View<T> y, T* out, std::int64_t n) {
+MOTE_INLINE void apply_op(const EpilogueOp& op, T a, T b, View<T> v, View<T> x, View<T> y, T* out, std::int64_t n) {
   switch (op.form) {
     case Form::kUnary:
-      return Ops::unary(static_cast<UnaryOp>(op.opcode), v, op.a, op.b, out, n);
+      return Ops::unary(static_cast<UnaryOp>(op.opcode), v, a, b, out, n);
     case Form::kBinary:
       return Ops::binary(static_cast<BinaryOp>(op.opcode), v, x, out, n);
     case Form::kReversed:
@@ -214,11 +252,18 @@ MOTE_INLINE void apply_op(const EpilogueOp& op, View<T> v, View<T> x, View<T> y,
 }
 
 template <class Ops, class T>
-void run_block(const Params& p, const Block<T>& b, DType compute, T* buffers) {
+void run_block(const Params& p, const Block<T>& b, DType compute, DType type, T* buffers) {
   View<T> in[kMaxInputs];
   for (int i = 0; i < p.inputs; ++i) in[i] = fetch(p, i, b, compute, buffers + (i + 1) * kBlock);
   T* const out = direct_out(p, b, compute);
   View<T> v = in[0];
+  auto constant = [type](float a) {
+    if constexpr (requires { Ops::constant(type, a); }) {
+      return Ops::constant(type, a);
+    } else {
+      return static_cast<T>(a);
+    }
+  };
   T immediate = 0;
   auto operand = [&](std::int8_t index) -> View<T> {
     if (index == kImmediate) return {&immediate, true};
@@ -226,13 +271,10 @@ void run_block(const Params& p, const Block<T>& b, DType compute, T* buffers) {
   };
   for (int k = 0; k < p.op_count; ++k) {
     const EpilogueOp& op = p.ops[k];
-    if constexpr (requires { Ops::constant(op.a); }) {
-      immediate = Ops::constant(op.a);
-    } else {
-      immediate = static_cast<T>(op.a);
-    }
+    immediate = constant(op.a);
     T* to = out && k == p.op_count - 1 ? out : buffers;
-    apply_op<Ops>(op, v, operand(op.operand), operand(op.operand2), to, b.n);
+    apply_op<Ops>(op, immediate, constant(op.b), v, operand(op.operand), operand(op.operand2), to, b.n);
+    if constexpr (requires { Ops::narrow(type, to, b.n); }) Ops::narrow(type, to, b.n);
     v = {to, false};
   }
   if (out && v.p == out) return;
@@ -243,8 +285,9 @@ void run_block(const Params& p, const Block<T>& b, DType compute, T* buffers) {
   put(p, b, v.p);
 }
 
+// `compute` is the type of Ops::T, `type` the compute type.
 template <class Ops>
-void run(const Params& p, TileRange range, DType compute) {
+void run(const Params& p, TileRange range, DType compute, DType type) {
   using T = typename Ops::T;
   T* const buffers = reinterpret_cast<T*>(range.scratch);
   std::int64_t first = range.begin * p.tile_blocks, last = range.end * p.tile_blocks;
@@ -253,7 +296,7 @@ void run(const Params& p, TileRange range, DType compute) {
   if (p.row_blocks == 0) {
     for (std::int64_t i = first; i < last; ++i) {
       std::int64_t e = i * kBlock, n = p.count - e < kBlock ? p.count - e : kBlock;
-      run_block<Ops, T>(p, {e, 0, n, nullptr}, compute, buffers);
+      run_block<Ops, T>(p, {e, 0, n, nullptr}, compute, type, buffers);
     }
     return;
   }
@@ -262,7 +305,7 @@ void run(const Params& p, TileRange range, DType compute) {
   Cursor cursor(p, row);
   for (std::int64_t i = first; i < last; ++i) {
     std::int64_t col = part * kBlock, n = width - col < kBlock ? width - col : kBlock;
-    run_block<Ops, T>(p, {row * width + col, col, n, &cursor}, compute, buffers);
+    run_block<Ops, T>(p, {row * width + col, col, n, &cursor}, compute, type, buffers);
     if (++part == p.row_blocks) {
       part = 0;
       ++row;

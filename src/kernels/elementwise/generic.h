@@ -1,6 +1,7 @@
 // The f32 and f64 kernels of one ISA and its apply_epilogue. ISA-neutral; an ISA's file includes it and nothing more.
 #pragma once
 
+#include "kernels/compact.h"
 #include "kernels/elementwise/engine.h"
 #include "kernels/elementwise/float_ops.h"
 
@@ -28,9 +29,12 @@ MOTE_INLINE void store_part(T* p, V v, int n) {
   }
 }
 
-// Ops of so few instructions that the loop around them counts.
-constexpr bool cheap(BinaryOp op) { return op != BinaryOp::pow && op != BinaryOp::mod && op != BinaryOp::fmod; }
+// Ops of so few instructions that the loop around them counts. A compact build has none.
+constexpr bool cheap(BinaryOp op) {
+  return !kCompact && op != BinaryOp::pow && op != BinaryOp::mod && op != BinaryOp::fmod;
+}
 constexpr bool cheap(UnaryOp op) {
+  if (kCompact) return false;
   return op < UnaryOp::exp || op == UnaryOp::relu || op == UnaryOp::clip || op == UnaryOp::hard_sigmoid ||
          op == UnaryOp::hard_swish || op == UnaryOp::leaky_relu || op == UnaryOp::sigmoid || op == UnaryOp::silu;
 }
@@ -53,11 +57,11 @@ struct FloatOps {
   using T = std::conditional_t<kIsF64<V>, double, float>;
 
   template <UnaryOp Op>
-  static void unary(const T* x, float a, float b, T* out, std::int64_t n) {
+  static void unary(const T* x, T a, T b, T* out, std::int64_t n) {
     const V va = number<V>(static_cast<double>(a)), vb = number<V>(static_cast<double>(b));
     map<V, cheap(Op)>(out, n, [&](std::int64_t i, int m) { return apply<Op>(load_part<V>(x + i, m), va, vb); });
   }
-  static void unary(UnaryOp op, View<T> x, float a, float b, T* out, std::int64_t n) {
+  static void unary(UnaryOp op, View<T> x, T a, T b, T* out, std::int64_t n) {
     if (x.splat) {
       T once;
       unary(op, {x.p, false}, a, b, &once, 1);
@@ -107,7 +111,7 @@ struct FloatOps {
   }
 };
 
-void run_f32(const Params& p, TileRange range) noexcept { run<FloatOps<F32>>(p, range, DType::f32); }
+void run_f32(const Params& p, TileRange range) noexcept { run<FloatOps<F32>>(p, range, DType::f32, DType::f32); }
 
 }  // namespace mote::kernels::elementwise::MOTE_SIMD_NS
 
@@ -150,7 +154,8 @@ void apply_epilogue(const Epilogue& program, const EpilogueBlock& block) noexcep
           const EpilogueOperand& o = program.operands[index];
           return {o.data + row * o.row_stride + (block.col + done) * o.col_stride, o.col_stride == 0};
         };
-        e::apply_op<e::FloatOps<e::F32>, float>(op, {v, false}, operand(op.operand), operand(op.operand2), v, m);
+        e::apply_op<e::FloatOps<e::F32>, float>(op, op.a, op.b, {v, false}, operand(op.operand), operand(op.operand2),
+                                                v, m);
       }
     }
   }

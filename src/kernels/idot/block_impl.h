@@ -92,20 +92,21 @@ MOTE_NOINLINE void requantize(const Block& t, const Finish& e, const Bytes& to) 
 
 // Calls f with the number of rows as a constant.
 template <class F>
-MOTE_INLINE void with_rows(int rows, F f) {
+MOTE_INLINE void with_rows(std::int64_t rows, F f) {
   switch (rows) {
     case 1:
       return f(Count<1>());
     case 2:
-      return f(Count<2>());
+      if constexpr (has_height(2, kRows)) f(Count<2>());
+      return;
     case 3:
-      if constexpr (kRows >= 3) f(Count<3>());
+      if constexpr (kRows >= 3 && has_height(3, kRows)) f(Count<3>());
       return;
     case 4:
-      if constexpr (kRows >= 4) f(Count<4>());
+      if constexpr (kRows >= 4 && has_height(4, kRows)) f(Count<4>());
       return;
     case 5:
-      if constexpr (kRows >= 5) f(Count<5>());
+      if constexpr (kRows >= 5 && has_height(5, kRows)) f(Count<5>());
       return;
     case 6:
       if constexpr (kRows >= 6) f(Count<6>());
@@ -116,18 +117,20 @@ MOTE_INLINE void with_rows(int rows, F f) {
 }
 
 template <int P>
-MOTE_INLINE void multiply_rows(const Block& t, int rows, std::int32_t* sums) {
+MOTE_INLINE void multiply_rows(const Block& t, std::int64_t rows, std::int32_t* sums) {
   with_rows(rows, [&](auto r) {
     constexpr int kHeight = decltype(r)::value;
     if constexpr (kDepth == 2) {
       multiply<kHeight, P, false>(t, sums);
+    } else if constexpr (kCompact && kDepth == 4) {
+      multiply<kHeight, P, true>(t, sums);
     } else {
       t.flip ? multiply<kHeight, P, true>(t, sums) : multiply<kHeight, P, false>(t, sums);
     }
   });
 }
 template <int P>
-MOTE_INLINE void requantize_rows(const Block& t, int rows, const Finish& e, const Bytes& to) {
+MOTE_INLINE void requantize_rows(const Block& t, std::int64_t rows, const Finish& e, const Bytes& to) {
   with_rows(rows, [&](auto r) {
     constexpr int kHeight = decltype(r)::value;
     const bool fixed = e.recipe == Recipe::kFixed;

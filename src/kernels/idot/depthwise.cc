@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "kernels/compact.h"
 #include "kernels/scratch.h"
 
 namespace mote::kernels::idot {
@@ -190,7 +191,7 @@ void prepare_rows(const Params& p, const Filters& f) {
     }
     // Where interleaving leaves the channel.
     std::int64_t at = c % 16;
-    if (p.groups - c / 16 * 16 > 8) at = at / 8 * 4 + at / 4 % 2 * 8 + at % 4;
+    if (kCompact || p.groups - c / 16 * 16 > 8) at = at / 8 * 4 + at / 4 % 2 * 8 + at % 4;
     for (std::int64_t t = 0; t < each * 2; ++t) {
       const std::int64_t half = t % 2, column = t / 2 % w.kernel[2], pair = t / 2 / w.kernel[2] % pairs,
                          row = 2 * pair + half - t / 2 / w.kernel[2] / pairs;

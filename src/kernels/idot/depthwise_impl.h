@@ -1,6 +1,7 @@
 // Depthwise convolutions, tap by tap. For the ISA of the including file.
 #pragma once
 
+#include "kernels/compact.h"
 #include "kernels/idot/depthwise.h"
 #include "kernels/idot/finish_impl.h"
 
@@ -58,7 +59,9 @@ MOTE_INLINE void depthwise_pixel(const Params& p, const Filters& f, std::int64_t
                                  q % w.out[2] * w.stride[2] - w.pad[2]};
   const std::uint8_t* image = p.a + q / w.out[2] / w.out[1] / w.out[0] * w.in[0] * w.in[1] * w.in[2] * p.a_row;
   std::int64_t c = 0;
-  for (; c + 4 * kLanes <= p.groups; c += 4 * kLanes) depthwise_channels<4>(p, f, start, image, c, kLanes, to);
+  if constexpr (!kCompact) {
+    for (; c + 4 * kLanes <= p.groups; c += 4 * kLanes) depthwise_channels<4>(p, f, start, image, c, kLanes, to);
+  }
   for (; c < p.groups; c += kLanes)
     depthwise_channels<1>(p, f, start, image, c, static_cast<int>(p.groups - c < kLanes ? p.groups - c : kLanes), to);
 }

@@ -6,7 +6,8 @@
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
-#if defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR) && !defined(MOTE_COMPACT)
+#define MOTE_QUADS 1
 // Registers of W bytes.
 template <int W>
 struct Wide;

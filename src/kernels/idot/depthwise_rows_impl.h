@@ -7,13 +7,16 @@
 // leaves channels 0 to 3 and 8 to 11 in the first register, the others in the second, which packing undoes.
 #pragma once
 
+#include "kernels/compact.h"
 #include "kernels/idot/depthwise_taps_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
-#if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
-// V registers of 8 channels from channel `c` on, `n` of which are there: all where Full.
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR)
+#define MOTE_ROWS 1
+// V registers of 8 channels from channel `c` on, `n` of which are there: all where Full. One of a compact build asks
+// the parameters at run time for what else it is an instance of.
 template <int VV, bool Full, bool FixedPoint, bool SignedA>
 struct RowBlock {
   static constexpr int V = VV;
@@ -26,6 +29,9 @@ struct RowBlock {
   __m256 high_y, scale[V];
   __m256i zero, least_y, greatest_y, add[V];
   Fixed8 fixed[V];
+
+  MOTE_INLINE bool fixed_point() const { return kCompact ? p.recipe == Recipe::kFixed : FixedPoint; }
+  MOTE_INLINE bool signed_a() const { return kCompact ? p.a_signed : SignedA; }
 
   static MOTE_INLINE __m256i load(const void* q) { return _mm256_loadu_si256(static_cast<const __m256i*>(q)); }
   static MOTE_INLINE void store(void* q, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(q), v); }
@@ -47,7 +53,7 @@ struct RowBlock {
     high_y = _mm256_set1_ps(static_cast<float>(high - f.flags[1]));
     for (int v = 0; v < V; ++v) {
       add[v] = in_order(f.row_add + c, v);
-      if constexpr (FixedPoint) {
+      if (fixed_point()) {
         fixed[v] = fixed8_of(in_order(f.scales.fixed.multiplier + c, v), in_order(f.scales.fixed.shift + c, v));
       } else {
         scale[v] = _mm256_castsi256_ps(in_order(f.scales.f32.factor + c, v));
@@ -59,7 +65,7 @@ struct RowBlock {
     const __m128i bytes = Full && V == 2 ? load_half(q)
                           : Full         ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q))
                                          : load_channels(q, n);
-    return SignedA ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
+    return signed_a() ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
   }
 
   // The pair of rows `first` and `first` + 1 of the image.
@@ -96,11 +102,11 @@ struct RowBlock {
   }
 
   // The words of the results of one pixel.
-  MOTE_INLINE __m256i result(const __m256i (&acc)[V]) const {
+  MOTE_ONCE __m256i result(const __m256i (&acc)[V]) const {
     __m256i y[V];
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
-      if constexpr (FixedPoint) {
+      if (fixed_point()) {
         y[v] = scale_fixed8(acc[v], fixed[v]);
       } else {
         // What is too small for an integer, or is none, becomes the least one.
@@ -212,7 +218,9 @@ void depthwise_rows_as(const Params& p, const Filters& f, TileRange range) {
     for (std::int64_t c = part * p.col_step; c < end; c += 16) {
       const std::int64_t n = end - c;
       auto run = [&](auto block) { block.band(top, rows, to + c); };
-      if (n >= 16) {
+      if constexpr (kCompact) {
+        run(RowBlock<2, false, FixedPoint, SignedA>{p, f, c, n, plane, slots, {}, {}, {}, {}, {}, {}, {}});
+      } else if (n >= 16) {
         run(RowBlock<2, true, FixedPoint, SignedA>{p, f, c, 16, plane, slots, {}, {}, {}, {}, {}, {}, {}});
       } else if (n > 8) {
         run(RowBlock<2, false, FixedPoint, SignedA>{p, f, c, n, plane, slots, {}, {}, {}, {}, {}, {}, {}});
@@ -227,8 +235,10 @@ void depthwise_rows_as(const Params& p, const Filters& f, TileRange range) {
 
 void depthwise_rows(const Params& p, TileRange range) {
   const Filters f = filters_of(p);
-  const bool fixed = p.recipe == Recipe::kFixed;
-  if (p.a_signed) {
+  [[maybe_unused]] const bool fixed = p.recipe == Recipe::kFixed;
+  if constexpr (kCompact) {
+    depthwise_rows_as<false, false>(p, f, range);
+  } else if (p.a_signed) {
     fixed ? depthwise_rows_as<true, true>(p, f, range) : depthwise_rows_as<false, true>(p, f, range);
   } else {
     fixed ? depthwise_rows_as<true, false>(p, f, range) : depthwise_rows_as<false, false>(p, f, range);

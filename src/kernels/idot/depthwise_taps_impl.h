@@ -143,7 +143,8 @@ void depthwise_pairs(const Params& p, const Filters& f, TileRange range) {
   const PairRange to_range = pair_range(p, f);
   walk_taps(p, f, pairs_of(p.k) * 2, range, [&](const std::uint8_t* const* at, std::uint8_t* to) {
     std::int64_t c = 0;
-    for (; c + 16 <= p.groups; c += 16) pair_channels(p, f, to_range, at, c, 16, to);
+    for (; kCompact ? c < p.groups : c + 16 <= p.groups; c += 16)
+      pair_channels(p, f, to_range, at, c, kCompact ? p.groups - c : 16, to);
     if (c < p.groups) pair_channels(p, f, to_range, at, c, p.groups - c, to);
   });
 }

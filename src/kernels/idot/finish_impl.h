@@ -1,6 +1,7 @@
 // From sums to results: parameters, requantization, what rows of results become. For the ISA of the including file.
 #pragma once
 
+#include "kernels/compact.h"
 #include "kernels/idot/idot.h"
 #include "simd/dot8.h"
 #include "simd/fixed.h"
@@ -63,7 +64,7 @@ MOTE_INLINE F32 within(F32 x, F32 low, F32 high) {
 
 // `n` columns of one row from their sums; `row_sum` is that of A's unsigned bytes.
 template <class T>
-MOTE_INLINE void finish(const Finish& e, const std::int32_t* sums, std::int32_t row_sum, T* to, std::int64_t n) {
+MOTE_ONCE void finish(const Finish& e, const std::int32_t* sums, std::int32_t row_sum, T* to, std::int64_t n) {
   for (std::int64_t j = 0; j < n; j += kLanes) {
     int m = static_cast<int>(n - j < kLanes ? n - j : kLanes);
     I32 v = load(sums + j) + load(e.add + j);

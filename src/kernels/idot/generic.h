@@ -18,6 +18,30 @@ namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
 #if !defined(__ARM_NEON) || defined(MOTE_SIMD_SCALAR)
+// `panels` panels of a tile.
+MOTE_INLINE void requantize_panels(const Block& t, std::int64_t rows, int panels, const Finish& e, Recipe recipe,
+                                   const Bytes& to) {
+  if (panels == kPanels) return requantize_rows<kPanels>(t, rows, e, to);
+  Block some = t;
+  Finish columns = e;
+  Bytes part = to;
+  for (int q = 0, two = 0; q < panels; q += 1 + two) {
+    two = kPanels > 2 && panels - q >= 2;
+    if (two) {
+      requantize_rows<(kPanels > 2 ? 2 : 1)>(some, rows, columns, part);
+    } else {
+      requantize_rows<1>(some, rows, columns, part);
+    }
+    const int step = 16 * (1 + two);
+    some.b += (1 + two) * t.panel_bytes;
+    columns.add += step;
+    columns.zero += step;
+    columns.scales = advanced(columns.scales, recipe, step);
+    part.c += step;
+    part.width -= step;
+  }
+}
+
 template <class T>
 void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   const Shared s = shared_of(p);
@@ -44,43 +68,26 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     const std::int64_t width = p.n - j < panels * 16 ? p.n - j : panels * 16;
     t.b = b + j / kPanel * t.panel_bytes;
     move_to(e, p, s, batch, group, j);
-#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
-    if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
-      const Bytes to{reinterpret_cast<std::uint8_t*>(c) + row * p.c_row + j, p.c_row, static_cast<int>(width),
-                     row_sums};
-      requantize_pairs(t, a, rows, e, to, reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).partial),
-                       p.out == DType::i8);
-      continue;
+    [[maybe_unused]] const bool bytes = kBytes<T> && p.recipe != Recipe::kHalfAway;
+    if constexpr (kBytes<T> && kPairPanels) {
+      if (bytes) {
+        const Bytes to{reinterpret_cast<std::uint8_t*>(c) + row * p.c_row + j, p.c_row, static_cast<int>(width),
+                       row_sums};
+        requantize_pairs(t, a, rows, e, to, reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).partial),
+                         p.out == DType::i8);
+        continue;
+      }
     }
-#endif
-    for (std::int64_t r = 0; r < rows; r += kRows) {
-      const int height = static_cast<int>(rows - r < kRows ? rows - r : kRows);
+    for (std::int64_t r = 0, height; r < rows; r += height) {
+      height = next_height<std::int64_t>(rows - r, kRows);
       for (int i = 0; i < height; ++i) t.rows[i] = a.first + a.at[r + i];
-      if (kBytes<T> && p.recipe != Recipe::kHalfAway) {
-        Bytes to{reinterpret_cast<std::uint8_t*>(c) + (row + r) * p.c_row + j, p.c_row, static_cast<int>(width),
-                 row_sums + r};
-        if (panels == kPanels) {
-          requantize_rows<kPanels>(t, height, e, to);
+      if constexpr (kBytes<T> && !kPairPanels && !kCompact) {
+        if (bytes) {
+          const Bytes to{reinterpret_cast<std::uint8_t*>(c) + (row + r) * p.c_row + j, p.c_row, static_cast<int>(width),
+                         row_sums + r};
+          requantize_panels(t, height, panels, e, p.recipe, to);
           continue;
         }
-        Block some = t;
-        Finish columns = e;
-        for (int q = 0, two = 0; q < panels; q += 1 + two) {
-          two = kPanels > 2 && panels - q >= 2;
-          if (two) {
-            requantize_rows<(kPanels > 2 ? 2 : 1)>(some, height, columns, to);
-          } else {
-            requantize_rows<1>(some, height, columns, to);
-          }
-          const int step = 16 * (1 + two);
-          some.b += (1 + two) * t.panel_bytes;
-          columns.add += step;
-          columns.zero += step;
-          columns.scales = advanced(columns.scales, p.recipe, step);
-          to.c += step;
-          to.width -= step;
-        }
-        continue;
       }
       if (panels == kPanels) {
         multiply_rows<kPanels>(t, height, sums);
@@ -101,11 +108,15 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
 
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void depthwise(const Params& p, TileRange range) noexcept {
-#if defined(__AVX512VNNI__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(MOTE_QUADS)
+#undef MOTE_QUADS
   if (const Filters f = filters_of(p); f.flags[2] != 0) return depthwise_quads(p, f, range);
 #endif
-#if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(MOTE_ROWS)
+#undef MOTE_ROWS
   if (p.depthwise == Depthwise::kRows) return depthwise_rows(p, range);
+#endif
+#if defined(__AVX2__) && !defined(MOTE_SIMD_SCALAR)
   if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_pairs(p, f, range);
 #endif
 #if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)

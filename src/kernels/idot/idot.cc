@@ -34,9 +34,9 @@ constexpr Row kRows[] = {
    Isa::isa,                                                        \
    Numerics::kExact,                                                \
    MOTE_IF_##ns(&ns::run),                                          \
-   MOTE_IF_##ns(&ns::depthwise),                                    \
-   MOTE_IF_##ns(&ns::run_words),                                    \
-   MOTE_IF_##ns(&ns::depthwise_of_words),                           \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::depthwise),                       \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::run_words),                       \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::depthwise_of_words),              \
    MOTE_WINOGRAD_##winograd(MOTE_IF_##ns(&ns::run_winograd)),       \
    winograd,                                                        \
    reads,                                                           \

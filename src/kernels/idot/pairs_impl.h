@@ -11,7 +11,9 @@
 namespace mote::kernels::idot::MOTE_SIMD_NS {
 namespace {
 
-#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR)
+#if defined(__AVX2__) && !defined(__AVX512BW__) && !defined(__AVXVNNI__) && !defined(MOTE_SIMD_SCALAR) && \
+    !defined(MOTE_COMPACT)
+inline constexpr bool kPairPanels = true;
 // A panel, and the parameters of its columns.
 template <int W, bool FixedPoint>
 struct PairPanel {
@@ -150,7 +152,7 @@ struct PairPanel {
         tile<6>(row, part);
         continue;
       }
-      with_rows(static_cast<int>(height), [&](auto r) {
+      with_rows(height, [&](auto r) {
         if constexpr (decltype(r)::value < 6) tile<decltype(r)::value>(row, part);
       });
     }
@@ -188,6 +190,10 @@ MOTE_INLINE void requantize_pairs(const Block& t, const Rows& a, std::int64_t ro
     fixed ? with(Count<1>(), Count<1>()) : with(Count<1>(), Count<0>());
   }
 }
+#else
+inline constexpr bool kPairPanels = false;
+MOTE_INLINE void requantize_pairs(const Block&, const Rows&, std::int64_t, const Finish&, const Bytes&, std::int32_t*,
+                                  bool) {}
 #endif
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The sums of a register tile: rows of A by panels of B. For the ISA of the including file.
 #pragma once
 
+#include "kernels/compact.h"
 #include "kernels/idot/finish_impl.h"
 
 namespace mote::kernels::idot::MOTE_SIMD_NS {

@@ -1,6 +1,7 @@
 // A's rows as the register tiles read them: in place, or copied. For the ISA of the including file.
 #pragma once
 
+#include "kernels/compact.h"
 #include "kernels/idot/idot.h"
 #include "simd/dot8.h"
 
@@ -221,7 +222,7 @@ MOTE_INLINE void pixel_rows(const Params& p, std::int64_t row, std::int64_t rows
 }
 
 // The sums of the bytes of rows, as if all were unsigned.
-MOTE_INLINE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std::int32_t* sums) {
+MOTE_ONCE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std::int32_t* sums) {
   const bool apart = p.access == Access::kImage;  // segments have offsets of their own
   const bool words = kDepth == 2;
   const std::uint8_t flip = p.a_signed && !words ? 0x80 : 0;
@@ -247,7 +248,7 @@ MOTE_INLINE void sum_rows(const Params& p, const Rows& a, std::int64_t rows, std
 struct TilePart {
   std::int64_t batch, group, row, rows, col, col_end;
 };
-MOTE_INLINE TilePart tile_of(const Params& p, std::int64_t tile) {
+MOTE_ONCE TilePart tile_of(const Params& p, std::int64_t tile) {
   const std::int64_t padded = panels_of(p.n) * kPanel;
   TilePart t;
   t.col = tile % p.col_tiles * p.col_step;
@@ -271,8 +272,8 @@ MOTE_INLINE TilePart tile_of(const Params& p, std::int64_t tile) {
 }
 
 template <class V>
-MOTE_INLINE Rows rows_of(const Params& p, std::int64_t row, std::int64_t rows, const std::uint8_t* a,
-                         std::byte* scratch) {
+MOTE_ONCE Rows rows_of(const Params& p, std::int64_t row, std::int64_t rows, const std::uint8_t* a,
+                       std::byte* scratch) {
   const RowScratch at = row_scratch_of(p);
   Rows to;
   to.at = reinterpret_cast<std::int64_t*>(scratch + at.at);

@@ -151,10 +151,8 @@ MOTE_NOINLINE void transform_tile(const std::uint8_t* const (&pixels)[kPositions
 
 MOTE_NOINLINE void multiply_position(const std::int16_t* v, std::int64_t v_row, const std::int16_t* u,
                                      std::int64_t pairs, std::int32_t* m, std::int64_t tiles) {
-  // Runs of about the same height.
-  std::int64_t runs = (tiles + kTileRows - 1) / kTileRows;
-  for (std::int64_t t = 0, height = 0; t < tiles; t += height, --runs) {
-    height = (tiles - t + runs - 1) / runs;
+  for (std::int64_t t = 0, height = 0; t < tiles; t += height) {
+    height = even_height<std::int64_t>(tiles - t, kTileRows);
     with_word_rows<kTileRows>(static_cast<int>(height), [&](auto r) {
       multiply_tiles<decltype(r)::value>(v + t * v_row, v_row, u, pairs, m + t * 16);
     });

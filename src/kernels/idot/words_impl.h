@@ -18,6 +18,7 @@ struct WordBlock {
   const std::int64_t* segments;
   std::int64_t segment_count, segment_bytes, tail;
   const std::int8_t* b;
+  std::uint32_t flip;  // what makes A's words signed, two of them
   std::int64_t most;   // steps after which sums go to `wide`
   std::int32_t* sums;  // [rows][16]
   std::int64_t* wide;  // [rows][16]
@@ -29,7 +30,7 @@ MOTE_INLINE void fold_words(const WordBlock& t, const Words16 (&acc)[R]) {
   for (int r = 0; r < R; ++r) fold(acc[r], t.sums + r * 16);
 }
 
-// Flip: A's words are unsigned.
+// Flip: A's words may be unsigned.
 template <int R, bool Flip>
 MOTE_NOINLINE void multiply_words(const WordBlock& t) {
   Words16 acc[R];
@@ -65,7 +66,7 @@ MOTE_NOINLINE void multiply_words(const WordBlock& t) {
         for (int r = 0; r < R; ++r) {
           std::uint32_t pair;
           __builtin_memcpy(&pair, rows[r] + i, 4);
-          accumulate(acc[r], Flip ? pair ^ 0x80008000u : pair, w);
+          accumulate(acc[r], Flip ? pair ^ (kCompact ? t.flip : 0x80008000u) : pair, w);
         }
       }
       if (left > 0) continue;
@@ -83,7 +84,7 @@ MOTE_NOINLINE void multiply_words(const WordBlock& t) {
 template <int R, class F>
 MOTE_INLINE void with_word_rows(int rows, F f) {
   if constexpr (R > 1) {
-    if (rows < R) return with_word_rows<R - 1>(rows, f);
+    if (rows < R) return with_word_rows < kCompact ? 1 : R - 1 > (rows, f);
   }
   f(Count<R>());
 }
@@ -122,6 +123,7 @@ void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   t.segment_bytes = a.segment_bytes;
   t.tail = a.tail;
   t.sums = sums;
+  t.flip = p.a_signed ? 0 : 0x80008000u;
   t.wide = wide;
   const std::int64_t k = p.segments.packed_k(), panel_bytes = quads_of(k) * 64;
   const std::int64_t columns = (p.b_batch != 0 ? batch * p.groups : 0) * padded + group * padded;
@@ -136,14 +138,17 @@ void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
     const std::int64_t width = p.n - j < kPanel ? p.n - j : kPanel;
     t.b = b + j / kPanel * panel_bytes;
     const WordFinish e = advanced(all, j);
-    // Tiles of about the same height.
-    std::int64_t tiles = (rows + kWordRows - 1) / kWordRows;
-    for (std::int64_t r = 0, height = 0; r < rows; r += height, --tiles) {
-      height = (rows - r + tiles - 1) / tiles;
+    for (std::int64_t r = 0, height = 0; r < rows; r += height) {
+      height = even_height<std::int64_t>(rows - r, kWordRows);
       for (std::int64_t i = 0; i < height; ++i) t.rows[i] = a.first + a.at[r + i];
       if (!e.narrow) __builtin_memset(wide, 0, sizeof wide);
       with_word_rows<kWordRows>(static_cast<int>(height), [&](auto h) {
-        p.a_signed ? multiply_words<decltype(h)::value, false>(t) : multiply_words<decltype(h)::value, true>(t);
+        constexpr int kHeight = decltype(h)::value;
+        if constexpr (kCompact) {
+          multiply_words<kHeight, true>(t);
+        } else {
+          p.a_signed ? multiply_words<kHeight, false>(t) : multiply_words<kHeight, true>(t);
+        }
       });
       if (!e.narrow) {
         for (std::int64_t i = 0; i < height * 16; ++i) wide[i] += sums[i];

@@ -1,7 +1,11 @@
 // The largest elements of rows: each row at once, or long ones in pieces that are sorted and merged pair by pair.
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
+#include <limits>
 
+#include "kernels/compact.h"
 #include "kernels/index/index.h"
 #include "kernels/scratch.h"
 #include "tensor/native.h"
@@ -16,6 +20,21 @@ bool below(T a, T b) {
     if (std::isnan(b)) return true;
   }
   return a < b;
+}
+
+// A number of any type as one of i64, in the same order: what a compact build compares.
+template <class T>
+std::int64_t key_of(T v) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min(), kGreatest = ~kLeast;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(v)) return kGreatest;
+    const auto bits = std::bit_cast<std::int64_t>(static_cast<double>(v));
+    return bits >= 0 ? bits : bits == kLeast ? 0 : bits ^ kGreatest;
+  } else if constexpr (std::is_same_v<T, std::uint64_t>) {
+    return static_cast<std::int64_t>(v ^ (std::uint64_t{1} << 63));
+  } else {
+    return static_cast<std::int64_t>(v);
+  }
 }
 
 template <class T>
@@ -45,28 +64,44 @@ void select(Entry<T>* e, std::int64_t n, std::int64_t k, Before<T> before) {
   }
 }
 
-// Elements [begin, begin + n) of a sequence, x its first.
+// The first element of a sequence.
+std::int64_t first_of(const TopParams& p, std::int64_t sequence) {
+  return sequence / p.inner * p.n * p.inner + sequence % p.inner;
+}
+
+// Elements [begin, begin + n) of a sequence.
 template <class T>
-void read(const TopParams& p, const T* x, std::int64_t begin, std::int64_t n, Entry<T>* e) {
-  for (std::int64_t j = 0; j < n; ++j) e[j] = {x[(begin + j) * p.inner], static_cast<std::int32_t>(begin + j)};
+void read(const TopParams& p, std::int64_t sequence, std::int64_t begin, std::int64_t n, Entry<T>* e) {
+  const std::int64_t at = first_of(p, sequence) + begin * p.inner;
+  if constexpr (kCompact) {
+    with_number(p.dtype, [&](auto number) {
+      const auto* x = reinterpret_cast<const decltype(number)*>(p.x) + at;
+      for (std::int64_t j = 0; j < n; ++j) e[j] = {key_of(x[j * p.inner]), static_cast<std::int32_t>(begin + j)};
+    });
+  } else {
+    const T* x = reinterpret_cast<const T*>(p.x) + at;
+    for (std::int64_t j = 0; j < n; ++j) e[j] = {x[j * p.inner], static_cast<std::int32_t>(begin + j)};
+  }
 }
 
 template <class T>
 void write(const TopParams& p, std::int64_t sequence, std::int64_t j, const Entry<T>& e) {
   const std::int64_t to = (sequence / p.inner * p.k + j) * p.inner + sequence % p.inner;
-  if (p.values) reinterpret_cast<T*>(p.values)[to] = e.value;
+  if (p.values) {
+    if constexpr (kCompact) {
+      const std::int64_t from = first_of(p, sequence) + e.at * p.inner, bytes = bytes_of(p.dtype, 1);
+      std::memcpy(p.values + to * bytes, p.x + from * bytes, static_cast<std::size_t>(bytes));
+    } else {
+      reinterpret_cast<T*>(p.values)[to] = e.value;
+    }
+  }
   if (p.indices) p.indices[to] = e.at;
-}
-
-template <class T>
-const T* first_of(const TopParams& p, std::int64_t sequence) {
-  return reinterpret_cast<const T*>(p.x) + sequence / p.inner * p.n * p.inner + sequence % p.inner;
 }
 
 template <class T>
 void top_sequence(const TopParams& p, std::int64_t sequence, std::byte* scratch) {
   auto* e = reinterpret_cast<Entry<T>*>(scratch);
-  read(p, first_of<T>(p, sequence), 0, p.n, e);
+  read(p, sequence, 0, p.n, e);
   select(e, p.n, p.k, Before<T>{p.largest});
   for (std::int64_t j = 0; j < p.k; ++j) write(p, sequence, j, e[j]);
 }
@@ -146,29 +181,39 @@ TopWork setup_top(const TopParams& p) {
           scratch_size(2 * pieces * room_of(p) * kEntryBytes)};
 }
 
+namespace {
+
+template <class T>
+void top_of(const TopParams& p, TileRange range) {
+  if (p.n <= 2 * p.piece) {
+    for (std::int64_t s = range.begin; s < range.end; ++s) top_sequence<T>(p, s, range.scratch);
+    return;
+  }
+  const std::int64_t pieces = pieces_of(p), stages = 1 + merges_of(p), room = room_of(p);
+  auto* e = reinterpret_cast<Entry<T>*>(range.scratch);
+  Entry<T>* buffers[2] = {reinterpret_cast<Entry<T>*>(p.runs), reinterpret_cast<Entry<T>*>(p.runs) + pieces * room};
+  for (std::int64_t tile = range.begin; tile < range.end; ++tile) {
+    const std::int64_t round = tile / pieces, piece = tile % pieces;
+    const std::int64_t sequence = round / stages, stage = round % stages;
+    if (stage > 0) {
+      merge(p, sequence, stage, piece * room, (piece + 1) * room, buffers[(stage - 1) % 2], buffers[stage % 2]);
+      continue;
+    }
+    const std::int64_t begin = piece * p.piece, n = std::min(p.piece, p.n - begin), k = std::min(p.k, n);
+    read(p, sequence, begin, n, e);
+    select(e, n, k, Before<T>{p.largest});
+    std::copy_n(e, k, buffers[0] + piece * room);
+  }
+}
+
+}  // namespace
+
 void top(const TopParams& p, TileRange range) noexcept {
-  with_number(p.dtype, [&](auto t) {
-    using T = decltype(t);
-    if (p.n <= 2 * p.piece) {
-      for (std::int64_t s = range.begin; s < range.end; ++s) top_sequence<T>(p, s, range.scratch);
-      return;
-    }
-    const std::int64_t pieces = pieces_of(p), stages = 1 + merges_of(p), room = room_of(p);
-    auto* e = reinterpret_cast<Entry<T>*>(range.scratch);
-    Entry<T>* buffers[2] = {reinterpret_cast<Entry<T>*>(p.runs), reinterpret_cast<Entry<T>*>(p.runs) + pieces * room};
-    for (std::int64_t tile = range.begin; tile < range.end; ++tile) {
-      const std::int64_t round = tile / pieces, piece = tile % pieces;
-      const std::int64_t sequence = round / stages, stage = round % stages;
-      if (stage > 0) {
-        merge(p, sequence, stage, piece * room, (piece + 1) * room, buffers[(stage - 1) % 2], buffers[stage % 2]);
-        continue;
-      }
-      const std::int64_t begin = piece * p.piece, n = std::min(p.piece, p.n - begin), k = std::min(p.k, n);
-      read(p, first_of<T>(p, sequence), begin, n, e);
-      select(e, n, k, Before<T>{p.largest});
-      std::copy_n(e, k, buffers[0] + piece * room);
-    }
-  });
+  if constexpr (kCompact) {
+    top_of<std::int64_t>(p, range);
+  } else {
+    with_number(p.dtype, [&](auto t) { top_of<decltype(t)>(p, range); });
+  }
 }
 
 }  // namespace mote::kernels::index

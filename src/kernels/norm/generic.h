@@ -26,6 +26,13 @@ struct Stats {
 template <class Fn>
 MOTE_INLINE void map(const float* x, float* out, std::int64_t n, Fn fn) {
   std::int64_t i = 0;
+  if constexpr (kCompact) {
+    for (int m = 0; i < n; i += m) {
+      m = static_cast<int>(n - i < kLanes ? n - i : kLanes);
+      store_n(out + i, fn(load_n(x + i, m), i, m), m);
+    }
+    return;
+  }
   for (; i + kLanes <= n; i += kLanes) store(out + i, fn(load(x + i), i, kLanes));
   if (int m = static_cast<int>(n - i); m > 0) store_n(out + i, fn(load_n(x + i, m), i, m), m);
 }
@@ -240,8 +247,7 @@ class Columns {
   }
   template <class Make>
   void reduce_columns(Make make, const float* base, const std::int64_t* stride, float* result) {
-    auto row = [&](std::int64_t i) { return base + offset_of(p.reduced, stride, i); };
-    r16::fold_columns(make, row, p.length, width, lanes, result);
+    r16::fold_columns(make, reduce::Addresses{p.reduced, stride, base}, p.length, width, lanes, result);
   }
   template <class Fn>
   void each_column(float* values, Fn fn) {
@@ -249,14 +255,14 @@ class Columns {
   }
 
   void softmax() {
-    reduce_columns([](std::int64_t) { return r16::Max{}; }, x, p.reduced.in, sub);
+    reduce_columns(r16::columns_of<r16::Max>(), x, p.reduced.in, sub);
     if (p.op == Op::log_softmax) {
-      reduce_columns([&](std::int64_t c) { return r16::SumExp(load(sub + c)); }, x, p.reduced.in, fold);
+      reduce_columns(r16::columns_of<r16::SumExp>(sub), x, p.reduced.in, fold);
       each_column(fold, [](F32 v, std::int64_t) { return log(v); });
       return each_row([&](F32 v, std::int64_t c, std::int64_t) { return (v - load(sub + c)) - load(fold + c); });
     }
     each_row([&](F32 v, std::int64_t c, std::int64_t) { return exp_falling(v - load(sub + c)); });
-    reduce_columns([](std::int64_t) { return r16::Sum{}; }, out, p.reduced.out, fold);
+    reduce_columns(r16::columns_of<r16::Sum>(), out, p.reduced.out, fold);
     each_column(fold, [](F32 v, std::int64_t) { return set(1.0f) / v; });
     for (std::int64_t i = 0; i < p.length; ++i) {
       float* y = out + offset_of(p.reduced, p.reduced.out, i);
@@ -267,13 +273,13 @@ class Columns {
   void statistics() {
     for (std::int64_t c = 0; c < kStrip; ++c) sub[c] = 0;
     if (p.op == Op::layer_norm) {
-      reduce_columns([](std::int64_t) { return r16::Sum{}; }, x, p.reduced.in, sub);
+      reduce_columns(r16::columns_of<r16::Sum>(), x, p.reduced.in, sub);
       each_column(sub, [&](F32 v, std::int64_t) { return v / set(static_cast<float>(p.length)); });
-      reduce_columns([&](std::int64_t c) { return r16::SumDeviations(load(sub + c)); }, x, p.reduced.in, mul);
+      reduce_columns(r16::columns_of<r16::SumDeviations>(sub), x, p.reduced.in, mul);
     } else if (p.op == Op::l1_norm) {
-      reduce_columns([](std::int64_t) { return r16::SumAbs{}; }, x, p.reduced.in, mul);
+      reduce_columns(r16::columns_of<r16::SumAbs>(), x, p.reduced.in, mul);
     } else {
-      reduce_columns([](std::int64_t) { return r16::SumSquares{}; }, x, p.reduced.in, mul);
+      reduce_columns(r16::columns_of<r16::SumSquares>(), x, p.reduced.in, mul);
     }
     bool by_norm = p.op == Op::l1_norm || p.op == Op::l2_norm;
     each_column(mul, [&](F32 v, std::int64_t) {
@@ -409,9 +415,11 @@ void run_f32(const Params& p, TileRange range) noexcept {
       out[r] = static_cast<float*>(p.out) + offset_of(p.kept, p.kept.out, s + r);
     }
   };
-  for (; s + 4 <= end; s += 4) {
-    place(4);
-    run_rows<4>(p, s, x, out);
+  if constexpr (!kCompact) {
+    for (; s + 4 <= end; s += 4) {
+      place(4);
+      run_rows<4>(p, s, x, out);
+    }
   }
   for (; s < end; ++s) {
     place(1);

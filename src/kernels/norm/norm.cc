@@ -22,7 +22,7 @@ namespace {
 
 constexpr Kernel kKernels[] = {
 #define MOTE_NORM_KERNEL(ns, isa, numerics) \
-  {"norm_f32_" #isa, Isa::isa, Numerics::numerics, MOTE_IF_##ns(&ns::run_f32)},
+  {"norm_f32_" #isa, Isa::isa, Numerics::numerics, MOTE_IF_##ns(&MOTE_SHARED(ns)::run_f32)},
 #include "kernels/norm/kernels.inc"
 #undef MOTE_NORM_KERNEL
 };

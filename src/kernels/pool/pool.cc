@@ -16,7 +16,7 @@ namespace mote::kernels::pool {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_POOL_KERNEL(ns, isa) {"pool_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::run)},
+#define MOTE_POOL_KERNEL(ns, isa) {"pool_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&MOTE_SHARED(ns)::run)},
 #include "kernels/pool/kernels.inc"
 #undef MOTE_POOL_KERNEL
 };

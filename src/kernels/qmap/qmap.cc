@@ -18,9 +18,13 @@ namespace mote::kernels::qmap {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_QMAP_KERNEL(ns, isa)                                                                            \
-  {"qmap_" #isa,           Isa::isa, Numerics::kExact, MOTE_IF_##ns(&ns::lookup), MOTE_IF_##ns(&ns::binary), \
-   MOTE_IF_##ns(&ns::pool)},
+#define MOTE_QMAP_KERNEL(ns, isa)          \
+  {"qmap_" #isa,                           \
+   Isa::isa,                               \
+   Numerics::kExact,                       \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::lookup), \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::binary), \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::pool)},
 #include "kernels/qmap/kernels.inc"
 #undef MOTE_QMAP_KERNEL
 };

@@ -16,6 +16,19 @@ MOTE_INLINE std::int64_t offset_of(const Axes& a, const std::int64_t* stride, st
   return at + (a.rank > 0 ? index * stride[0] : 0);
 }
 
+// The addresses of elements along the axes: asked for in order, mostly one addition apart.
+struct Addresses {
+  const Axes& axes;
+  const std::int64_t* stride;
+  const float* x;
+  std::int64_t previous = -2, at = 0;
+  MOTE_INLINE const float* operator()(std::int64_t i) {
+    at = axes.rank == 1 && i == previous + 1 ? at + stride[0] : offset_of(axes, stride, i);
+    previous = i;
+    return x + at;
+  }
+};
+
 // Calls fn(offset, first, count) for the runs along the innermost axis that make up elements [begin, begin + n).
 template <class Fn>
 MOTE_INLINE void each_run(const Axes& a, std::int64_t begin, std::int64_t n, Fn fn) {

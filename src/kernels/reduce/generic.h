@@ -10,6 +10,38 @@ namespace mote::kernels::reduce::MOTE_SIMD_NS {
 using elementwise::MOTE_SIMD_NS::load_run;
 using elementwise::MOTE_SIMD_NS::store_run;
 
+// The fold of an op, of which F is the one, or any.
+template <class F>
+MOTE_INLINE F fold_of(Op op, F32 shift) {
+  if constexpr (std::is_same_v<F, AnyFold>) {
+    switch (op) {
+      case Op::prod:
+        return AnyFold(Product{});
+      case Op::min:
+        return AnyFold(Min{});
+      case Op::max:
+        return AnyFold(Max{});
+      case Op::l1:
+        return AnyFold(SumAbs{});
+      case Op::l2:
+      case Op::sum_square:
+        return AnyFold(SumSquares{});
+      case Op::log_sum_exp:
+        return AnyFold(SumExp(shift));
+      default:
+        return AnyFold(Sum{});
+    }
+  } else if constexpr (std::is_empty_v<F>) {
+    return F{};
+  } else {
+    return F(shift);
+  }
+}
+template <class F>
+MOTE_INLINE bool has_shift(Op op) {
+  return std::is_same_v<F, AnyFold> ? op == Op::log_sum_exp : std::is_same_v<F, SumExp>;
+}
+
 // Elements [begin, begin + n) of the sequence at `at`, n <= kChunk; through a buffer where they are not contiguous f32.
 template <class F>
 float fold_part(const Params& p, const F& f, std::int64_t at, std::int64_t begin, std::int64_t n, float* buffer) {
@@ -60,12 +92,7 @@ MOTE_INLINE F32 usable_shift(F32 greatest) { return select(abs(greatest) < infin
 
 template <class F>
 float reduce_one(const Params& p, std::int64_t at, float* buffer, float shift) {
-  float y;
-  if constexpr (std::is_same_v<F, SumExp>) {
-    y = fold_sequence(p, SumExp(set(shift)), at, buffer);
-  } else {
-    y = fold_sequence(p, F{}, at, buffer);
-  }
+  const float y = fold_sequence(p, fold_of<F>(p.op, set(shift)), at, buffer);
   return first(finish(p.op, set(y), set(shift), p.length));
 }
 
@@ -89,23 +116,21 @@ void run_rows(const Params& p, std::int64_t begin, std::int64_t end, float* buff
   for (; o < end; ++o) {
     std::int64_t at = offset_of(p.kept, p.kept.in, o);
     float shift = 0;
-    if constexpr (std::is_same_v<F, SumExp>) shift = first(usable_shift(set(fold_sequence(p, Max{}, at, buffer))));
+    if (has_shift<F>(p.op)) shift = first(usable_shift(set(fold_sequence(p, Kept<Max>(Max{}), at, buffer))));
     float v = reduce_one<F>(p, at, buffer, shift);
     store_run(p.dtype, &v, 1, p.out, offset_of(p.kept, p.kept.out, o), 1);
   }
 }
 
-// The rows of a strip of columns: asked for in order, mostly one addition apart.
-struct StripRows {
-  const Params& p;
-  const float* x;
-  std::int64_t previous = -2, at = 0;
-  const float* operator()(std::int64_t i) {
-    at = p.reduced.rank == 1 && i == previous + 1 ? at + p.reduced.in[0] : offset_of(p.reduced, p.reduced.in, i);
-    previous = i;
-    return x + at;
+// The folds of columns from c on, shifted where F is.
+template <class F>
+MOTE_INLINE auto columns_of(Op op, const float* shifts) {
+  if constexpr (std::is_same_v<F, AnyFold>) {
+    return AnyColumnFolds{fold_of<F>(op, zero()).kind, shifts};
+  } else {
+    return ColumnFolds<F>{shifts};
   }
-};
+}
 
 // Strip t: its first result and its width.
 struct Strip {
@@ -121,16 +146,14 @@ void run_columns(const Params& p, std::int64_t begin, std::int64_t end, float* b
   float *lanes = buffer, *shifts = buffer + 16 * kStrip, *result = shifts + kStrip;
   for (std::int64_t t = begin; t < end; ++t) {
     const Strip strip = strip_of(p, t);
-    const StripRows rows{p, static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, strip.first)};
+    const Addresses rows{p.reduced, p.reduced.in,
+                         static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, strip.first)};
     for (std::int64_t c = 0; c < kStrip; ++c) shifts[c] = 0;
-    if constexpr (std::is_same_v<F, SumExp>) {
-      fold_columns([](std::int64_t) { return Max{}; }, StripRows(rows), p.length, strip.width, lanes, shifts);
+    if (has_shift<F>(p.op)) {
+      fold_columns(columns_of<Max>(), Addresses(rows), p.length, strip.width, lanes, shifts);
       for (std::int64_t c = 0; c < kStrip; c += kLanes) store(shifts + c, usable_shift(load(shifts + c)));
-      auto make = [&](std::int64_t c) { return SumExp(load(shifts + c)); };
-      fold_columns(make, StripRows(rows), p.length, strip.width, lanes, result);
-    } else {
-      fold_columns([](std::int64_t) { return F{}; }, StripRows(rows), p.length, strip.width, lanes, result);
     }
+    fold_columns(columns_of<F>(p.op, shifts), Addresses(rows), p.length, strip.width, lanes, result);
     for (std::int64_t c = 0; c < strip.width; c += kLanes) {
       store(result + c, finish(p.op, load(result + c), load(shifts + c), p.length));
     }
@@ -152,11 +175,13 @@ void run_shared(const Params& p, TileRange range) {
       if (p.form == Form::kColumns) {
         const Strip strip = strip_of(p, unit);
         float* result = buffer + 16 * kStrip;
-        StripRows rows{p, static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, strip.first)};
-        fold_column_chunk([](std::int64_t) { return F{}; }, rows, begin, n, strip.width, buffer, result);
+        const Addresses rows{p.reduced, p.reduced.in,
+                             static_cast<const float*>(p.in) + offset_of(p.kept, p.kept.in, strip.first)};
+        fold_column_chunk(columns_of<F>(p.op, nullptr), rows, begin, n, strip.width, buffer, result);
         for (std::int64_t i = 0; i < strip.width; ++i) partials[(strip.first + i) * p.chunks + c] = result[i];
       } else {
-        partials[unit * p.chunks + c] = fold_part(p, F{}, offset_of(p.kept, p.kept.in, unit), begin, n, buffer);
+        partials[unit * p.chunks + c] =
+            fold_part(p, fold_of<F>(p.op, zero()), offset_of(p.kept, p.kept.in, unit), begin, n, buffer);
       }
     }
   }
@@ -168,7 +193,7 @@ void combine(const Params& p, TileRange range) {
   for (std::int64_t o = range.begin * kCombine; o < end; ++o) {
     const float* part = static_cast<const float*>(p.partials) + o * p.chunks;
     float total = part[0];
-    for (std::int64_t c = 1; c < p.chunks; ++c) total = join1(F{}, total, part[c]);
+    for (std::int64_t c = 1; c < p.chunks; ++c) total = join1(fold_of<F>(p.op, zero()), total, part[c]);
     total = first(finish(p.op, set(total), zero(), p.length));
     store_run(p.dtype, &total, 1, p.out, offset_of(p.kept, p.kept.out, o), 1);
   }
@@ -177,7 +202,7 @@ void combine(const Params& p, TileRange range) {
 template <class F>
 void run_fold(const Params& p, TileRange range) {
   auto buffer = reinterpret_cast<float*>(range.scratch);
-  if constexpr (std::is_empty_v<F>) {
+  if constexpr (kCompact || std::is_empty_v<F>) {
     if (p.chunks > 0) return run_shared<F>(p, range);
   }
   if (p.form == Form::kColumns) return run_columns<F>(p, range.begin, range.end, buffer);
@@ -187,6 +212,9 @@ void run_fold(const Params& p, TileRange range) {
 
 // Calls what<F>(...) with the fold of the op.
 #define MOTE_WITH_FOLD(what, log_sum_exp_case) \
+  if constexpr (kCompact) {                    \
+    return what<AnyFold>(p, range);            \
+  }                                            \
   switch (p.op) {                              \
     case Op::sum:                              \
     case Op::mean:                             \

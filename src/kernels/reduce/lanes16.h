@@ -3,9 +3,13 @@
 // lane i mod 16, each lane takes its elements in order, and the lanes are folded 8-4-2-1 (lane i with lane i+8, then
 // i+4, ...). The results of the chunks are combined in order. ISA-neutral.
 //
-// A fold F has: identity(), step(acc, x), join(a, b), all on F32. It may carry state (the shift of sum_exp).
+// A fold F has: identity(), step(acc, x), join(a, b), all on F32. It may carry state (the shift of sum_exp), which is
+// its parameter().
 #pragma once
 
+#include <type_traits>
+
+#include "kernels/compact.h"
 #include "kernels/reduce/chunk.h"
 #include "simd/math.h"
 
@@ -13,20 +17,38 @@ namespace mote::kernels::reduce::MOTE_SIMD_NS {
 
 using namespace simd::MOTE_SIMD_NS;  // NOLINT(google-build-using-namespace)
 
+enum class Kind : std::uint8_t {
+  kSum,
+  kSumAbs,
+  kSumSquares,
+  kSumDeviations,
+  kSumExp,
+  kProduct,
+  kMax,
+  kMaxScaled,
+  kMin
+};
+
 struct Sum {
+  static constexpr Kind kKind = Kind::kSum;
+  MOTE_INLINE F32 parameter() const { return zero(); }
   MOTE_INLINE F32 identity() const { return zero(); }
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc + x; }
   MOTE_INLINE F32 join(F32 a, F32 b) const { return a + b; }
 };
 struct SumAbs : Sum {
+  static constexpr Kind kKind = Kind::kSumAbs;
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc + abs(x); }
 };
 struct SumSquares : Sum {
+  static constexpr Kind kKind = Kind::kSumSquares;
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return fma(x, x, acc); }
 };
 // Of (x - mean)^2.
 struct SumDeviations : Sum {
+  static constexpr Kind kKind = Kind::kSumDeviations;
   F32 mean;
+  MOTE_INLINE F32 parameter() const { return mean; }
   explicit MOTE_INLINE SumDeviations(F32 m) : mean(m) {}
   MOTE_INLINE F32 step(F32 acc, F32 x) const {
     F32 d = x - mean;
@@ -35,25 +57,78 @@ struct SumDeviations : Sum {
 };
 // Of e^(x - shift).
 struct SumExp : Sum {
+  static constexpr Kind kKind = Kind::kSumExp;
   F32 shift;
+  MOTE_INLINE F32 parameter() const { return shift; }
   explicit MOTE_INLINE SumExp(F32 s) : shift(s) {}
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc + exp(x - shift); }
 };
 struct Product {
+  static constexpr Kind kKind = Kind::kProduct;
+  MOTE_INLINE F32 parameter() const { return zero(); }
   MOTE_INLINE F32 identity() const { return set(1.0f); }
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return acc * x; }
   MOTE_INLINE F32 join(F32 a, F32 b) const { return a * b; }
 };
 struct Max {
+  static constexpr Kind kKind = Kind::kMax;
+  MOTE_INLINE F32 parameter() const { return zero(); }
   MOTE_INLINE F32 identity() const { return neg(infinity()); }
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return max_nan(acc, x); }
   MOTE_INLINE F32 join(F32 a, F32 b) const { return max_nan(a, b); }
 };
+// Of x * scale.
+struct MaxScaled : Max {
+  static constexpr Kind kKind = Kind::kMaxScaled;
+  F32 scale;
+  explicit MOTE_INLINE MaxScaled(F32 s) : scale(s) {}
+  MOTE_INLINE F32 parameter() const { return scale; }
+  MOTE_INLINE F32 step(F32 acc, F32 x) const { return max_nan(acc, x * scale); }
+};
 struct Min {
+  static constexpr Kind kKind = Kind::kMin;
+  MOTE_INLINE F32 parameter() const { return zero(); }
   MOTE_INLINE F32 identity() const { return infinity(); }
   MOTE_INLINE F32 step(F32 acc, F32 x) const { return min_nan(acc, x); }
   MOTE_INLINE F32 join(F32 a, F32 b) const { return min_nan(a, b); }
 };
+
+// Any of them: the only one that a compact build has code for.
+struct AnyFold {
+  Kind kind;
+  F32 value;
+  MOTE_INLINE AnyFold(Kind k, F32 parameter) : kind(k), value(parameter) {}
+  template <class F>
+  explicit MOTE_INLINE AnyFold(const F& f) : kind(F::kKind), value(f.parameter()) {}
+  MOTE_INLINE F32 identity() const {
+    if (kind == Kind::kProduct) return Product{}.identity();
+    if (kind == Kind::kMin) return Min{}.identity();
+    return kind == Kind::kMax || kind == Kind::kMaxScaled ? Max{}.identity() : zero();
+  }
+  MOTE_ONCE F32 step(F32 acc, F32 x) const {
+    switch (kind) {
+      case Kind::kSumAbs:
+        return SumAbs{}.step(acc, x);
+      case Kind::kSumSquares:
+        return SumSquares{}.step(acc, x);
+      case Kind::kSumDeviations:
+        return SumDeviations(value).step(acc, x);
+      case Kind::kSumExp:
+        return SumExp(value).step(acc, x);
+      case Kind::kMaxScaled:
+        return MaxScaled(value).step(acc, x);
+      default:
+        return join(acc, x);
+    }
+  }
+  MOTE_ONCE F32 join(F32 a, F32 b) const {
+    if (kind == Kind::kProduct) return a * b;
+    if (kind == Kind::kMin) return min_nan(a, b);
+    return kind == Kind::kMax || kind == Kind::kMaxScaled ? max_nan(a, b) : a + b;
+  }
+};
+template <class F>
+using Kept = std::conditional_t<kCompact, AnyFold, F>;
 
 // Scalars through the fold's own join.
 template <class F>
@@ -61,9 +136,8 @@ MOTE_INLINE float join1(const F& f, float a, float b) {
   return first(f.join(set(a), set(b)));
 }
 
-// Folds R sequences of n <= kChunk elements at once (R chains hide each other's latency).
 template <int R, class F>
-MOTE_INLINE void fold_chunks(const F* f, const float* const* x, std::int64_t n, float* out) {
+MOTE_INLINE void fold_together(const F* f, const float* const* x, std::int64_t n, float* out) {
   V16 acc[R];
   for (int r = 0; r < R; ++r) {
     for (int k = 0; k < kRegs16; ++k) acc[r].r[k] = f[r].identity();
@@ -86,9 +160,23 @@ MOTE_INLINE void fold_chunks(const F* f, const float* const* x, std::int64_t n, 
   }
 }
 
+template <class F>
+MOTE_NOINLINE void fold_chunk(const F& f, const float* x, std::int64_t n, float* out) {
+  fold_together<1>(&f, &x, n, out);
+}
+// Folds R sequences of n <= kChunk elements at once (R chains hide each other's latency).
+template <int R, class F>
+MOTE_INLINE void fold_chunks(const F* f, const float* const* x, std::int64_t n, float* out) {
+  if constexpr (kCompact) {
+    for (int r = 0; r < R; ++r) fold_chunk(AnyFold(f[r]), x[r], n, out + r);
+  } else {
+    fold_together<R>(f, x, n, out);
+  }
+}
+
 // Folds one contiguous sequence of any length, four chunks at a time.
 template <class F>
-float fold_all(const F& f, const float* x, std::int64_t n) {
+float fold_sequence(const F& f, const float* x, std::int64_t n) {
   if (n <= kChunk) {
     float y;
     fold_chunks<1>(&f, &x, n, &y);
@@ -101,7 +189,7 @@ float fold_all(const F& f, const float* x, std::int64_t n) {
     first_chunk = false;
   };
   std::int64_t i = 0;
-  for (; i + 4 * kChunk <= n; i += 4 * kChunk) {
+  for (; !kCompact && i + 4 * kChunk <= n; i += 4 * kChunk) {
     const F fs[4] = {f, f, f, f};
     const float* xs[4] = {x + i, x + i + kChunk, x + i + 2 * kChunk, x + i + 3 * kChunk};
     float y[4];
@@ -115,6 +203,38 @@ float fold_all(const F& f, const float* x, std::int64_t n) {
     add(y);
   }
   return total;
+}
+template <class F>
+MOTE_INLINE float fold_all(const F& f, const float* x, std::int64_t n) {
+  return fold_sequence(Kept<F>(f), x, n);
+}
+
+// The folds of columns from c on, `parameters` one per column where the folds have them.
+template <class F>
+struct ColumnFolds {
+  const float* parameters;
+  MOTE_INLINE F operator()(std::int64_t c) const {
+    if constexpr (std::is_empty_v<F>) {
+      return F{};
+    } else {
+      return F(load(parameters + c));
+    }
+  }
+};
+struct AnyColumnFolds {
+  Kind kind;
+  const float* parameters;  // or null
+  MOTE_INLINE AnyFold operator()(std::int64_t c) const {
+    return AnyFold(kind, parameters ? load(parameters + c) : zero());
+  }
+};
+template <class F>
+MOTE_INLINE auto columns_of(const float* parameters = nullptr) {
+  if constexpr (kCompact) {
+    return AnyColumnFolds{F::kKind, parameters};
+  } else {
+    return ColumnFolds<F>{parameters};
+  }
 }
 
 // The same fold for `width` <= kStrip neighbouring sequences whose elements i lie in rows: row(i) gives the address of

@@ -22,9 +22,13 @@ namespace mote::kernels::reduce {
 namespace {
 
 constexpr Kernel kKernels[] = {
-#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics)                                                            \
-  {"reduce_" #type "_" #isa,         Isa::isa, DType::type, Numerics::numerics, MOTE_IF_##ns(&ns::run_##type), \
-   MOTE_IF_##ns(&ns::combine_##type)},
+#define MOTE_REDUCE_KERNEL(ns, isa, type, numerics) \
+  {"reduce_" #type "_" #isa,                        \
+   Isa::isa,                                        \
+   DType::type,                                     \
+   Numerics::numerics,                              \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::run_##type),      \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::combine_##type)},
 #include "kernels/reduce/kernels.inc"
 #undef MOTE_REDUCE_KERNEL
 };

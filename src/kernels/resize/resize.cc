@@ -17,7 +17,7 @@ namespace mote::kernels::resize {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_RESIZE_KERNEL(ns, isa) {"resize_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::run)},
+#define MOTE_RESIZE_KERNEL(ns, isa) {"resize_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&MOTE_SHARED(ns)::run)},
 #include "kernels/resize/kernels.inc"
 #undef MOTE_RESIZE_KERNEL
 };

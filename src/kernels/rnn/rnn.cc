@@ -32,7 +32,7 @@ std::int64_t rows_of_tile(const Params& p, std::int64_t gates) {
 }
 
 constexpr Row kRowTable[] = {
-#define MOTE_RNN_KERNEL(ns, isa) {"rnn_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::run)},
+#define MOTE_RNN_KERNEL(ns, isa) {"rnn_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&MOTE_SHARED(ns)::run)},
 #include "kernels/rnn/kernels.inc"
 #undef MOTE_RNN_KERNEL
 };

@@ -16,7 +16,8 @@ namespace mote::kernels::sample {
 namespace {
 
 constexpr Row kRows[] = {
-#define MOTE_SAMPLE_KERNEL(ns, isa) {"sample_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&ns::combine)},
+#define MOTE_SAMPLE_KERNEL(ns, isa) \
+  {"sample_" #isa, Isa::isa, Numerics::kChain, MOTE_IF_##ns(&MOTE_SHARED(ns)::combine)},
 #include "kernels/sample/kernels.inc"
 #undef MOTE_SAMPLE_KERNEL
 };

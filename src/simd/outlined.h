@@ -6,3 +6,5 @@
 
 #undef MOTE_INLINE
 #define MOTE_INLINE inline
+#undef MOTE_ONCE
+#define MOTE_ONCE inline
