@@ -24,4 +24,40 @@ constexpr std::int64_t tiled(Tiling tiling, std::int64_t work, std::int64_t most
   return work;
 }
 
+// [0, n) in `count` parts of whole units, which differ by one unit at most, larger and smaller ones mixed, so that runs
+// of as many parts hold about as much.
+struct Cut {
+  std::int64_t n = 0, unit = 1, count = 1;
+
+  constexpr std::int64_t units() const { return (n + unit - 1) / unit; }
+  constexpr std::int64_t begin(std::int64_t part) const {
+    const auto at = static_cast<std::int64_t>(static_cast<std::uint64_t>(units()) * static_cast<std::uint64_t>(part) /
+                                              static_cast<std::uint64_t>(count)) *
+                    unit;
+    return at < n ? at : n;
+  }
+  constexpr std::int64_t end(std::int64_t part) const { return begin(part + 1); }
+  // Of the largest part.
+  constexpr std::int64_t most() const {
+    const std::int64_t size = (units() + count - 1) / count * unit;
+    return size < n ? size : n;
+  }
+};
+
+// How many parts work should have: a power of two, so that threads get as much each, of `least` or more work each up to
+// kEnoughParts, and of no more than `most`.
+inline constexpr std::int64_t kEnoughParts = 32;
+constexpr std::int64_t parts_of(double work, double least, double most) {
+  std::int64_t parts = 1;
+  while ((parts < kEnoughParts && work >= 2 * least * static_cast<double>(parts)) ||
+         (parts < std::int64_t{1} << 40 && work > most * static_cast<double>(parts)))
+    parts *= 2;
+  return parts;
+}
+// The same, of what can be cut into `most` parts only.
+constexpr std::int64_t parts_within(std::int64_t parts, std::int64_t most) {
+  while (parts > 1 && parts > most) parts /= 2;
+  return parts > 1 ? parts : 1;
+}
+
 }  // namespace mote::kernels

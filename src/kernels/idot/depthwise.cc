@@ -10,7 +10,8 @@
 namespace mote::kernels::idot {
 namespace {
 
-constexpr std::int64_t kTileMacs = 1 << 19, kBandBytes = 192 << 10, kMostColumns = 1 << 12;
+constexpr double kLeastMacs = 1 << 15, kTileMacs = 1 << 19;
+constexpr std::int64_t kBandBytes = 192 << 10, kLeastBand = 7, kMostColumns = 1 << 12;
 
 std::int32_t byte_at(const std::byte* p, std::int64_t i, bool is_signed) {
   return is_signed ? static_cast<std::int32_t>(reinterpret_cast<const std::int8_t*>(p)[i])
@@ -63,6 +64,10 @@ Filters filters_of(const Params& p) {
 
 namespace {
 
+double macs_of(const Params& p) {
+  return static_cast<double>(p.m) * static_cast<double>(panels_of(p.groups) * kPanel) * static_cast<double>(p.k);
+}
+
 // Whether to read the image by pairs of rows; cuts it into bands, whose rows stay in the second cache, and those by
 // channels.
 bool cut_rows(Params* p) {
@@ -76,12 +81,13 @@ bool cut_rows(Params* p) {
   if (p->piece_columns > kMostColumns) return false;
   const double row_bytes =
       static_cast<double>(w.in[2]) * static_cast<double>(p->a_row) * static_cast<double>(w.stride[1]);
-  p->band = std::clamp<std::int64_t>(static_cast<std::int64_t>(kBandBytes / std::max(row_bytes, 1.0)),
-                                     std::min<std::int64_t>(w.out[1], 8), w.out[1]);
-  const std::int64_t channels = kTileMacs / (p->band * w.out[2] * p->k);
-  p->col_step = std::clamp<std::int64_t>(channels / 64 * 64, 64, (p->groups + 63) / 64 * 64);
-  p->col_tiles = (p->groups + p->col_step - 1) / p->col_step;
-  p->row_tiles = p->m / (w.out[1] * w.out[2]) * ((w.out[1] + p->band - 1) / p->band);
+  const std::int64_t images = p->m / (w.out[1] * w.out[2]), parts = parts_of(macs_of(*p), kLeastMacs, kTileMacs);
+  // Bands first: threads then read what they wrote, where the step before was cut by rows too.
+  const auto most = std::clamp<std::int64_t>(static_cast<std::int64_t>(kBandBytes / std::max(row_bytes, 1.0)),
+                                             std::min(w.out[1], kLeastBand), w.out[1]);
+  p->rows = {w.out[1], 1, std::max((w.out[1] + most - 1) / most, parts_within(parts / images, w.out[1] / kLeastBand))};
+  p->row_tiles = images * p->rows.count;
+  p->cols = {p->groups, kPanel, parts_within(parts / p->row_tiles, (panels_of(p->groups) + 1) / 2)};
   return true;
 }
 
@@ -90,15 +96,13 @@ bool cut_rows(Params* p) {
 Work setup_depthwise(const Row& row, Params* p) {
   p->signed_kernel = row.signed_a;
   if (p->m == 0 || p->groups == 0) return {0, 0, 0};
-  std::int64_t pitch = panels_of(p->groups) * kPanel;
   if (!p->words && row.reads == Depthwise::kRows && cut_rows(p)) {
     p->depthwise = Depthwise::kRows;
-    return {p->row_tiles * p->col_tiles, scratch_size(pair_rows_of(p->window.kernel[1]) * p->piece_columns * 64),
+    return {p->row_tiles * p->cols.count, scratch_size(pair_rows_of(p->window.kernel[1]) * p->piece_columns * 64),
             scratch_size(shared_words(*p) * 4)};
   }
-  p->row_step = std::clamp<std::int64_t>(kTileMacs / (pitch * p->k), 1, p->m);
-  p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
-  return {p->row_tiles, 0, scratch_size(shared_words(*p) * 4)};
+  p->rows = {p->m, 1, std::min(parts_of(macs_of(*p), kLeastMacs, kTileMacs), p->m)};
+  return {p->rows.count, 0, scratch_size(shared_words(*p) * 4)};
 }
 
 namespace {

@@ -69,8 +69,8 @@ MOTE_INLINE void depthwise_pixel(const Params& p, const Filters& f, std::int64_t
 template <class T>
 void depthwise_as(const Params& p, TileRange range) {
   const Filters f = filters_of(p);
-  const std::int64_t end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
-  for (std::int64_t q = range.begin * p.row_step; q < end; ++q) {
+  const std::int64_t end = p.rows.begin(range.end);
+  for (std::int64_t q = p.rows.begin(range.begin); q < end; ++q) {
     T* to = reinterpret_cast<T*>(p.c) + q * p.c_row;
     depthwise_pixel(p, f, q, to);
     apply(p, to, 1, p.groups, q, 0);

@@ -194,7 +194,7 @@ struct RowBlock {
       const std::int16_t* weights = filters[start % 2];
       std::int64_t x = 0;
       for (; x + 4 <= w.out[2]; x += 4) results<4>(pairs, x * step, weights, to + x * p.c_row);
-      if (w.out[2] >= 4 && x < w.out[2]) {  // four that end there, some for the second time
+      if (w.out[2] >= 4 && x + 1 < w.out[2]) {  // four that end there, some for the second time
         x = w.out[2] - 4;
         results<4>(pairs, x * step, weights, to + x * p.c_row);
         continue;
@@ -207,15 +207,14 @@ struct RowBlock {
 template <bool FixedPoint, bool SignedA>
 void depthwise_rows_as(const Params& p, const Filters& f, TileRange range) {
   const Window& w = p.window;
-  const std::int64_t bands = (w.out[1] + p.band - 1) / p.band;
   auto* slots = reinterpret_cast<std::uint8_t*>(range.scratch);
   for (std::int64_t t = range.begin; t < range.end; ++t) {
-    const std::int64_t part = t % p.col_tiles, top = t / p.col_tiles % bands * p.band, image = t / p.col_tiles / bands;
-    const std::int64_t rows = w.out[1] - top < p.band ? w.out[1] - top : p.band;
-    const std::int64_t end = (part + 1) * p.col_step < p.groups ? (part + 1) * p.col_step : p.groups;
+    const std::int64_t part = t % p.cols.count, band = t / p.cols.count % p.rows.count,
+                       image = t / p.cols.count / p.rows.count;
+    const std::int64_t top = p.rows.begin(band), rows = p.rows.end(band) - top, end = p.cols.end(part);
     const std::uint8_t* plane = p.a + image * w.in[1] * w.in[2] * p.a_row;
     std::uint8_t* to = reinterpret_cast<std::uint8_t*>(p.c) + (image * w.out[1] + top) * w.out[2] * p.c_row;
-    for (std::int64_t c = part * p.col_step; c < end; c += 16) {
+    for (std::int64_t c = p.cols.begin(part); c < end; c += 16) {
       const std::int64_t n = end - c;
       auto run = [&](auto block) { block.band(top, rows, to + c); };
       if constexpr (kCompact) {

@@ -22,8 +22,7 @@ MOTE_INLINE void walk_taps(const Params& p, const Filters& f, std::int64_t padde
     offset[t] = t / w.kernel[2] / w.kernel[1] * w.dilation[0] * plane +
                 t / w.kernel[2] % w.kernel[1] * w.dilation[1] * row + t % w.kernel[2] * w.dilation[2] * column;
   }
-  const std::int64_t begin = range.begin * p.row_step,
-                     end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
+  const std::int64_t begin = p.rows.begin(range.begin), end = p.rows.begin(range.end);
   std::int64_t o[3] = {begin / w.out[2] / w.out[1] % w.out[0], begin / w.out[2] % w.out[1], begin % w.out[2]};
   const std::uint8_t* x = p.a + begin / w.out[2] / w.out[1] / w.out[0] * image;
   const std::uint8_t* at[kMostQuadTaps];

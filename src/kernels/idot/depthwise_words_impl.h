@@ -117,8 +117,8 @@ void depthwise_tiles(WordTile t, TileRange range) {
   const std::uint8_t* columns[kMostColumns];
   t.rows = p.k / KW;
   const std::int64_t most = (kMostColumns / t.rows - KW) / SX + 1;
-  std::int64_t q = range.begin * p.row_step;
-  const std::int64_t end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
+  std::int64_t q = p.rows.begin(range.begin);
+  const std::int64_t end = p.rows.begin(range.end);
   while (q < end) {
     const Pixel pixel(w, q);
     std::int64_t count = w.out[2] - pixel.at[2];

@@ -42,13 +42,14 @@ MOTE_INLINE void requantize_panels(const Block& t, std::int64_t rows, int panels
   }
 }
 
+// `a`: the rows of the tile before it, unless it is `fresh`; then those of this one.
 template <class T>
-void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
+void run_tile(const Params& p, std::int64_t tile, std::byte* scratch, bool fresh, Rows& a) {
   const Shared s = shared_of(p);
   const auto [batch, group, row, rows, col, col_end] = tile_of(p, tile);
   auto* row_sums = reinterpret_cast<std::int32_t*>(scratch + row_scratch_of(p).sums);
-  const Rows a =
-      rows_of<OfBytes>(p, row, rows, p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0), scratch);
+  const std::uint8_t* from = p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0);
+  if (fresh) a = rows_of<OfBytes>(p, row, rows, from, scratch);
 
   Block t;
   t.segments = a.segments;
@@ -59,7 +60,7 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   t.panel_bytes = quads_of(k) * 64;
   t.flip = p.a_signed != kSignedA && kDepth != 2 ? 0x80808080u : 0u;
   Finish e = finish_of<T>(p, s);
-  if (e.zeros) sum_rows(p, a, rows, row_sums);
+  if (e.zeros && fresh) sum_rows(p, a, rows, row_sums);
   const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(k, p.n));
   T* c = reinterpret_cast<T*>(p.c) + batch * p.c_batch + group * p.n;
   [[maybe_unused]] alignas(64) std::int32_t sums[kRows * kPanels * 16];
@@ -104,6 +105,13 @@ void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
 }
 #endif
 
+template <class T>
+void run_as(const Params& p, TileRange range) {
+  Rows a{};
+  for (std::int64_t t = range.begin; t < range.end; ++t)
+    run_tile<T>(p, t, range.scratch, t == range.begin || t % p.cols.count == 0, a);
+}
+
 }  // namespace
 
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
@@ -130,17 +138,10 @@ void depthwise(const Params& p, TileRange range) noexcept {
 
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void run(const Params& p, TileRange range) noexcept {
-  for (std::int64_t t = range.begin; t < range.end; ++t) {
-    if (p.out == DType::i32) {
-      run_tile<std::int32_t>(p, t, range.scratch);
-    } else if (p.out == DType::f32) {
-      run_tile<float>(p, t, range.scratch);
-    } else if (p.out == DType::u8) {
-      run_tile<std::uint8_t>(p, t, range.scratch);
-    } else {
-      run_tile<std::int8_t>(p, t, range.scratch);
-    }
-  }
+  if (p.out == DType::i32) return run_as<std::int32_t>(p, range);
+  if (p.out == DType::f32) return run_as<float>(p, range);
+  if (p.out == DType::u8) return run_as<std::uint8_t>(p, range);
+  run_as<std::int8_t>(p, range);
 }
 
 }  // namespace mote::kernels::idot::MOTE_SIMD_NS

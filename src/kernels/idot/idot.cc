@@ -49,8 +49,6 @@ constexpr Row kRows[] = {
 #undef MOTE_WINOGRAD_1
 #undef MOTE_WINOGRAD_2
 
-constexpr std::int64_t kTileMacs = 4 << 20;
-
 std::int64_t rounded_up(std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; }
 
 std::int32_t zero_of(const std::byte* p, std::int64_t i, bool is_signed) {
@@ -368,6 +366,9 @@ RowScratch row_scratch_of(const Params& p) {
 
 namespace {
 
+// Multiply-adds of a tile: at most, at least, and where an instruction does several times as many.
+constexpr double kTileMacs = 4 << 20, kLeastMacs = 1 << 17, kLeastFastMacs = 1 << 18;
+constexpr std::int64_t kLeastRows = 48, kMostRows = 480, kRowUnit = 6;
 constexpr double kPieceBytes = 192 << 10, kMostPieceBytes = 4 << 20;
 constexpr std::int64_t kPackedBytes = 16 << 10;  // of A's rows: half of the first cache
 
@@ -377,8 +378,8 @@ double span_of(const Window& w, int d, std::int64_t outputs) {
          static_cast<double>(w.kernel[d] - 1) * static_cast<double>(w.dilation[d]) + 1;
 }
 
-double piece_bytes(const Params& p) {
-  return span_of(p.window, 1, p.band) * span_of(p.window, 2, p.strip) * static_cast<double>(p.window.channels) *
+double piece_bytes(const Params& p, std::int64_t band, std::int64_t strip) {
+  return span_of(p.window, 1, band) * span_of(p.window, 2, strip) * static_cast<double>(p.window.channels) *
          static_cast<double>(copied_value(p));
 }
 
@@ -396,21 +397,21 @@ Access access_of(const Params& p) {
 // Cuts the result into pieces of about `pixels`, whose images stay in the second cache.
 void cut_image(Params* p, std::int64_t pixels) {
   const Window& w = p->window;
-  p->strip = w.out[2];
-  p->band = std::clamp<std::int64_t>(pixels / p->strip, 1, w.out[1]);
-  while (p->band > 1 && piece_bytes(*p) > kPieceBytes) p->band = (p->band + 1) / 2;
-  if (p->band == 1) p->strip = std::min(p->strip, std::max<std::int64_t>(pixels, 1));
-  while (p->strip > 1 && piece_bytes(*p) > kPieceBytes) p->strip = (p->strip + 1) / 2;
-  if (piece_bytes(*p) > kMostPieceBytes) {
+  std::int64_t strip = w.out[2], band = std::clamp<std::int64_t>((pixels + strip - 1) / strip, 1, w.out[1]);
+  while (band > 1 && piece_bytes(*p, band, strip) > kPieceBytes) band = (band + 1) / 2;
+  if (band == 1) strip = std::min(strip, std::max<std::int64_t>(pixels, 1));
+  while (strip > 1 && piece_bytes(*p, band, strip) > kPieceBytes) strip = (strip + 1) / 2;
+  if (piece_bytes(*p, band, strip) > kMostPieceBytes) {
     p->access = Access::kPixels;
     return;
   }
-  p->piece_rows = (p->band - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
-  p->piece_columns = (p->strip - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
+  p->rows = {w.out[1], 1, (w.out[1] + band - 1) / band};
+  p->strips = {w.out[2], 1, (w.out[2] + strip - 1) / strip};
+  p->piece_rows = (p->rows.most() - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
+  p->piece_columns = (p->strips.most() - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
   p->piece_pitch = p->piece_columns * w.channels * copied_value(*p);
-  p->row_step = p->band * p->strip;
-  p->row_tiles =
-      p->m / (w.out[1] * w.out[2]) * ((w.out[1] + p->band - 1) / p->band) * ((w.out[2] + p->strip - 1) / p->strip);
+  p->row_step = p->rows.most() * p->strips.most();
+  p->row_tiles = p->m / (w.out[1] * w.out[2]) * p->rows.count * p->strips.count;
 }
 
 }  // namespace
@@ -422,24 +423,26 @@ Work setup(const Row& row, Params* p) {
   p->steps = quads_of(p->segments.packed_k());
   if (p->m == 0 || p->n == 0 || p->batch == 0) return {0, 0, 0};
   p->access = access_of(*p);
-  const std::int64_t k = p->segments.packed_k();
-  std::int64_t padded = panels_of(p->n) * kPanel;
+  const std::int64_t padded = panels_of(p->n) * kPanel, products = p->batch * p->groups;
+  const double macs = static_cast<double>(p->m) * static_cast<double>(p->segments.packed_k()) *
+                      static_cast<double>(padded) * static_cast<double>(products);
+  const std::int64_t parts =
+      std::max<std::int64_t>(parts_of(macs, p->depth == 2 ? kLeastMacs : kLeastFastMacs, kTileMacs) / products, 1);
   // Rows first: a tile of the packed weights' width; then columns, where rows are few.
-  std::int64_t by_macs = kTileMacs / std::max<std::int64_t>(k * padded, 1);
-  std::int64_t pixels = std::min(std::clamp<std::int64_t>(by_macs / 12 * 12, 60, 480), p->m);
-  if (p->access == Access::kImage) cut_image(p, pixels);
+  const std::int64_t by_rows = std::max(parts_within(parts, p->m / kLeastRows), (p->m + kMostRows - 1) / kMostRows);
+  if (p->access == Access::kImage) cut_image(p, (p->m + by_rows - 1) / by_rows);
   if (p->access != Access::kImage) {
-    p->row_step = pixels;
-    p->row_tiles = (p->m + p->row_step - 1) / p->row_step;
+    p->rows = {p->m, kRowUnit, by_rows};
+    p->row_step = p->rows.most();
+    p->row_tiles = by_rows;
   }
   if (row.signed_a && !p->words) {
     const std::int64_t tiles = (p->row_step + tile_rows_of(p->depth) - 1) / tile_rows_of(p->depth);
     p->packed_rows = std::clamp<std::int64_t>(kPackedBytes / packed_tile_bytes(*p), 1, tiles) * tile_rows_of(p->depth);
   }
-  p->col_step = std::clamp(rounded_up(kTileMacs / std::max<std::int64_t>(k * p->row_step, 1), 64), std::int64_t{64},
-                           rounded_up(padded, 64));
-  p->col_tiles = (padded + p->col_step - 1) / p->col_step;
-  return {p->batch * p->groups * p->row_tiles * p->col_tiles, scratch_size(row_scratch_of(*p).bytes),
+  p->cols = {padded, p->depth == 2 ? kPanel : 4 * kPanel,
+             parts_within(parts / p->row_tiles, (padded + 4 * kPanel - 1) / (4 * kPanel))};
+  return {products * p->row_tiles * p->cols.count, scratch_size(row_scratch_of(*p).bytes),
           scratch_size(shared_bytes_of(*p))};
 }
 

@@ -27,6 +27,7 @@
 #include "base/inline.h"
 #include "kernels/epilogue.h"
 #include "kernels/kernel.h"
+#include "kernels/tiling.h"
 #include "mote/dtype.h"
 
 namespace mote::kernels::idot {
@@ -113,7 +114,8 @@ struct Params {
   // Memory of the step for what `prepare` finds, of the size that setup gives.
   std::byte* shared = nullptr;
   // By setup.
-  std::int64_t row_step = 0, col_step = 0, row_tiles = 0, col_tiles = 0;
+  Cut rows, cols;  // of a product: rows (kImage: lines of an image; winograd.h: its tiles), columns
+  std::int64_t row_step = 0, row_tiles = 0;  // rows of a tile at most, tiles side by side
   bool signed_kernel = false;
   std::int64_t steps = 0;  // of 64 bytes in a panel of B
   int depth = 4;
@@ -121,8 +123,9 @@ struct Params {
   Depthwise depthwise = Depthwise::kPixels;
   Segments segments{1, 0, 0};
   std::int64_t packed_rows = 0;  // of A at a time, where rows are packed
-  // kImage: rows and columns of the result in a tile, and of the image under it; bytes from row to row of the copy.
-  std::int64_t band = 1, strip = 1, piece_rows = 1, piece_columns = 1, piece_pitch = 0;
+  // kImage: parts of a line, rows and columns of the image under a tile, and bytes from row to row of its copy.
+  Cut strips;
+  std::int64_t piece_rows = 1, piece_columns = 1, piece_pitch = 0;
 };
 
 struct Row {

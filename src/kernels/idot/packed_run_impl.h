@@ -22,16 +22,16 @@ MOTE_INLINE void finish_panel(const Params& p, Tile t, std::int64_t rows, std::i
 }
 
 template <class T, bool Other>
-void run_packed(const Params& p, std::int64_t tile, std::byte* scratch) {
+void run_packed(const Params& p, std::int64_t tile, std::byte* scratch, bool fresh, Rows& a) {
   const Shared s = shared_of(p);
   const auto [batch, group, row, rows, col, col_end] = tile_of(p, tile);
   const RowScratch at = row_scratch_of(p);
   auto* row_sums = reinterpret_cast<std::int32_t*>(scratch + at.sums);
   auto* packed = reinterpret_cast<std::int8_t*>(scratch + at.packed);
-  const Rows a =
-      rows_of<OfBytes>(p, row, rows, p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0), scratch);
+  const std::uint8_t* from = p.a + batch * p.a_batch + group * (p.gather ? p.window.channels : 0);
+  if (fresh) a = rows_of<OfBytes>(p, row, rows, from, scratch);
   Finish e = finish_of<T>(p, s);
-  if (e.zeros) sum_rows(p, a, rows, row_sums);
+  if (e.zeros && fresh) sum_rows(p, a, rows, row_sums);
   const std::int64_t k = p.segments.packed_k(), tile_bytes = packed_tile_bytes(k);
   const std::int64_t segments = p.access == Access::kImage ? p.segments.count : 1;
   const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(k, p.n));
@@ -63,12 +63,13 @@ void run_packed(const Params& p, std::int64_t tile, std::byte* scratch) {
   }
 }
 
+// `a`: the rows of the tile before it, unless it is `fresh`; then those of this one.
 template <class T>
-MOTE_INLINE void run_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
+MOTE_INLINE void run_tile(const Params& p, std::int64_t tile, std::byte* scratch, bool fresh, Rows& a) {
   // See add_products.
   if (kDepth == 8 && (p.depth == kHalves ? shared_of(p).flags[3] != 0 : !p.a_signed))
-    return run_packed<T, true>(p, tile, scratch);
-  run_packed<T, false>(p, tile, scratch);
+    return run_packed<T, true>(p, tile, scratch, fresh, a);
+  run_packed<T, false>(p, tile, scratch, fresh, a);
 }
 
 }  // namespace

@@ -249,25 +249,24 @@ struct TilePart {
   std::int64_t batch, group, row, rows, col, col_end;
 };
 MOTE_ONCE TilePart tile_of(const Params& p, std::int64_t tile) {
-  const std::int64_t padded = panels_of(p.n) * kPanel;
   TilePart t;
-  t.col = tile % p.col_tiles * p.col_step;
-  t.col_end = t.col + p.col_step < padded ? t.col + p.col_step : padded;
-  tile /= p.col_tiles;
+  t.col = p.cols.begin(tile % p.cols.count);
+  t.col_end = p.cols.end(tile % p.cols.count);
+  tile /= p.cols.count;
   const std::int64_t row_tile = tile % p.row_tiles;
   tile /= p.row_tiles;
   t.group = tile % p.groups;
   t.batch = tile / p.groups;
-  t.row = row_tile * p.row_step;
-  t.rows = p.m - t.row < p.row_step ? p.m - t.row : p.row_step;
-  if (p.access == Access::kImage) {
-    const Window& w = p.window;
-    const std::int64_t strips = (w.out[2] + p.strip - 1) / p.strip, bands = (w.out[1] + p.band - 1) / p.band;
-    const std::int64_t x = row_tile % strips * p.strip, y = row_tile / strips % bands * p.band;
-    t.row = (row_tile / strips / bands * w.out[1] + y) * w.out[2] + x;
-    t.rows = strips > 1 ? (w.out[2] - x < p.strip ? w.out[2] - x : p.strip)
-                        : (w.out[1] - y < p.band ? w.out[1] - y : p.band) * w.out[2];
+  if (p.access != Access::kImage) {
+    t.row = p.rows.begin(row_tile);
+    t.rows = p.rows.end(row_tile) - t.row;
+    return t;
   }
+  const Window& w = p.window;
+  const std::int64_t strip = row_tile % p.strips.count, band = row_tile / p.strips.count % p.rows.count;
+  const std::int64_t x = p.strips.begin(strip), y = p.rows.begin(band);
+  t.row = (row_tile / p.strips.count / p.rows.count * w.out[1] + y) * w.out[2] + x;
+  t.rows = p.strips.count > 1 ? p.strips.end(strip) - x : (p.rows.end(band) - y) * w.out[2];
   return t;
 }
 

@@ -91,7 +91,8 @@ WinogradScratch winograd_scratch(const Params& p) {
 }
 
 Work setup_winograd(Params* p) {
-  constexpr std::int64_t kBlockBytes = 256 << 10, kTileMacs = 4 << 20, kMostTiles = 96, kRows = 6;
+  constexpr std::int64_t kBlockBytes = 256 << 10, kMostTiles = 96, kRows = 6;
+  constexpr double kLeastMacs = 1 << 17, kTileMacs = 4 << 20;
   p->steps = winograd_steps(p->window.channels);
   if (p->m == 0 || p->n == 0) return {0, 0, 0};
   const Window& w = p->window;
@@ -99,13 +100,15 @@ Work setup_winograd(Params* p) {
                      padded = panels_of(p->n) * kPanel;
   // What of V stays in the second cache; several blocks, where they are not too small.
   const std::int64_t fit = kBlockBytes / (kPositions * 2 * rounded_up(w.channels, 16));
-  std::int64_t block = std::clamp(std::min(fit, tiles / 4), 4 * kRows, kMostTiles);
-  block = std::min(rounded_up(ceil_div(tiles, ceil_div(tiles, block)), kRows), tiles);
-  p->row_step = block;
-  p->row_tiles = ceil_div(tiles, block) * images;
-  p->col_step = std::min(std::max(kTileMacs / (block * kPositions * w.channels) / 64, std::int64_t{1}) * 64, padded);
-  p->col_tiles = ceil_div(padded, p->col_step);
-  return {p->groups * p->row_tiles * p->col_tiles, scratch_size(winograd_scratch(*p).bytes),
+  const std::int64_t block = std::clamp(std::min(fit, tiles / 4), 4 * kRows, kMostTiles);
+  p->rows = {tiles, kRows, ceil_div(tiles, block)};
+  p->row_step = p->rows.most();
+  p->row_tiles = p->rows.count * images;
+  const double macs = static_cast<double>(tiles * images) * static_cast<double>(kPositions * w.channels) *
+                      static_cast<double>(padded * p->groups);
+  const std::int64_t parts = parts_of(macs, kLeastMacs, kTileMacs) / (p->groups * p->row_tiles);
+  p->cols = {padded, kPanel, parts_within(parts, ceil_div(padded, 4 * kPanel))};
+  return {p->groups * p->row_tiles * p->cols.count, scratch_size(winograd_scratch(*p).bytes),
           scratch_size(shared_bytes_of(*p))};
 }
 

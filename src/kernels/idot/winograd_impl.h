@@ -258,24 +258,23 @@ template <class T>
 MOTE_INLINE void winograd_as(const Params& p, TileRange range) {
   const Window& w = p.window;
   const Shared s = shared_of(p);
-  const std::int64_t across = (w.out[2] + 1) / 2, tiles = across * ((w.out[1] + 1) / 2),
-                     padded = panels_of(p.n) * kPanel, blocks = (tiles + p.row_step - 1) / p.row_step;
+  const std::int64_t across = (w.out[2] + 1) / 2, padded = panels_of(p.n) * kPanel, blocks = p.rows.count;
   std::uint8_t fill = 0;
   if (p.a_zero) __builtin_memcpy(&fill, p.a_zero, 1);
   __builtin_memset(range.scratch, fill, static_cast<std::size_t>(w.channels));
   std::int64_t transformed = -1;
   for (std::int64_t tile = range.begin; tile < range.end; ++tile) {
-    const std::int64_t place = tile / p.col_tiles, col = tile % p.col_tiles * p.col_step,
-                       col_end = col + p.col_step < padded ? col + p.col_step : padded;
+    const std::int64_t place = tile / p.cols.count, col = p.cols.begin(tile % p.cols.count),
+                       col_end = p.cols.end(tile % p.cols.count);
     const std::int64_t row_tile = place % p.row_tiles, group = place / p.row_tiles,
-                       first = row_tile % blocks * p.row_step;
+                       first = p.rows.begin(row_tile % blocks);
     const TileBlock b{p,
                       winograd_scratch(p),
                       range.scratch,
                       across,
                       row_tile / blocks,
                       first,
-                      tiles - first < p.row_step ? tiles - first : p.row_step,
+                      p.rows.end(row_tile % blocks) - first,
                       group};
     Finish e = finish_of<T>(p, s);
     if (transformed != place) {

@@ -86,7 +86,7 @@ MOTE_INLINE void wide_tap_sums(const Params& p, const Filters& f, std::int64_t q
 void depthwise_of_words(const Params& p, TileRange range) noexcept {
   const Filters f = filters_of(p);
   const WordFinish all = word_finish_of(p, f.add, f.add, f.wide_add, f.scales, f.flags);
-  std::int64_t q = range.begin * p.row_step;
+  std::int64_t q = p.rows.begin(range.begin);
   auto finish = [&](const std::int32_t* sums, const std::int64_t* wide, std::int64_t c, std::int64_t n) {
     finish_words(p, advanced(all, c), sums, wide, nullptr, q * p.c_row + c, 1, n);
   };
@@ -106,7 +106,7 @@ void depthwise_of_words(const Params& p, TileRange range) noexcept {
     });
     return;
   }
-  const std::int64_t end = range.end * p.row_step < p.m ? range.end * p.row_step : p.m;
+  const std::int64_t end = p.rows.begin(range.end);
   while (q < end) {
     for (std::int64_t c = 0; c < p.groups; c += 16) {
       const std::int64_t n = p.groups - c < 16 ? p.groups - c : 16;

@@ -107,13 +107,14 @@ MOTE_INLINE void sum_words(const Params& p, const Rows& a, std::int64_t rows, st
   }
 }
 
+// `a`: the rows of the tile before it, unless it is `fresh`; then those of this one.
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
-void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
+void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch, bool fresh, Rows& a) {
   const Shared s = shared_of(p);
   const std::int64_t padded = panels_of(p.n) * kPanel;
   const auto [batch, group, row, rows, col, col_end] = tile_of(p, tile);
   const std::int64_t channel = group * (p.gather ? p.window.channels : 0);
-  const Rows a = rows_of<OfWords>(p, row, rows, p.a + 2 * (batch * p.a_batch + channel), scratch);
+  if (fresh) a = rows_of<OfWords>(p, row, rows, p.a + 2 * (batch * p.a_batch + channel), scratch);
 
   alignas(64) std::int32_t sums[kWordRows * 16];
   std::int64_t wide[kWordRows * 16];
@@ -132,7 +133,7 @@ void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
   all.zeros = s.flags[0] != 0;
   t.most = all.narrow ? std::int64_t{1} << 58 : kMostPairs;
   auto* row_sums = reinterpret_cast<std::int64_t*>(scratch + row_scratch_of(p).partial);
-  if (all.zeros) sum_words(p, a, rows, row_sums);
+  if (all.zeros && fresh) sum_words(p, a, rows, row_sums);
   const auto* b = reinterpret_cast<const std::int8_t*>(p.b + batch * p.b_batch + group * packed_size(k, p.n));
   for (std::int64_t j = col; j < col_end; j += kPanel) {
     const std::int64_t width = p.n - j < kPanel ? p.n - j : kPanel;
@@ -164,7 +165,9 @@ void run_word_tile(const Params& p, std::int64_t tile, std::byte* scratch) {
 
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
 void run_words(const Params& p, TileRange range) noexcept {
-  for (std::int64_t t = range.begin; t < range.end; ++t) run_word_tile(p, t, range.scratch);
+  Rows a{};
+  for (std::int64_t t = range.begin; t < range.end; ++t)
+    run_word_tile(p, t, range.scratch, t == range.begin || t % p.cols.count == 0, a);
 }
 
 }  // namespace mote::kernels::idot::MOTE_SIMD_NS

@@ -275,9 +275,20 @@ void lookup(const LookupParams& p, TileRange range) noexcept {
 }
 
 void binary(const BinaryParams& p, TileRange range) noexcept {
-  const std::int64_t rows = p.dims[0] * p.dims[1] * p.dims[2], bytes = p.words ? 2 : 1;
-  const std::int64_t end = range.end * p.step < rows ? range.end * p.step : rows;
+  const std::int64_t bytes = p.words ? 2 : 1;
   const Rounding rounded(p.y_type);
+  if (p.rows == 1) {
+    const std::int64_t i = range.begin * kSumTile,
+                       end = range.end * kSumTile < p.dims[3] ? range.end * kSumTile : p.dims[3];
+    const Line l{p.a + i * p.a_stride[3] * bytes,
+                 p.b + i * p.b_stride[3] * bytes,
+                 p.y + i * bytes,
+                 p.a_stride[3],
+                 p.b_stride[3],
+                 end - i};
+    return p.words ? line<Words>(p, l, rounded) : line<Bytes>(p, l, rounded);
+  }
+  const std::int64_t end = range.end * p.step < p.rows ? range.end * p.step : p.rows;
   for (std::int64_t r = range.begin * p.step; r < end; ++r) {
     const std::int64_t at[3] = {r / p.dims[2] / p.dims[1], r / p.dims[2] % p.dims[1], r % p.dims[2]};
     Line l{p.a, p.b, p.y, p.a_stride[3], p.b_stride[3], p.dims[3]};

@@ -29,7 +29,7 @@ constexpr Row kRows[] = {
 #undef MOTE_QMAP_KERNEL
 };
 
-constexpr std::int64_t kTileLoads = 1 << 18;
+constexpr std::int64_t kTileLoads = 1 << 16;
 
 }  // namespace
 
@@ -46,10 +46,11 @@ std::int64_t setup(LookupParams* p) {
 }
 
 std::int64_t setup(BinaryParams* p) {
-  std::int64_t rows = p->dims[0] * p->dims[1] * p->dims[2];
-  if (rows == 0 || p->dims[3] == 0) return 0;
-  p->step = std::clamp<std::int64_t>(kTile / p->dims[3], 1, rows);
-  return (rows + p->step - 1) / p->step;
+  p->rows = p->dims[0] * p->dims[1] * p->dims[2];
+  if (p->rows == 0 || p->dims[3] == 0) return 0;
+  if (p->rows == 1) return (p->dims[3] + kSumTile - 1) / kSumTile;
+  p->step = std::clamp<std::int64_t>(kSumTile / p->dims[3], 1, p->rows);
+  return (p->rows + p->step - 1) / p->step;
 }
 
 std::int64_t setup(PoolParams* p) {

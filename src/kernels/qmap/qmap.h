@@ -13,7 +13,8 @@
 
 namespace mote::kernels::qmap {
 
-inline constexpr std::int64_t kTile = 1 << 16;
+// Bytes of a table's tile, elements of a sum's.
+inline constexpr std::int64_t kTile = 1 << 14, kSumTile = 1 << 13;
 
 // y[i] = table[x[i]] for rows of dims[3] bytes, side by side in x and y, strides in bytes; a tile is some rows, or, of
 // a single row, kTile bytes.
@@ -39,7 +40,7 @@ struct Result {
 // y = a * a_scale + b * b_scale, or a * b * a_scale, rounded; scales are over that of y already. Where `fixed`, in
 // fixed point: the sum of a * 2^left and b * 2^left (subtracted where `negative`), each scaled by its own scale, scaled
 // by that of y; or a * b scaled by that of y. Operands broadcast: strides in elements, outermost axis first, of the
-// last axis 0 or 1 (y: 1). A tile is `step` rows of that axis.
+// last axis 0 or 1 (y: 1). A tile is `step` rows of that axis, or, of a single row, kSumTile elements.
 struct BinaryParams {
   const std::uint8_t *a = nullptr, *b = nullptr;
   std::uint8_t* y = nullptr;
@@ -51,7 +52,7 @@ struct BinaryParams {
   FixedScale a_fixed, b_fixed, y_fixed;
   std::int32_t left = 0;
   std::int64_t dims[4] = {1, 1, 1, 1}, a_stride[4] = {}, b_stride[4] = {}, y_stride[4] = {};
-  std::int64_t step = 1;
+  std::int64_t rows = 1, step = 1;  // by setup
 };
 
 // Windows over channels-last images, in one to three dimensions; those of fewer have extents of 1 in front. Average:
