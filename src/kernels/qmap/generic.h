@@ -1,6 +1,7 @@
 // Tables and pools of bytes, sums of bytes and of words, for the ISA of the including file.
 #include <cstring>
 
+#include "kernels/compact.h"
 #include "kernels/pool/window.h"
 #include "kernels/qmap/qmap.h"
 #include "simd/fixed.h"
@@ -105,8 +106,9 @@ struct Pixel {
 // V registers of channels from `ch` on; the last of `n` where V is 1.
 template <bool Average, bool Signed, int V>
 MOTE_INLINE void pool_channels(const PoolParams& p, const Pixel& q, const Rounding& rounded, std::int64_t ch, int n) {
+  const bool is_signed = kCompact ? p.x_type.is_signed : Signed;
   I32 acc[V];
-  for (int v = 0; v < V; ++v) acc[v] = set_i32(Average ? -q.zeros : Signed ? -128 : 0);
+  for (int v = 0; v < V; ++v) acc[v] = set_i32(Average ? -q.zeros : is_signed ? -128 : 0);
   for (std::int64_t i = q.a.first; i < q.a.last; ++i) {
     for (std::int64_t j = q.b.first; j < q.b.last; ++j) {
       std::int64_t row =
@@ -115,7 +117,7 @@ MOTE_INLINE void pool_channels(const PoolParams& p, const Pixel& q, const Roundi
         const std::uint8_t* x = q.x + (row + k * p.dilation[2]) * p.x_pixel + ch;
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-          I32 value = load_byte<Signed>(x + v * kLanes, V > 1 ? kLanes : n);
+          I32 value = load_any(x + v * kLanes, is_signed, V > 1 ? kLanes : n);
           acc[v] = Average ? acc[v] + value : max(acc[v], value);
         }
       }
@@ -128,7 +130,7 @@ MOTE_INLINE void pool_channels(const PoolParams& p, const Pixel& q, const Roundi
       out = p.integer ? min(max(rounded_mean(out, q.taps), set_i32(p.y_type.low)), set_i32(p.y_type.high))
                       : rounded(to_f32(out) * set(q.factor));
     }
-    store_any(q.y + ch + v * kLanes, Signed, out, V > 1 ? kLanes : n);
+    store_any(q.y + ch + v * kLanes, is_signed, out, V > 1 ? kLanes : n);
   }
 }
 
@@ -149,8 +151,10 @@ MOTE_INLINE void pool_pixels(const PoolParams& p, std::int64_t begin, std::int64
     q.factor = p.scale / static_cast<float>(taps > 0 ? taps : 1);
     q.zeros = p.integer ? 0 : static_cast<std::int32_t>(static_cast<std::uint64_t>(inside * p.x_type.zero));
     std::int64_t ch = 0;
-    for (; ch + 4 * kLanes <= p.channels; ch += 4 * kLanes)
-      pool_channels<Average, Signed, 4>(p, q, rounded, ch, kLanes);
+    if constexpr (!kCompact) {
+      for (; ch + 4 * kLanes <= p.channels; ch += 4 * kLanes)
+        pool_channels<Average, Signed, 4>(p, q, rounded, ch, kLanes);
+    }
     for (; ch < p.channels; ch += kLanes) {
       int n = static_cast<int>(p.channels - ch < kLanes ? p.channels - ch : kLanes);
       pool_channels<Average, Signed, 1>(p, q, rounded, ch, n);
@@ -166,7 +170,7 @@ struct Line {
 };
 
 template <bool Product, class V>
-MOTE_INLINE void binary_row(const BinaryParams& p, const Line& l, const Rounding& rounded) {
+MOTE_ONCE void binary_row(const BinaryParams& p, const Line& l, const Rounding& rounded) {
   const I32 a_zero = set_i32(p.a_type.zero), b_zero = set_i32(p.b_type.zero);
   const F32 a_scale = set(p.a_scale), b_scale = set(p.b_scale);
   I32 a = load_one<V>(l.a, p.a_type.is_signed), b = load_one<V>(l.b, p.b_type.is_signed);
@@ -181,7 +185,7 @@ MOTE_INLINE void binary_row(const BinaryParams& p, const Line& l, const Rounding
 }
 
 template <bool Product, class V>
-MOTE_INLINE void fixed_row(const BinaryParams& p, const Line& l) {
+MOTE_ONCE void fixed_row(const BinaryParams& p, const Line& l) {
   const Fixed a_scale = fixed_of(p.a_fixed), b_scale = fixed_of(p.b_fixed), y_scale = fixed_of(p.y_fixed);
   const I32 a_zero = set_i32(p.a_type.zero), b_zero = set_i32(p.b_type.zero), left = set_i32(p.left);
   const Clamping clamped(p.y_type);
@@ -304,10 +308,13 @@ void binary(const BinaryParams& p, TileRange range) noexcept {
 void pool(const PoolParams& p, TileRange range) noexcept {
   const std::int64_t pixels = p.batch * p.out[0] * p.out[1] * p.out[2], begin = range.begin * p.step,
                      end = range.end * p.step < pixels ? range.end * p.step : pixels;
-  if (p.average) {
-    return p.x_type.is_signed ? pool_pixels<true, true>(p, begin, end) : pool_pixels<true, false>(p, begin, end);
+  if constexpr (kCompact) {  // signed or not at run time
+    p.average ? pool_pixels<true, false>(p, begin, end) : pool_pixels<false, false>(p, begin, end);
+  } else if (p.average) {
+    p.x_type.is_signed ? pool_pixels<true, true>(p, begin, end) : pool_pixels<true, false>(p, begin, end);
+  } else {
+    p.x_type.is_signed ? pool_pixels<false, true>(p, begin, end) : pool_pixels<false, false>(p, begin, end);
   }
-  p.x_type.is_signed ? pool_pixels<false, true>(p, begin, end) : pool_pixels<false, false>(p, begin, end);
 }
 // NOLINTEND(misc-definitions-in-headers)
 

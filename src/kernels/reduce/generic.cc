@@ -4,6 +4,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/compact.h"
 #include "kernels/elementwise/int_ops.h"
 #include "simd/f64.h"
 
@@ -12,7 +13,8 @@ namespace {
 
 using elementwise::scalar::apply_int;
 
-// The folds of f64 and integers. f64 follows lanes16, with the order of lanes16.h.
+// The folds of f64 and integers, those of narrow ones by i64 in a compact build. f64 follows lanes16, with the order of
+// lanes16.h.
 template <class T>
 T identity(Op op) {
   using L = std::numeric_limits<T>;
@@ -61,11 +63,20 @@ T fold_part(const Params& p, Op op, std::int64_t at, std::int64_t begin, std::in
   T lanes[16];
   for (T& l : lanes) l = identity<T>(op);
   each_run(p.reduced, begin, n, [&](std::int64_t offset, std::int64_t done, std::int64_t count) {
-    const T* x = static_cast<const T*>(p.in) + at + offset;
     const std::int64_t stride = p.reduced.rank > 0 ? p.reduced.in[p.reduced.rank - 1] : 1;
-    for (std::int64_t i = 0; i < count; ++i) {
+    auto take = [&](std::int64_t i, T x) {
       T& lane = lanes[(done + i) & 15];
-      lane = step(op, lane, x[i * stride], shift);
+      lane = step(op, lane, x, shift);
+    };
+    if constexpr (kCompact) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        T x;
+        load_run(p.dtype, p.in, at + offset + i * stride, 1, 1, &x);
+        take(i, x);
+      }
+    } else {
+      const T* x = static_cast<const T*>(p.in) + at + offset;
+      for (std::int64_t i = 0; i < count; ++i) take(i, x[i * stride]);
     }
   });
   for (int half = 8; half > 0; half /= 2) {
@@ -98,6 +109,32 @@ T finish(Op op, T y, T shift, std::int64_t length) {
   return y;
 }
 
+// What a fold by a wider type gives as one of the dtype: wrapped, or for the identities of min and max the closest one.
+template <class T>
+T narrowed(const Params& p, T y) {
+  if constexpr (kCompact && std::is_same_v<T, std::int64_t>) {
+    const int bits = bits_of(p.dtype);
+    const bool is_signed = is_signed_int(p.dtype);
+    if (bits == 64) return y;
+    const std::int64_t high = (std::int64_t{1} << (is_signed ? bits - 1 : bits)) - 1, low = is_signed ? -high - 1 : 0;
+    if (p.op == Op::min || p.op == Op::max) return y < low ? low : y > high ? high : y;
+    const std::uint64_t kept = static_cast<std::uint64_t>(y) << (64 - bits);
+    return is_signed ? static_cast<std::int64_t>(kept) >> (64 - bits) : static_cast<std::int64_t>(kept >> (64 - bits));
+  }
+  return y;
+}
+
+// Result o.
+template <class T>
+void put(const Params& p, std::int64_t o, T y) {
+  const std::int64_t at = offset_of(p.kept, p.kept.out, o);
+  if constexpr (kCompact) {
+    store_run(p.dtype, &y, 1, p.out, at, 1);
+  } else {
+    static_cast<T*>(p.out)[at] = y;
+  }
+}
+
 template <class T>
 void run_shared_type(const Params& p, TileRange range) {
   const std::int64_t groups = (p.chunks + p.group - 1) / p.group;
@@ -119,7 +156,7 @@ void combine_type(const Params& p, TileRange range) {
     const T* part = static_cast<const T*>(p.partials) + o * p.chunks;
     T total = part[0];
     for (std::int64_t c = 1; c < p.chunks; ++c) total = join(p.op, total, part[c]);
-    static_cast<T*>(p.out)[offset_of(p.kept, p.kept.out, o)] = finish<T>(p.op, total, 0, p.length);
+    put(p, o, finish<T>(p.op, narrowed(p, total), 0, p.length));
   }
 }
 
@@ -134,17 +171,21 @@ void run_type(const Params& p, TileRange range) {
       if (p.op == Op::log_sum_exp) shift = fold_sequence<T>(p, Op::max, at, 0);
       if (!(std::fabs(shift) < std::numeric_limits<T>::infinity())) shift = 0;
     }
-    T y = finish(p.op, fold_sequence(p, p.op, at, shift), shift, p.length);
+    T y = finish(p.op, narrowed(p, fold_sequence(p, p.op, at, shift)), shift, p.length);
     if (p.dtype == DType::boolean && p.length == 0) y = p.op == Op::min;
-    static_cast<T*>(p.out)[offset_of(p.kept, p.kept.out, o)] = y;
+    put(p, o, y);
   }
 }
 
 }  // namespace
 
-#define MOTE_TYPE(type, T)                                                              \
-  void run_##type(const Params& p, TileRange range) noexcept { run_type<T>(p, range); } \
-  void combine_##type(const Params& p, TileRange range) noexcept { combine_type<T>(p, range); }
+template <class T>
+using Computed =
+    std::conditional_t<kCompact && std::is_integral_v<T> && !std::is_same_v<T, std::uint64_t>, std::int64_t, T>;
+
+#define MOTE_TYPE(type, T)                                                                        \
+  void run_##type(const Params& p, TileRange range) noexcept { run_type<Computed<T>>(p, range); } \
+  void combine_##type(const Params& p, TileRange range) noexcept { combine_type<Computed<T>>(p, range); }
 MOTE_TYPE(f64, double)
 MOTE_TYPE(i8, std::int8_t)
 MOTE_TYPE(i16, std::int16_t)

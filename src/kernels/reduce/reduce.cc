@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "kernels/compact.h"
 #include "kernels/reduce/chunk.h"
 #include "kernels/scratch.h"
 #include "kernels/sort.h"
@@ -103,7 +104,7 @@ Work setup(const Kernel& kernel, Op op, DType dtype, const Shape& shape, Params*
   std::int64_t budget = kernel.isa == Isa::generic ? 1 << 12 : 1 << 17;  // elements per tile
   if (op == Op::log_sum_exp) budget /= 8;
   const std::int64_t inner = k.rank > 0 ? k.dim[k.rank - 1] : 1;
-  const std::int64_t element = bits_of(kernel.compute) / 8;
+  const std::int64_t element = kCompact && is_int(kernel.compute) ? 8 : bits_of(kernel.compute) / 8;
   p->strips = p->chunks = 0;
   p->group = 1;
   // Sequences of many chunks are shared between tiles. (log_sum_exp would need two rounds of that.)
