@@ -4,12 +4,13 @@
 Single layers are run by their kernels alone (count_kernels), networks of tools/export_zoo.py by mote-run from a plan made here for each
 instruction set; both are cross-built and run under qemu-aarch64 with a plugin that counts every instruction (count.c). What one run takes is the
 difference between three runs and one. The least is what the multiply-adds take in the widest instruction of that CPU, and for the kernels of
-register tiles also what a tile loads per step, 32 bytes an instruction. OUT gets arm.json and arm.md.
+register tiles also what a tile loads per step, 32 bytes an instruction; for depthwise layers of bytes see least_of. OUT gets arm.json and arm.md.
 """
 import argparse
 import collections
 import datetime
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -27,6 +28,10 @@ CPUS = {"Cortex-A53": ("cortex-a53", "neon"), "Cortex-A72": ("cortex-a72", "neon
 PER_INSTRUCTION = {("neon", 32): 4, ("neondot", 32): 4, ("i8mm", 32): 4, ("neon", 8): 16 / 3, ("neondot", 8): 16, ("i8mm", 8): 32}
 # Bytes that a register tile reads per multiply-add of it: rows and columns of one step by what they make.
 TILE = {32: (5 + 16) * 4 / (5 * 16), 8: (6 + 16) / (6 * 16)}
+# Of one byte of a result: conversion, factor, rounding of four, two narrowings and a store of sixteen. Of one byte of a depthwise layer's image: a load
+# of sixteen, and two instructions that widen them or put them beside others.
+REQUANTIZE, IMAGE = (3 * 4 + 4 + 2 + 1) / 16, 3 / 16
+CONV1X1_CHANNELS = 128  # of count_kernels' layer
 BOUNDS = {"gemm": 1.25, "1x1": 1.25, "3x3": 1.5, "5x5": 1.5}
 MULTIPLY = ("fmla", "fmls", "fmul", "smlal", "smlal2", "smull", "smull2", "umlal", "umlal2", "umull", "umull2", "sdot", "udot", "usdot", "smmla", "ummla", "usmmla", "mla", "mul")
 
@@ -98,6 +103,10 @@ def measure(command, macs, least, cpu, plugin, folder):
 
 
 def least_of(name, macs, bits, isa):
+    if "depthwise" in name and bits == 8:
+        # Channels do not mix: words four at a time by smlal, or sdot, a quarter of whose register is one channel.
+        taps = int(name[-1]) ** 2
+        return macs / taps * ((taps / 4 if isa == "neon" else math.ceil(taps / 4) / 4) + REQUANTIZE + IMAGE)
     loads = 0 if "depthwise" in name else TILE[bits] / 32
     return macs / PER_INSTRUCTION[isa, bits] + macs * loads
 
@@ -113,6 +122,8 @@ def measure_layers(args, plugin, folder):
                 continue
             try:
                 row = measure(lambda n: [ARM / "count_kernels", name, isa, n], int(macs), least_of(name, int(macs), int(bits), isa), cpu, plugin, folder)
+                if name == "int8 conv1x1":
+                    row["by_least_of_bytes"] = row["instructions"] / (row["least"] + int(macs) / CONV1X1_CHANNELS * REQUANTIZE)
                 row["bound"] = next((bound for word, bound in BOUNDS.items() if word in name), None)
             except (RuntimeError, subprocess.TimeoutExpired) as problem:
                 row = {"failed": str(problem)}
@@ -151,11 +162,17 @@ def markdown(document):
     out = ["# Instructions on 64-bit Arm", "", f"{document['date']}. Counted under emulation by `./dev bench arm`, one thread: everything that one run executes, by the least that the layer's",
            "multiply-adds take in the widest instruction that the CPU has for them (four floats by `fmla`; 16 bytes by `smull`, `smlal2` and `sadalp`, or by one `sdot`, and 32 by",
            "`smmla`) and, but for depthwise layers, what a register tile of 5 x 16 floats or 6 x 16 bytes loads per step, 32 bytes an instruction. Winograd's algorithm takes",
-           "less than the direct one, of which the least is. Times cannot be had from an emulator.", "", "## Layers", "",
+           "less than the direct one, of which the least is. Times cannot be had from an emulator.", "",
+           "In depthwise layers of bytes channels do not mix, so that no instruction multiplies 16 or 32 bytes for them: their least is four words by `smlal`, or by `sdot` the taps of",
+           "four channels by fours (three for nine taps; `smmla` does no more), for every byte of the image a sixteenth of a load and of two instructions that widen 16 bytes or put them",
+           f"beside others, and for every result the least that requantizing takes, {REQUANTIZE * 16:.0f} instructions for 16: conversion, factor and rounding of four, two narrowings, a store. The other",
+           "layers' least has no requantizing; with 128 channels it is 24 % of the products' by `smmla`, and the row after \"int8 conv1x1\" counts it.", "", "## Layers", "",
            "| layer | " + " | ".join(labels) + " | bound |", "|---|" + "---:|" * (len(labels) + 1)]
     for name, rows in document["layers"].items():
         bound = next((row["bound"] for row in rows.values() if "bound" in row), None)
         out.append(f"| {name} | " + " | ".join(cell(rows.get(label), "by_least") for label in labels) + f" | {bound or '–'} |")
+        if any("by_least_of_bytes" in row for row in rows.values()):
+            out.append(f"| {name} and requantizing | " + " | ".join(cell(rows.get(label), "by_least_of_bytes") for label in labels) + f" | {bound or '–'} |")
     out += ["", "## Inner loops", "", "The piece of straight code that most instructions come from: its length, and how many of it multiply.", "", "| layer | CPU | kernel | loop | multiply | share of the run |",
             "|---|---|---|---:|---:|---:|"]
     for name, rows in document["layers"].items():

@@ -77,6 +77,10 @@ bool cut_rows(Params* p) {
   if (!flat || !bytes || w.kernel[1] < 2 || pair_rows_of(w.kernel[1]) > kMostPairRows || w.dilation[1] != 1 ||
       w.dilation[2] != 1)
     return false;
+  // On Arm as rows of taps that are known. There, a last block of channels overlaps others of its part: the last one of
+  // several has more than one.
+  if (p->signed_kernel && ((w.kernel[2] != 3 && w.kernel[2] != 5) || w.stride[2] > 2 || p->groups < kPanel))
+    return false;
   p->piece_columns = (w.out[2] - 1) * w.stride[2] + w.kernel[2];
   if (p->piece_columns > kMostColumns) return false;
   const double row_bytes =
@@ -95,6 +99,7 @@ bool cut_rows(Params* p) {
 
 Work setup_depthwise(const Row& row, Params* p) {
   p->signed_kernel = row.signed_a;
+  p->quads = row.signed_a && row.depth != kHalves;
   if (p->m == 0 || p->groups == 0) return {0, 0, 0};
   if (!p->words && row.reads == Depthwise::kRows && cut_rows(p)) {
     p->depthwise = Depthwise::kRows;
@@ -206,6 +211,34 @@ void prepare_rows(const Params& p, const Filters& f) {
   }
 }
 
+// The filters as Arm multiplies them by rows: as words, or by quads of rows.
+void prepare_columns(const Params& p, const Filters& f) {
+  const Window& w = p.window;
+  const bool quads = f.flags[5] != 0;
+  const std::int64_t outputs = quads ? quad_rows_of(w) : 1, rows = quads ? row_quads_of(w) : w.kernel[1],
+                     deep = quads ? 4 : 1, block_bytes = kPanel * row_words_of(w) * 2;
+  auto weight = [&](std::int64_t row, std::int64_t column, std::int64_t c) {
+    return row >= 0 && row < w.kernel[1] ? f.weights[(row * w.kernel[2] + column) * f.pitch + c] : 0;
+  };
+  for (std::int64_t c = 0; c < p.groups; c += kPanel) {
+    auto* bytes = reinterpret_cast<std::int8_t*>(f.rows) + c / kPanel * block_bytes;
+    auto* words = reinterpret_cast<std::int16_t*>(bytes);
+    std::int64_t first = c + kPanel <= p.groups ? c : p.groups - kPanel;
+    for (std::int64_t i = 0; i < 2 * rows * outputs * w.kernel[2] * 8 * deep; ++i) {
+      const std::int64_t channel = i / deep % 8, column = i / deep / 8 % w.kernel[2], each = i / deep / 8 / w.kernel[2],
+                         output = each % outputs, row = each / outputs % rows, half = each / outputs / rows;
+      const std::int32_t x = weight(row * deep + i % deep - output, column, first + half * 8 + channel);
+      quads ? bytes[i] = static_cast<std::int8_t>(x) : words[i] = static_cast<std::int16_t>(x);
+    }
+  }
+  const std::int64_t a_zero = f.flags[0] - (quads && !p.a_signed ? 128 : 0);
+  for (std::int64_t c = 0; c < f.pitch; ++c) {
+    std::int64_t sum = 0;
+    for (std::int64_t t = 0; t < p.k; ++t) sum += f.weights[t * f.pitch + c];
+    f.row_add[c] = static_cast<std::int32_t>(f.add[c] - a_zero * sum);
+  }
+}
+
 }  // namespace
 
 void prepare_depthwise(const Params& p, TileRange) noexcept {
@@ -213,7 +246,7 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
   f.flags[0] = p.words ? word_zero(p) : p.a_zero ? byte_at(p.a_zero, 0, p.a_signed) : 0;
   f.flags[1] = y_zero_of(p);
   f.flags[2] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe == Recipe::kHalfEven;
-  bool finite = true;
+  bool finite = true, bytes = true;
   for (std::int64_t c = 0; c < f.pitch; ++c) {
     std::int64_t column = std::min(c, p.groups - 1);
     f.add[c] = p.bias && !p.words ? p.bias[column] : 0;
@@ -223,16 +256,19 @@ void prepare_depthwise(const Params& p, TileRange) noexcept {
     for (std::int64_t t = 0; t < p.k; ++t) {
       std::int32_t w = byte_at(p.b, t * p.groups + column, p.b_signed) - zero;
       f.weights[t * f.pitch + c] = w;
-      if (w < -128 || w > 127) f.flags[2] = 0;
+      bytes = bytes && w >= -128 && w <= 127;
     }
   }
   if (p.words) return prepare_words(p, f);
+  if (!bytes) f.flags[2] = 0;
+  f.flags[4] = finite;
+  f.flags[5] = bytes && p.quads;
   std::fill_n(f.fill, f.pitch, static_cast<std::uint8_t>(f.flags[0]));
-  if (p.depthwise == Depthwise::kRows) return prepare_rows(p, f);
+  if (p.depthwise == Depthwise::kRows) return p.signed_kernel ? prepare_columns(p, f) : prepare_rows(p, f);
   f.flags[3] = p.k <= kMostQuadTaps && (p.out == DType::u8 || p.out == DType::i8) && p.recipe != Recipe::kHalfAway;
   if (f.flags[2] != 0) prepare_quads(p, f);
   if (p.signed_kernel) {
-    f.flags[3] = f.flags[3] != 0 && finite;
+    f.flags[3] = f.flags[3] != 0 && finite && p.groups >= kPanel;
     if (f.flags[3] != 0) prepare_single(p, f);
   } else if (f.flags[3] != 0) {
     prepare_pairs(p, f);

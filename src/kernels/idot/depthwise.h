@@ -27,10 +27,15 @@ inline constexpr std::int64_t kMostQuadTaps = 64;
 // rows][kernel width][16][2] words, channels 0 to 3 and 8 to 11 first where they are more than 8, and what is added to
 // sums of A's bytes as they are.
 //
+// On Arm, there are single taps in the place of pairs, per 16 channels [taps][16] words, and in that of pairs of rows
+// what depthwise_columns_impl.h multiplies.
+//
 // Of words of A there are only pairs of taps, channels 0 to 3 and 8 to 11 of 16 first, with what is added to sums of
 // A's words as if they were signed; flags[2] says whether i32 is enough for these.
 struct Filters {
-  std::int32_t *flags, *add;  // [0]: a's zero point, [1]: y's, [2], [3]: whether the fours and the pairs are there
+  // [0]: a's zero point, [1]: y's, [2], [3]: whether the fours and the pairs are there, [4]: whether all factors are
+  // finite, [5]: whether pairs of rows are quads of them
+  std::int32_t *flags, *add;
   Scales scales;
   std::int32_t* weights;
   std::int64_t pitch;
@@ -46,6 +51,9 @@ struct Filters {
 };
 constexpr std::int64_t pairs_of(std::int64_t k) { return (k + 1) / 2; }
 inline constexpr std::int64_t kMostPairRows = 8;
+// Rows of the result that one quad of rows of the image serves on Arm, and quads under them.
+constexpr std::int64_t quad_rows_of(const Window& w) { return w.stride[1] == 1 ? 2 : 1; }
+constexpr std::int64_t row_quads_of(const Window& w) { return (w.kernel[1] + quad_rows_of(w) + 2) / 4; }
 // Pairs of rows under one row of the result.
 constexpr std::int64_t pair_rows_of(std::int64_t kernel_rows) { return kernel_rows / 2 + 1; }
 // Words of one channel's filters for pairs of rows.

@@ -7,6 +7,7 @@
 #include "kernels/idot/words_impl.h"
 
 #if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
+#include "kernels/idot/depthwise_columns_impl.h"
 #include "kernels/idot/depthwise_words_impl.h"
 #include "kernels/idot/packed_run_impl.h"
 #else
@@ -128,7 +129,8 @@ void depthwise(const Params& p, TileRange range) noexcept {
   if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_pairs(p, f, range);
 #endif
 #if defined(__ARM_NEON) && !defined(MOTE_SIMD_SCALAR)
-  if (const Filters f = filters_of(p); f.flags[3] != 0 && p.groups >= 16) return depthwise_words(p, f, range);
+  if (p.depthwise == Depthwise::kRows) return depthwise_columns(p, range);
+  if (const Filters f = filters_of(p); f.flags[3] != 0) return depthwise_words(p, f, range);
 #endif
   if (p.out == DType::i32) return depthwise_as<std::int32_t>(p, range);
   if (p.out == DType::f32) return depthwise_as<float>(p, range);

@@ -117,6 +117,7 @@ struct Params {
   Cut rows, cols;  // of a product: rows (kImage: lines of an image; winograd.h: its tiles), columns
   std::int64_t row_step = 0, row_tiles = 0;  // rows of a tile at most, tiles side by side
   bool signed_kernel = false;
+  bool quads = false;      // of a depthwise convolution: multiplied by fours where weights are bytes
   std::int64_t steps = 0;  // of 64 bytes in a panel of B
   int depth = 4;
   Access access = Access::kPlace;

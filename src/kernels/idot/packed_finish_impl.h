@@ -58,40 +58,51 @@ struct Bytes {
   const std::int32_t* row_sums;
 };
 
-// Sums of whole tiles in place to rows of 16 bytes.
-template <bool FixedPoint, bool SignedC>
-MOTE_INLINE void put_tile(Sums<kRows>& s, const Scales& scales, int16x8_t zero, std::uint8_t* c, std::int64_t c_row) {
 #if defined(__ARM_FEATURE_MATMUL_INT8)
+// What whole tiles of sums are scaled to, as their registers hold them, to rows of 16 bytes.
+using TileParts = int32x4_t[kRows / 2][8];
+template <bool FixedPoint>
+MOTE_INLINE void scale_tile(const Sums<kRows>& s, const Scales& scales, TileParts& x) {
 #pragma GCC unroll 8
   for (int v = 0; v < 8; ++v) {
     const auto scaled = scaling_of<FixedPoint>(scales, 4 * v);
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows / 2; ++r) s.v[r][v] = scaled(s.v[r][v]);
+    for (int r = 0; r < kRows / 2; ++r) x[r][v] = scaled(s.v[r][v]);
   }
+}
+// to_words: of two registers.
+template <bool SignedC, class F>
+MOTE_INLINE void put_tile(const TileParts& x, F to_words, std::uint8_t* c, std::int64_t c_row) {
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows / 2; ++r) {
-    const auto& x = s.v[r];
+  for (int r = 0; r < kRows / 2; ++r, c += 2 * c_row) {
     // Two bytes of one row, then of the other.
-    const uint8x16_t low = to_bytes<SignedC>(to_words(x[0], x[1], zero), to_words(x[2], x[3], zero)),
-                     high = to_bytes<SignedC>(to_words(x[4], x[5], zero), to_words(x[6], x[7], zero));
+    const uint8x16_t low = to_bytes<SignedC>(to_words(x[r][0], x[r][1]), to_words(x[r][2], x[r][3])),
+                     high = to_bytes<SignedC>(to_words(x[r][4], x[r][5]), to_words(x[r][6], x[r][7]));
     const uint16x8_t a = vreinterpretq_u16_u8(low), b = vreinterpretq_u16_u8(high);
     vst1q_u8(c, vreinterpretq_u8_u16(vuzp1q_u16(a, b)));
     vst1q_u8(c + c_row, vreinterpretq_u8_u16(vuzp2q_u16(a, b)));
-    c += 2 * c_row;
   }
+}
 #else
-  int32x4_t x[kRows][4];
+// What whole tiles of sums are scaled to, to rows of 16 bytes.
+using TileParts = int32x4_t[kRows][4];
+template <bool FixedPoint>
+MOTE_INLINE void scale_tile(const Sums<kRows>& s, const Scales& scales, TileParts& x) {
 #pragma GCC unroll 4
   for (int v = 0; v < 4; ++v) {
     const auto scaled = scaling_of<FixedPoint>(scales, 4 * v);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) x[r][v] = scaled(columns_of(s, r, v));
   }
+}
+// to_words: of two registers.
+template <bool SignedC, class F>
+MOTE_INLINE void put_tile(const TileParts& x, F to_words, std::uint8_t* c, std::int64_t c_row) {
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r, c += c_row)
-    vst1q_u8(c, to_bytes<SignedC>(to_words(x[r][0], x[r][1], zero), to_words(x[r][2], x[r][3], zero)));
-#endif
+    vst1q_u8(c, to_bytes<SignedC>(to_words(x[r][0], x[r][1]), to_words(x[r][2], x[r][3])));
 }
+#endif
 
 // Rows of sums, [rows][16], with nothing added yet.
 template <bool FixedPoint, bool SignedC>
@@ -164,6 +175,7 @@ template <bool Other, bool FixedPoint, bool SignedC>
 MOTE_NOINLINE void requantize_tiles(Tile t, std::int64_t tiles, std::int64_t tile_bytes, const Finish& e,
                                     const Bytes& to) {
   const int16x8_t y_zero = vdupq_n_s16(static_cast<std::int16_t>(e.y_zero));
+  const bool nothing_added = e.y_zero == 0;
   // In registers: the compiler takes stores of bytes for ones to anything.
   const std::int32_t *zero = e.zeros ? e.zero : nullptr, *row_sums = to.row_sums;
 #if defined(__ARM_FEATURE_DOTPROD) && !defined(__ARM_FEATURE_MATMUL_INT8)
@@ -194,7 +206,15 @@ MOTE_NOINLINE void requantize_tiles(Tile t, std::int64_t tiles, std::int64_t til
     start_sums(s, start);
     if (zero) subtract_zeros(s, zero, row_sums);
     add_products<Other>(s, t);
-    put_tile<FixedPoint, SignedC>(s, scales, y_zero, c, c_row);
+    TileParts x;
+    scale_tile<FixedPoint>(s, scales, x);
+    if (nothing_added) {
+      put_tile<SignedC>(
+          x, [](auto a, auto b) { return vqmovn_high_s32(vqmovn_s32(a), b); }, c, c_row);
+    } else {
+      put_tile<SignedC>(
+          x, [&](auto a, auto b) { return to_words(a, b, y_zero); }, c, c_row);
+    }
   }
 }
 

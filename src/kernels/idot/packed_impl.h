@@ -27,6 +27,19 @@ MOTE_INLINE void load_two(int8x16_t& x, int8x16_t& y, const std::int8_t*& p) {
   p += 32;
 #endif
 }
+// Two registers from Offset bytes on.
+template <int Offset = 0, class V>
+MOTE_INLINE void load_two_at(V& x, V& y, const void* p) {
+#if defined(__GNUC__)
+  struct Bytes {
+    char bytes[Offset + 32];
+  };
+  asm volatile("ldp %q0, %q1, [%2, %3]" : "=w"(x), "=w"(y) : "r"(p), "n"(Offset), "m"(*static_cast<const Bytes*>(p)));
+#else
+  __builtin_memcpy(&x, static_cast<const char*>(p) + Offset, 16);
+  __builtin_memcpy(&y, static_cast<const char*>(p) + Offset + 16, 16);
+#endif
+}
 template <int N>
 MOTE_INLINE void load_some(int8x16_t (&x)[N], const std::int8_t*& p) {
 #pragma GCC unroll 4
@@ -216,15 +229,17 @@ MOTE_INLINE void pack_bytes(const std::uint8_t* const (&rows)[kRows], std::int64
   const std::int64_t end = i + n;
   to += k / 16 * kStepBytes;
   if (k % 16 != 0) {
-#pragma GCC unroll 1
     for (k %= 16; k < 16 && i < end; k += 4) words(to + k);
     to += kStepBytes;
   }
   for (; i + 16 <= end; i += 16, to += kStepBytes) {
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) vst1q_s8(to + 16 * r, vreinterpretq_s8_u8(veorq_u8(vld1q_u8(rows[r] + i), flip)));
+    for (int r = 0; r < kRows; r += 2) {
+      const uint8x16_t x = veorq_u8(vld1q_u8(rows[r] + i), flip), y = veorq_u8(vld1q_u8(rows[r + 1] + i), flip);
+      vst1q_s8(to + 16 * r, vreinterpretq_s8_u8(x));
+      vst1q_s8(to + 16 * r + 16, vreinterpretq_s8_u8(y));
+    }
   }
-#pragma GCC unroll 1
   for (; i < end; to += 4) words(to);
 }
 
@@ -351,15 +366,11 @@ template <int R>
 MOTE_INLINE void start_sums(Sums<R>& s, const std::int32_t* start) {
 #pragma GCC unroll 8
   for (auto& row : s.v) {
-    constexpr int kRegisters = sizeof(row) / sizeof(row[0]);
-#pragma GCC unroll 8
-    for (int v = 0; v < kRegisters; v += 2) {
-#if defined(__GNUC__)
-      asm volatile("ldp %q0, %q1, [%2, %3]" : "=w"(row[v]), "=w"(row[v + 1]) : "r"(start), "n"(16 * v) : "memory");
-#else
-      row[v] = vld1q_s32(start + 4 * v);
-      row[v + 1] = vld1q_s32(start + 4 * v + 4);
-#endif
+    load_two_at(row[0], row[1], start);
+    load_two_at<32>(row[2], row[3], start);
+    if constexpr (sizeof row == 128) {
+      load_two_at<64>(row[4], row[5], start);
+      load_two_at<96>(row[6], row[7], start);
     }
   }
 }
