@@ -25,6 +25,8 @@ asm(\".section .rodata.${symbol}, \\\"a\\\"\\n\"
 ")
     file(GENERATE OUTPUT ${_source} CONTENT "${_text}")
     set_property(SOURCE ${_source} APPEND PROPERTY OBJECT_DEPENDS ${_file})
+    # Link-time optimisation knows no symbols of the assembler's.
+    set_property(SOURCE ${_source} APPEND PROPERTY COMPILE_OPTIONS -fno-lto)
   else()
     add_custom_command(OUTPUT ${_source} DEPENDS ${_file} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/embed_array.cmake
       COMMAND ${CMAKE_COMMAND} -DSYMBOL=${symbol} -DFILE=${_file} -DOUT=${_source} -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/embed_array.cmake)
