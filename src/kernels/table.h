@@ -51,7 +51,7 @@
 #define MOTE_IF_scalar(x) x
 
 // MOTE_SHARED(ns)::f is ns::f, or, in a compact build, what AVX2's f does as well.
-#if defined(MOTE_COMPACT) && !defined(MOTE_WITHOUT_avx2)
+#if defined(MOTE_COMPACT)
 #define MOTE_SHARED_avx512vnni avx2
 #define MOTE_SHARED_avx512 avx2
 #define MOTE_SHARED_avxvnni avx2

@@ -19,8 +19,9 @@ namespace mote::kernels::elementwise {
 namespace {
 
 constexpr Kernel kKernels[] = {
-#define MOTE_ELEMENTWISE_KERNEL(ns, isa, type, numerics) \
-  {"elementwise_" #type "_" #isa, Isa::isa, DType::type, Numerics::numerics, MOTE_IF_##ns(&ns::run_##type)},
+#define MOTE_ELEMENTWISE_KERNEL(ns, isa, type, numerics)                     \
+  {"elementwise_" #type "_" #isa, Isa::isa, DType::type, Numerics::numerics, \
+   MOTE_IF_##ns(&MOTE_SHARED(ns)::run_##type)},
 #include "kernels/elementwise/kernels.inc"
 #undef MOTE_ELEMENTWISE_KERNEL
 };

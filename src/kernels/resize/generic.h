@@ -1,4 +1,5 @@
 // The resize kernel, for the ISA of the including file.
+#include "kernels/compact.h"
 #include "kernels/resize/resize.h"
 #include "simd/vec.h"
 
@@ -60,8 +61,8 @@ MOTE_INLINE void sources_of(const Params& p, const std::int64_t* at, Sources& s)
 
 // to[0, n) = sum over the sources of weight * x[offset ...].
 template <class E>
-MOTE_INLINE void combine(const E* x, const Sources& s, float* to, std::int64_t n) {
-  if (s.count == 2) {
+MOTE_ONCE void combine(const E* x, const Sources& s, float* to, std::int64_t n) {
+  if (s.count == 2 && !kCompact) {
     const E *a = x + s.offset[0], *b = x + s.offset[1];
     const F32 u = set(s.weight[0]), v = set(s.weight[1]);
     for (std::int64_t i = 0; i < n; i += kLanes) {
@@ -80,7 +81,7 @@ MOTE_INLINE void combine(const E* x, const Sources& s, float* to, std::int64_t n
 
 // Pixels of `n` elements: from[index] with pitch `pitch` combined along the last axis.
 template <class From, class E>
-MOTE_INLINE void along_pixels(const Params& p, const From* from, std::int64_t pitch, E* y, std::int64_t n) {
+MOTE_ONCE void along_pixels(const Params& p, const From* from, std::int64_t pitch, E* y, std::int64_t n) {
   const Axis& l = p.last;
   const E* fill = reinterpret_cast<const E*>(p.fill);
   for (std::int64_t o = 0; o < l.out; ++o) {
@@ -91,7 +92,7 @@ MOTE_INLINE void along_pixels(const Params& p, const From* from, std::int64_t pi
     }
     const std::int32_t* index = l.index ? l.index + o * l.taps : nullptr;
     const float* weight = l.index ? l.weight + o * l.taps : nullptr;
-    if (index && l.taps == 2) {
+    if (index && l.taps == 2 && !kCompact) {
       const From *a = from + index[0] * pitch, *b = from + index[1] * pitch;
       const F32 u = set(weight[0]), v = set(weight[1]);
       for (std::int64_t i = 0; i < n; i += kLanes) {
