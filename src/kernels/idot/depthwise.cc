@@ -89,7 +89,8 @@ bool cut_rows(Params* p) {
   // Bands first: threads then read what they wrote, where the step before was cut by rows too.
   const auto most = std::clamp<std::int64_t>(static_cast<std::int64_t>(kBandBytes / std::max(row_bytes, 1.0)),
                                              std::min(w.out[1], kLeastBand), w.out[1]);
-  p->rows = {w.out[1], 1, std::max((w.out[1] + most - 1) / most, parts_within(parts / images, w.out[1] / kLeastBand))};
+  p->rows = {w.out[1], p->quads ? quad_rows_of(w) : 1,
+             std::max((w.out[1] + most - 1) / most, parts_within(parts / images, w.out[1] / kLeastBand))};
   p->row_tiles = images * p->rows.count;
   p->cols = {p->groups, kPanel, parts_within(parts / p->row_tiles, (panels_of(p->groups) + 1) / 2)};
   return true;

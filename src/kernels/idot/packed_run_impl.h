@@ -39,7 +39,9 @@ void run_packed(const Params& p, std::int64_t tile, std::byte* scratch, bool fre
   [[maybe_unused]] const bool quick = p.recipe != Recipe::kHalfAway && s.flags[4] == 0;
   for (std::int64_t r = 0; r < rows; r += p.packed_rows) {
     const std::int64_t height = rows - r < p.packed_rows ? rows - r : p.packed_rows;
-    pack_tiles(a, r, height, segments, p.signed_kernel && !p.a_signed ? 0x80 : 0, tile_bytes, packed);
+    // Those of the tile before may still be there.
+    if (fresh || rows > p.packed_rows)
+      pack_tiles(a, r, height, segments, p.signed_kernel && !p.a_signed ? 0x80 : 0, tile_bytes, packed);
     for (std::int64_t j = col; j < col_end; j += kPanel) {
       const std::int64_t width = p.n - j < kPanel ? p.n - j : kPanel;
       const Tile t{packed, b + j / kPanel * quads_of(k) * 64, k};
