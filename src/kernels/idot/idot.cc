@@ -370,7 +370,7 @@ namespace {
 constexpr double kTileMacs = 4 << 20, kLeastMacs = 1 << 17, kLeastFastMacs = 1 << 18;
 constexpr std::int64_t kLeastRows = 48, kMostRows = 480, kRowUnit = 6;
 constexpr double kPieceBytes = 192 << 10, kMostPieceBytes = 4 << 20;
-constexpr std::int64_t kPackedBytes = 16 << 10;  // of A's rows: half of the first cache
+constexpr std::int64_t kPackedBytes = 32 << 10;  // of A's rows
 
 // Rows and columns of the image under one more row or column of the result.
 double span_of(const Window& w, int d, std::int64_t outputs) {
