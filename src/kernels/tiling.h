@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/inline.h"
+
 namespace mote::kernels {
 
 enum class Tiling : std::int32_t {
@@ -29,16 +31,16 @@ constexpr std::int64_t tiled(Tiling tiling, std::int64_t work, std::int64_t most
 struct Cut {
   std::int64_t n = 0, unit = 1, count = 1;
 
-  constexpr std::int64_t units() const { return (n + unit - 1) / unit; }
-  constexpr std::int64_t begin(std::int64_t part) const {
+  MOTE_INLINE constexpr std::int64_t units() const { return (n + unit - 1) / unit; }
+  MOTE_INLINE constexpr std::int64_t begin(std::int64_t part) const {
     const auto at = static_cast<std::int64_t>(static_cast<std::uint64_t>(units()) * static_cast<std::uint64_t>(part) /
                                               static_cast<std::uint64_t>(count)) *
                     unit;
     return at < n ? at : n;
   }
-  constexpr std::int64_t end(std::int64_t part) const { return begin(part + 1); }
+  MOTE_INLINE constexpr std::int64_t end(std::int64_t part) const { return begin(part + 1); }
   // Of the largest part.
-  constexpr std::int64_t most() const {
+  MOTE_INLINE constexpr std::int64_t most() const {
     const std::int64_t size = (units() + count - 1) / count * unit;
     return size < n ? size : n;
   }
