@@ -149,7 +149,7 @@ if(MOTE_SANITIZE)
 endif()
 
 # Precompiled headers: reading headers is half of what a file takes to compile. The first folder of a kind makes them, the others
-# share them. The native build has none, so that it finds the includes that a file lacks.
+# share them. The build without a file system has none, so that it finds the includes that a file lacks.
 set(_standard <algorithm> <bit> <cmath> <cstring> <functional> <limits> <map> <memory> <optional> <span> <string> <string_view> <vector>)
 set(MOTE_PRECOMPILE_low ${_standard})
 set(MOTE_PRECOMPILE_high ${_standard} <ops/infer_util.h> <ops/ops.h> <ops/run_util.h>)

@@ -8,55 +8,69 @@ namespace {
 
 using namespace simd::MOTE_SIMD_NS;
 
-template <bool Average, class Load, class Store>
-MOTE_INLINE void channels(const Params& p, const float* x, const Window& a, const Window& b, const Window& c, F32 scale,
-                          Load load_at, Store store_at) {
-  F32 acc = set(Average ? 0.0f : -__builtin_inff());
-  for (std::int64_t i = a.first; i < a.last; ++i) {
-    for (std::int64_t j = b.first; j < b.last; ++j) {
-      std::int64_t row = ((a.start + i * p.dilation[0]) * p.in[1] + b.start + j * p.dilation[1]) * p.in[2] + c.start;
-      for (std::int64_t k = c.first; k < c.last; ++k) {
-        F32 v = load_at(x + (row + k * p.dilation[2]) * p.x_pixel);
-        acc = Average ? acc + v : max(v, acc);
+// A place of the result: the windows of its taps, and what their sum is divided by.
+struct Taps {
+  Window a, b, c;
+  F32 count;
+};
+
+// V registers of channels, each a chain of its own; of the last one `n` lanes.
+template <bool Average, int V>
+MOTE_INLINE void channels(const Params& p, const Taps& t, const float* x, float* y, int n) {
+  F32 acc[V];
+  for (int v = 0; v < V; ++v) acc[v] = set(Average ? 0.0f : -__builtin_inff());
+  for (std::int64_t i = t.a.first; i < t.a.last; ++i) {
+    for (std::int64_t j = t.b.first; j < t.b.last; ++j) {
+      std::int64_t row =
+          ((t.a.start + i * p.dilation[0]) * p.in[1] + t.b.start + j * p.dilation[1]) * p.in[2] + t.c.start;
+      for (std::int64_t k = t.c.first; k < t.c.last; ++k) {
+        const float* tap = x + (row + k * p.dilation[2]) * p.x_pixel;
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) {
+          F32 value = V > 1 || n == kLanes ? load(tap + v * kLanes) : load_n(tap, n);
+          acc[v] = Average ? acc[v] + value : max(value, acc[v]);
+        }
       }
     }
   }
-  store_at(Average ? acc / scale : acc);
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    F32 result = Average ? acc[v] / t.count : acc[v];
+    V > 1 || n == kLanes ? store(y + v * kLanes, result) : store_n(y, result, n);
+  }
+}
+
+// Channels [begin, end) of row r.
+template <bool Average>
+MOTE_INLINE void row(const Params& p, std::int64_t r, std::int64_t begin, std::int64_t end) {
+  const std::int64_t h = r % p.out[1], d = r / p.out[1] % p.out[0], n = r / p.out[1] / p.out[0];
+  Taps t{window(p, 0, d), window(p, 1, h), {}, {}};
+  const float* x = p.x + n * p.in[0] * p.in[1] * p.in[2] * p.x_pixel;
+  for (std::int64_t w = 0; w < p.out[2]; ++w) {
+    t.c = window(p, 2, w);
+    const std::int64_t taps = p.count_pad ? t.a.padded * t.b.padded * t.c.padded
+                                          : (t.a.last - t.a.first) * (t.b.last - t.b.first) * (t.c.last - t.c.first);
+    t.count = set(static_cast<float>(taps > 0 ? taps : 1));
+    float* y = p.y + (r * p.out[2] + w) * p.y_pixel;
+    std::int64_t ch = begin;
+    for (; ch + 4 * kLanes <= end; ch += 4 * kLanes) channels<Average, 4>(p, t, x + ch, y + ch, kLanes);
+    for (; ch < end; ch += kLanes)
+      channels<Average, 1>(p, t, x + ch, y + ch, static_cast<int>(end - ch < kLanes ? end - ch : kLanes));
+  }
 }
 
 template <bool Average>
-MOTE_INLINE void rows(const Params& p, TileRange range) {
-  std::int64_t total = p.batch * p.out[0] * p.out[1], begin = range.begin * p.rows_per_tile,
-               end = range.end * p.rows_per_tile;
-  if (end > total) end = total;
-  std::int64_t image = p.in[0] * p.in[1] * p.in[2] * p.x_pixel;
-  for (std::int64_t r = begin; r < end; ++r) {
-    std::int64_t h = r % p.out[1], d = r / p.out[1] % p.out[0], n = r / p.out[1] / p.out[0];
-    Window a = window(p, 0, d), b = window(p, 1, h);
-    for (std::int64_t w = 0; w < p.out[2]; ++w) {
-      Window c = window(p, 2, w);
-      std::int64_t taps =
-          p.count_pad ? a.padded * b.padded * c.padded : (a.last - a.first) * (b.last - b.first) * (c.last - c.first);
-      F32 scale = set(static_cast<float>(taps > 0 ? taps : 1));
-      const float* x = p.x + n * image;
-      float* y = p.y + (r * p.out[2] + w) * p.y_pixel;
-      std::int64_t ch = 0;
-      for (; ch + kLanes <= p.channels; ch += kLanes) {
-        channels<Average>(
-            p, x + ch, a, b, c, scale, [](const float* q) { return load(q); }, [&](F32 v) { store(y + ch, v); });
-      }
-      if (int left = static_cast<int>(p.channels - ch); left > 0) {
-        channels<Average>(
-            p, x + ch, a, b, c, scale, [left](const float* q) { return load_n(q, left); },
-            [&](F32 v) { store_n(y + ch, v, left); });
-      }
-    }
+MOTE_INLINE void tiles(const Params& p, TileRange range) {
+  for (std::int64_t t = range.begin; t < range.end; ++t) {
+    const std::int64_t rows = t / p.columns.count, columns = t % p.columns.count;
+    for (std::int64_t r = p.rows.begin(rows); r < p.rows.end(rows); ++r)
+      row<Average>(p, r, p.columns.begin(columns), p.columns.end(columns));
   }
 }
 
 }  // namespace
 
 // NOLINTNEXTLINE(misc-definitions-in-headers): one namespace per including file
-void run(const Params& p, TileRange range) noexcept { p.average ? rows<true>(p, range) : rows<false>(p, range); }
+void run(const Params& p, TileRange range) noexcept { p.average ? tiles<true>(p, range) : tiles<false>(p, range); }
 
 }  // namespace mote::kernels::pool::MOTE_SIMD_NS

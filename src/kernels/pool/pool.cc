@@ -21,7 +21,8 @@ constexpr Row kRows[] = {
 #undef MOTE_POOL_KERNEL
 };
 
-constexpr std::int64_t kTileLoads = 1 << 18;
+constexpr double kLeastLoads = 1 << 15, kTileLoads = 1 << 18;
+constexpr std::int64_t kColumnUnit = 32;  // two cache lines
 
 }  // namespace
 
@@ -31,10 +32,14 @@ const Row& select(const CpuFeatures& cpu) { return select_row(kernels(), cpu); }
 
 std::int64_t setup(Params* p) {
   std::int64_t rows = p->batch * p->out[0] * p->out[1];
-  std::int64_t loads = p->out[2] * p->channels * p->kernel[0] * p->kernel[1] * p->kernel[2];
   if (rows == 0 || p->out[2] == 0 || p->channels == 0) return 0;
-  p->rows_per_tile = std::clamp<std::int64_t>(kTileLoads / std::max<std::int64_t>(loads, 1), 1, rows);
-  return (rows + p->rows_per_tile - 1) / p->rows_per_tile;
+  double loads = static_cast<double>(rows) * static_cast<double>(p->out[2]) * static_cast<double>(p->channels);
+  for (std::int64_t extent : p->kernel) loads *= static_cast<double>(extent);
+  const std::int64_t parts = parts_of(loads, kLeastLoads, kTileLoads);
+  p->rows = {rows, 1, std::min(parts, rows)};
+  p->columns = {p->channels, kColumnUnit, 1};
+  p->columns.count = parts_within(parts / p->rows.count, p->columns.units());
+  return p->rows.count * p->columns.count;
 }
 
 }  // namespace mote::kernels::pool

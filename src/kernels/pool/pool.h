@@ -4,7 +4,7 @@
 // extent 1. Lanes run across channels. A window's average is the sum of its taps inside of x, in ascending order from
 // the first tap, divided by their number, or, with count_pad, by the number of taps inside of the padded input. A
 // window without a tap gives -infinity (max) or 0. Class `chain`: bits do not depend on the ISA or on how tiles are
-// cut. A tile is some output rows.
+// cut. A tile is some output rows, or, where these are few, channels of them.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "base/cpu.h"
 #include "kernels/kernel.h"
+#include "kernels/tiling.h"
 
 namespace mote::kernels::pool {
 
@@ -23,7 +24,7 @@ struct Params {
   std::int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1},
                dilation[3] = {1, 1, 1};
   std::int64_t pad_begin[3] = {}, pad_end[3] = {};
-  std::int64_t rows_per_tile = 1;  // by setup; a row is out[2] pixels
+  Cut rows, columns;  // by setup; a row is out[2] pixels, a column a channel
 };
 
 struct Row {
