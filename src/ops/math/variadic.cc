@@ -82,30 +82,17 @@ Result<std::vector<ValueId>> decompose_kind(Builder& b, const Node& node, Kind k
   return std::vector{sum};
 }
 
-template <Kind kind>
-Status infer(InferContext& ctx) {
-  return infer_kind(ctx, kind);
-}
-template <Kind kind>
-Status run(ReferenceContext& ctx) {
-  return run_kind(ctx, kind);
-}
-template <Kind kind>
-Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
-  return decompose_kind(b, node, kind);
-}
-
 }  // namespace
 
-#define MOTE_VARIADIC(name_, kind, doc_text)           \
-  MOTE_DEFINE_OP(name_) = {.name = #name_,             \
-                           .doc = doc_text,            \
-                           .inputs = kInputs,          \
-                           .outputs = kOutputs,        \
-                           .infer = infer<Kind::kind>, \
-                           .flags = kElementwise};     \
-  MOTE_DEFINE_REFERENCE(name_) = run<Kind::kind>;      \
-  MOTE_DEFINE_DECOMPOSITION(name_) = decompose<Kind::kind>;
+#define MOTE_VARIADIC(name_, kind, doc_text)                                                       \
+  MOTE_DEFINE_OP(name_) = {.name = #name_,                                                         \
+                           .doc = doc_text,                                                        \
+                           .inputs = kInputs,                                                      \
+                           .outputs = kOutputs,                                                    \
+                           .infer = [](InferContext& ctx) { return infer_kind(ctx, Kind::kind); }, \
+                           .flags = kElementwise};                                                 \
+  MOTE_DEFINE_REFERENCE(name_) = [](ReferenceContext& ctx) { return run_kind(ctx, Kind::kind); };  \
+  MOTE_DEFINE_DECOMPOSITION(name_) = [](Builder& b, const Node& node) { return decompose_kind(b, node, Kind::kind); };
 
 MOTE_VARIADIC(max, kMax, "The largest of the inputs, NaN if one is.")
 MOTE_VARIADIC(mean, kMean, "The mean of the inputs.")

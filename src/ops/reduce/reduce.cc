@@ -189,35 +189,24 @@ Result<std::vector<ValueId>> decompose_kind(Builder& b, const Node& node, Kind k
   return std::vector{b.add("add", {top, b.add("log", {sum})})};
 }
 
-template <Kind kind>
-Status infer(InferContext& ctx) {
-  return infer_kind(ctx, kind);
-}
-template <Kind kind>
-Status run(ReferenceContext& ctx) {
-  return run_kind(ctx, kind);
-}
-template <Kind kind>
-Result<std::vector<ValueId>> decompose(Builder& b, const Node& node) {
-  return decompose_kind(b, node, kind);
-}
-
 }  // namespace
 
-#define MOTE_REDUCE(name_, kind, doc_text) \
-  MOTE_DEFINE_OP(reduce_##name_) = {       \
-      .name = "reduce_" #name_,            \
-      .doc = doc_text,                     \
-      .inputs = kInputs,                   \
-      .outputs = kOutputs,                 \
-      .attrs = kAttrs,                     \
-      .infer = infer<Kind::kind>,          \
-      .shape_operands = 1u << 1,           \
-  };                                       \
-  MOTE_DEFINE_REFERENCE(reduce_##name_) = run<Kind::kind>;
-#define MOTE_REDUCE_COMPOSED(name_, kind, doc_text) \
-  MOTE_REDUCE(name_, kind, doc_text)                \
-  MOTE_DEFINE_DECOMPOSITION(reduce_##name_) = decompose<Kind::kind>;
+#define MOTE_REDUCE(name_, kind, doc_text)                                    \
+  MOTE_DEFINE_OP(reduce_##name_) = {                                          \
+      .name = "reduce_" #name_,                                               \
+      .doc = doc_text,                                                        \
+      .inputs = kInputs,                                                      \
+      .outputs = kOutputs,                                                    \
+      .attrs = kAttrs,                                                        \
+      .infer = [](InferContext& ctx) { return infer_kind(ctx, Kind::kind); }, \
+      .shape_operands = 1u << 1,                                              \
+  };                                                                          \
+  MOTE_DEFINE_REFERENCE(reduce_##name_) = [](ReferenceContext& ctx) { return run_kind(ctx, Kind::kind); };
+#define MOTE_REDUCE_COMPOSED(name_, kind, doc_text)                              \
+  MOTE_REDUCE(name_, kind, doc_text)                                             \
+  MOTE_DEFINE_DECOMPOSITION(reduce_##name_) = [](Builder& b, const Node& node) { \
+    return decompose_kind(b, node, Kind::kind);                                  \
+  };
 
 MOTE_REDUCE_COMPOSED(l1, kL1, "The sum of the absolute values; of nothing: 0.")
 MOTE_REDUCE_COMPOSED(l2, kL2, "The square root of the sum of the squares; of nothing: 0.")
